@@ -1,0 +1,93 @@
+# What can be done with this checkout. Every target sets itself up first; `make` alone lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+# Another interpreter for the environment: make PYTHON=/path/to/python3.12 run
+PYTHON ?= python3
+BIN := .venv/bin
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
+# More words for pytest: make test ARGS='-k friendship -x'
+ARGS ?=
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: env ## start the whole backend here, with private servers; Ctrl-C stops it, data stays in .local/
+	@exec $(BIN)/firewalker up
+
+.PHONY: test
+test: env ## all tests, against real servers and real processes (under 10 minutes)
+	@$(BIN)/pytest $(ARGS)
+
+.PHONY: test-unit
+test-unit: env ## the fast lane: rules and architecture, no sockets (under 10 seconds)
+	@$(BIN)/pytest tests/unit tests/architecture $(ARGS)
+
+.PHONY: lint
+lint: env ## style, types, import rules, proto, SQL dialect
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+	$(BIN)/buf format proto --diff --exit-code --exclude-path proto/google
+	$(BIN)/buf breaking proto --against proto/released.binpb --exclude-path proto/firewalker/event
+	$(BIN)/pytest -q tests/architecture
+
+.PHONY: format
+format: env ## put code and protos into shape, and fix what ruff can fix
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+	$(BIN)/buf format proto --write --exclude-path proto/google
+
+.PHONY: gen
+gen: env ## make firewalker/gen from proto/
+	@deploy/gen.sh
+
+.PHONY: gen-check
+gen-check: env ## fail if firewalker/gen is not what proto/ makes
+	@before=$$(mktemp -d); trap 'rm -rf "$$before"' EXIT; cp -R firewalker/gen/. "$$before"; deploy/gen.sh; \
+	diff --recursive --brief --exclude=__pycache__ "$$before" firewalker/gen \
+	|| { echo "firewalker/gen was not fresh; it is now: commit it." >&2; exit 1; }
+
+.PHONY: release-contract
+release-contract: env ## record proto/ as the contract that later changes must not break
+	$(BIN)/buf build proto --exclude-source-info --exclude-path proto/firewalker/event -o proto/released.binpb
+
+.PHONY: requirements
+requirements: env ## the numbered requirements and the tests that prove them
+	@$(BIN)/python -m tests.support.requirements
+
+.PHONY: lock
+lock: env ## write deploy/lock anew from pyproject.toml; newer versions with ARGS=--upgrade
+	$(LOCK) pyproject.toml --group setup -o deploy/lock/runtime.txt $(ARGS)
+	$(LOCK) pyproject.toml --group dev -o deploy/lock/dev.txt $(ARGS)
+
+.PHONY: demo
+demo: env ## walkers and one live board, against a running backend (`make run` in another terminal)
+	@$(BIN)/firewalker demo $(ARGS)
+
+.PHONY: bench
+bench: env ## measure, and print the table of figures
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+.PHONY: clean
+clean: ## remove the environment, caches and unpacked servers; keeps data and keys in .local/
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .local/packages .local/packages.*
+	@find firewalker transcoder tests deploy -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Costs 0.1 s when there is nothing to do.
+.PHONY: env
+env:
+	@for python in $(PYTHON) python3.14 python3.13 python3.12 python3.11; do \
+	  if command -v "$$python" >/dev/null 2>&1 \
+	  && "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    exec "$$python" deploy/bootstrap.py; \
+	  fi; \
+	done; \
+	echo "set-up: Firewalker needs Python 3.11 or later; install it, or name one: make PYTHON=/path/to/python3" >&2; exit 1

@@ -1,0 +1,149 @@
+"""The commands with their options. What they do is in the modules that they name, imported when a command runs."""
+
+# ruff: noqa: PLC0415 - `--help` must not wait for the imports of all commands
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from random import SystemRandom
+from typing import Annotated
+
+import typer
+
+from firewalker.cli.addresses import LOOPBACK, Addresses
+from firewalker.cli.terminal import CommandError, err
+from firewalker.local.problems import CannotStartError
+
+app = typer.Typer(
+    help="Firewalker: a social step counter's backend, on this machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+BACKEND = "Backend on this machine"
+CLIENTS = "Clients of a running backend"
+
+Host = Annotated[
+    str, typer.Option("--address", help="Host of the backend; FIREWALKER_USER_PORT and so on move its ports.")
+]
+Users = Annotated[int, typer.Option(min=2, max=5000, help="How many people walk.")]
+Minutes = Annotated[float, typer.Option(min=0.01, help="How long they walk.")]
+Seed = Annotated[int | None, typer.Option(help="Repeats movement and circles of friends; names are always new.")]
+Speed = Annotated[float, typer.Option(min=0.1, max=20, help="Multiplies every cadence; 1 is real life.")]
+Interval = Annotated[float, typer.Option(min=0.05, max=60, help="Mean seconds between two messages of a walker.")]
+
+
+def run() -> None:
+    """Run the command line; what a person can put right is said without a traceback."""
+    try:
+        app()
+    except (CommandError, CannotStartError) as problem:
+        err.print(f"[red]{problem}[/]", soft_wrap=True)
+        sys.exit(1)
+
+
+@app.command(rich_help_panel=BACKEND)
+def up() -> None:
+    """Start everything: MySQL, Redis, the three services and the transcoder. Ctrl-C stops it."""
+    from firewalker.local.up import run as run_up
+
+    raise typer.Exit(run_up())
+
+
+@app.command(rich_help_panel=BACKEND)
+def migrate(
+    service: Annotated[str | None, typer.Argument(help="user, step or notification; all if left out.")] = None,
+) -> None:
+    """Bring the databases to the present schema."""
+    from firewalker.cli.services import migrate as run_migrate
+
+    raise typer.Exit(run_migrate(service))
+
+
+@app.command(rich_help_panel=BACKEND)
+def rebuild() -> None:
+    """Rebuild from MySQL what the step service keeps in Redis, while everything runs."""
+    from firewalker.cli.services import rebuild as run_rebuild
+
+    asyncio.run(run_rebuild())
+
+
+@app.command(rich_help_panel=BACKEND)
+def doctor(address: Host = LOOPBACK) -> None:
+    """Look at everything that has to work, and say what does not. Exit status 1 if something does not."""
+    from firewalker.cli.doctor import examine
+
+    raise typer.Exit(0 if asyncio.run(examine(_addresses(address))) else 1)
+
+
+@app.command(rich_help_panel=CLIENTS)
+def walk(
+    *,
+    users: Users = 50,
+    minutes: Minutes = 2.0,
+    address: Host = LOOPBACK,
+    seed: Seed = None,
+    speed: Speed = 1.0,
+    interval: Interval = 1.0,
+) -> None:
+    """Simulate people who sign up, befriend each other and walk; check that no acknowledged step is missing."""
+    from firewalker.cli.walk.command import walk as run_walk
+    from firewalker.cli.walk.crowd import Plan
+
+    plan = Plan(users, _seed(seed), speed, interval)
+    good = asyncio.run(run_walk(plan, minutes, _addresses(address)))
+    raise typer.Exit(0 if good else 1)
+
+
+@app.command(rich_help_panel=CLIENTS)
+def watch(
+    *,
+    email: Annotated[str | None, typer.Option(help="Who watches.")] = None,
+    password: Annotated[
+        str | None, typer.Option(envvar="FIREWALKER_PASSWORD", help="Their password; asked for if left out.")
+    ] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Watch as the first walker of the last walk.")] = False,
+    address: Host = LOOPBACK,
+) -> None:
+    """Show a user's live board of friends. Ctrl-C ends it."""
+    from firewalker.cli.account import Credentials
+    from firewalker.cli.walk.last import recall
+    from firewalker.cli.watch.command import Screen
+    from firewalker.cli.watch.command import watch as run_watch
+
+    if demo or email is None:
+        credentials = recall()
+    else:
+        credentials = Credentials(email, password or typer.prompt("Password", hide_input=True, err=True))
+    why = asyncio.run(run_watch(credentials, _addresses(address), Screen()))
+    if why:
+        err.print(why)
+
+
+@app.command(rich_help_panel=CLIENTS)
+def demo(
+    *, users: Users = 50, minutes: Minutes = 2.0, address: Host = LOOPBACK, seed: Seed = None, speed: Speed = 4.0
+) -> None:
+    """Walk and watch in one terminal."""
+    from firewalker.cli.demo import demo as run_demo
+    from firewalker.cli.walk.crowd import Plan
+
+    plan = Plan(users, _seed(seed), speed, interval_s=1.0)
+    good = asyncio.run(run_demo(plan, minutes, _addresses(address)))
+    raise typer.Exit(0 if good else 1)
+
+
+def _seed(given: int | None) -> int:
+    seed = SystemRandom().randrange(1 << 31) if given is None else given
+    err.print(f"seed {seed}")
+    return seed
+
+
+def _addresses(host: str) -> Addresses:
+    try:
+        return Addresses.of(host)
+    except ValueError as problem:
+        raise CommandError(str(problem)) from None

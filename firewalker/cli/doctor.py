@@ -1,0 +1,127 @@
+"""`firewalker doctor`: everything that has to work, looked at from outside, in one table."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import time
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from firewalker.cli.services import plan
+from firewalker.cli.terminal import CommandError, out
+from firewalker.kernel.faults import Fault
+from firewalker.local.ports import HOST
+from firewalker.local.problems import CannotStartError
+from firewalker.local.readiness import grpc_serving, http_ok
+from firewalker.local.secrets import SERVICES
+from firewalker.runtime.mysql.inspection import describe
+from firewalker.runtime.redis import RedisUnavailable, calling, connect
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable
+
+    from firewalker.cli.addresses import Address, Addresses
+
+PACKAGES = ("firewalker", "grpclib", "h2", "betterproto2", "protobuf", "aiomysql", "redis", "starlette")
+
+PATIENCE_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at."""
+
+    what: str
+    good: bool
+    facts: str
+
+
+async def examine(addresses: Addresses) -> bool:
+    """Look at everything and print it; True if all of it works."""
+    table = Table("", "what", "facts", box=None, header_style="dim")
+    all_good = True
+    async for finding in _findings(addresses):
+        table.add_row("[green]ok[/]" if finding.good else "[red]no[/]", finding.what, finding.facts)
+        all_good = all_good and finding.good
+    out.print(table)
+    packages = "  ".join(f"{name} {_version(name)}" for name in PACKAGES)
+    out.print(f"Python {platform.python_version()}  {packages}", style="dim")
+    return all_good
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+async def _findings(addresses: Addresses) -> AsyncIterator[Finding]:
+    for name in SERVICES:
+        address: Address = getattr(addresses, name)
+        yield await _service(f"{name} service", address, grpc_serving(address.host, address.port))
+    rest = addresses.transcoder
+    yield await _service("transcoder", rest, http_ok(rest.host, rest.port, "/readyz"))
+    if addresses.user.host != HOST:
+        return  # what is behind the public ports of another machine is not ours to look at
+    try:
+        here = plan()
+    except (CommandError, CannotStartError) as problem:
+        yield Finding("settings", good=False, facts=str(problem))
+        return
+    settings = {name: here.service_settings(name) for name in SERVICES}
+    for name in SERVICES:
+        internal = int(settings[name][f"FIREWALKER_{name.upper()}_INTERNAL_PORT"])
+        yield await _service(f"{name} service, internal port", rest._replace(port=internal), _listens(internal))
+    environment = here.environment
+    for name in SERVICES:
+        variable = f"FIREWALKER_{name.upper()}_MYSQL_URL"
+        yield await _mysql(name, environment.get(variable) or settings[name][variable])
+    yield await _redis(environment.get("FIREWALKER_REDIS_URL") or settings["step"]["FIREWALKER_STEP_REDIS_URL"])
+
+
+async def _service(what: str, address: Address, probe: Awaitable[bool]) -> Finding:
+    began = time.monotonic()
+    good = await probe
+    took = f"{(time.monotonic() - began) * 1000:.0f} ms"
+    return Finding(what, good, f"{address}, answers in {took}" if good else f"{address} does not answer as it should")
+
+
+async def _listens(port: int) -> bool:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            _, writer = await asyncio.open_connection(HOST, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def _mysql(service: str, url: str) -> Finding:
+    what = f"MySQL of the {service} service"
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            version, tables = await describe(url)
+    except (Fault, OSError) as problem:
+        return Finding(what, good=False, facts=str(problem) or type(problem).__name__)
+    return Finding(what, good=tables > 0, facts=f"{version}, {tables} tables")
+
+
+async def _redis(url: str) -> Finding:
+    client = connect(url)
+    try:
+        async with calling(PATIENCE_S):
+            server = await client.info("server")
+            memory = await client.info("memory")
+    except RedisUnavailable as problem:
+        return Finding("Redis", good=False, facts=str(problem))
+    finally:
+        await client.aclose()
+    policy = memory["maxmemory_policy"]
+    facts = f"{server['redis_version']}, {memory['used_memory_human']} used, maxmemory-policy {policy}"
+    # An evicted revocation would let an ended session in again.
+    return Finding("Redis", good=policy == "noeviction", facts=facts)

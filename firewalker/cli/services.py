@@ -1,0 +1,98 @@
+"""Migrates and rebuilds what `firewalker up` runs, and tells where it is.
+
+Each service knows how to migrate and rebuild its own; this only finds the settings.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from firewalker.cli.terminal import CommandError, err, out
+from firewalker.kernel.faults import Fault
+from firewalker.local import ports
+from firewalker.local.binaries import Binary
+from firewalker.local.layout import Layout
+from firewalker.local.mysql_server import MySQLServer
+from firewalker.local.plan import DATABASES, Plan
+from firewalker.local.redis_server import RedisServer
+from firewalker.local.secrets import SERVICES, make_secrets
+from firewalker.runtime.redis import RedisUnavailable
+from firewalker.step.live.rebuild import rebuild_now
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_UNKNOWN = Binary(Path("unknown"), "unknown", (0, 0, 0))
+"""The private servers' programs, which do not matter here: what runs is connected to, nothing is started. Looking for them
+might download them."""
+
+
+def plan(environment: Mapping[str, str] = os.environ) -> Plan:
+    """The backend of this machine as `firewalker up` runs it, whether it runs now or not. Good for its settings only.
+
+    Raises:
+        CannotStartError: A setting is wrong.
+        CommandError: The environment names no databases and there never was a run here.
+    """
+    layout = Layout.of(environment)
+    mysql = redis = None
+    if not all(environment.get(f"FIREWALKER_{name.upper()}_MYSQL_URL") for name in SERVICES):
+        if not (layout.data / "mysql").exists():
+            message = (
+                f"There is no backend in {layout.root} yet: start one with `firewalker up`, or name the databases in "
+                "FIREWALKER_USER_MYSQL_URL, FIREWALKER_STEP_MYSQL_URL and FIREWALKER_NOTIFICATION_MYSQL_URL."
+            )
+            raise CommandError(message)
+        mysql = MySQLServer(_UNKNOWN, layout.data / "mysql", layout.sockets(), tuple(DATABASES.values()))
+    if not environment.get("FIREWALKER_REDIS_URL"):
+        redis = RedisServer(_UNKNOWN, layout.data / "redis", layout.sockets())
+    return Plan(environment, ports.chosen(environment), make_secrets(layout.secrets), mysql, redis)
+
+
+def migrate(service: str | None) -> int:
+    """Migrate the database of *service*, of all services if None; the exit status of the first that fails, else 0.
+
+    Raises:
+        CommandError: There is no such service, or the private MySQL does not run.
+    """
+    if service is not None and service not in SERVICES:
+        message = f"{service!r} is no service; there are {', '.join(SERVICES)}."
+        raise CommandError(message)
+    programs = {program.name: program for program in _running().programs()}
+    for name in [service] if service else SERVICES:
+        program = programs[f"{name}-migrate"]
+        done = subprocess.run(program.command, env=program.environment, check=False)  # noqa: S603 - our own interpreter
+        if done.returncode:
+            return done.returncode
+    return 0
+
+
+async def rebuild() -> None:
+    """Rebuild from MySQL what the step service keeps in Redis, while everything runs.
+
+    Raises:
+        CommandError: MySQL or Redis cannot be reached.
+    """
+    programs = {program.name: program for program in _running().programs()}
+    settings = programs["step"].environment
+    began = time.monotonic()
+    with err.status("Rebuilding the live totals of the open dates"):
+        try:
+            await rebuild_now(settings["FIREWALKER_STEP_MYSQL_URL"], settings["FIREWALKER_STEP_REDIS_URL"])
+        except (RedisUnavailable, Fault) as problem:
+            message = f"Redis could not be rebuilt: {problem} The services go on trying by themselves."
+            raise CommandError(message) from None
+    out.print(f"Redis is complete again after {time.monotonic() - began:.1f} s.")
+
+
+def _running() -> Plan:
+    """The plan, if the private MySQL in it runs."""
+    here = plan()
+    if here.mysql is not None and not here.mysql.answers():
+        message = "The private MySQL does not run: start the backend with `firewalker up`, which also migrates."
+        raise CommandError(message)
+    return here

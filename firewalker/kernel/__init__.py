@@ -1,0 +1,1 @@
+"""Words that every service needs. Standard library only; nothing here does I/O."""

@@ -1,0 +1,128 @@
+"""A whole backend under one supervisor: what `up` runs in the foreground and what system tests start, kill and restart.
+
+    async with Backend.start(folder) as backend:
+        call(backend.address("user"))
+        await backend.kill("step")               # kill -9; the supervisor restarts it
+        await backend.wait_ready("step")
+        await backend.halt("redis")              # in order, stays down
+        backend.revive("redis")
+        backend.lines("step")
+
+The programs are `mysql` and `redis` (when private), `user`, `step`, `notification`, `transcoder`, and the one-off
+`user-migrate`, `step-migrate`, `notification-migrate`. Everything that the supervisor can do to one of them, `Backend` can.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
+
+from firewalker.local import ports
+from firewalker.local.binaries import MYSQL, REDIS, find
+from firewalker.local.files import locked
+from firewalker.local.layout import Layout
+from firewalker.local.mysql_server import MySQLServer
+from firewalker.local.plan import DATABASES, Plan
+from firewalker.local.redis_server import RedisServer
+from firewalker.local.secrets import SERVICES, make_secrets
+from firewalker.local.servers import quiet
+from firewalker.local.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from firewalker.local.unit import Say
+
+BUSY = (
+    "Another run (process {pid}) is using {root}. Stop that one first, or set FIREWALKER_LOCAL_DIR to another folder and "
+    "the FIREWALKER_*_PORT variables to other ports."
+)
+
+
+class Backend(Supervisor):
+    """The running programs of one backend, and where each can be reached."""
+
+    def __init__(self, plan: Plan, say: Say) -> None:
+        super().__init__(plan.programs(), say)
+        self.plan = plan
+
+    @classmethod
+    @asynccontextmanager
+    async def start(
+        cls,
+        folder: Path,
+        *,
+        settings: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] = os.environ,
+        within_s: float = 60,
+        say: Say = lambda _name, _line: None,
+    ) -> AsyncIterator[Backend]:
+        """A backend on free ports with everything it writes below *folder*; ready when entered, gone when left.
+
+        *settings* are more ``FIREWALKER_…`` variables, over those of *environment*. With the addresses of servers among
+        them (``FIREWALKER_USER_MYSQL_URL``, …, ``FIREWALKER_REDIS_URL``) no private ones are started.
+
+        Raises:
+            CannotStartError: Something is missing, or was not ready after *within_s* seconds.
+        """
+        asked = {**environment, **{name: str(port) for name, port in ports.free().items()}, **(settings or {})}
+        with prepare(Layout.at(folder), asked, packages=Layout.of(environment).packages) as plan:
+            backend = cls(plan, say)
+            backend.start_all()
+            try:
+                await backend.wait_ready(within_s=within_s)
+                yield backend
+            finally:
+                await backend.stop()
+
+    def port(self, process: str, which: str = "PORT") -> int:
+        """A port of *process*: its ``PORT``, ``INTERNAL_PORT`` or ``METRICS_PORT``."""
+        return self.plan.port(process, which)
+
+    def address(self, process: str, which: str = "PORT") -> str:
+        """The same as ``host:port``."""
+        return f"{ports.HOST}:{self.port(process, which)}"
+
+    def setting(self, process: str, name: str) -> str:
+        """What *process* is told as ``FIREWALKER_<process>_<name>``: ``backend.setting("step", "MYSQL_URL")``."""
+        program = next(program for program in self.plan.programs() if program.name == process)
+        return program.environment[f"FIREWALKER_{process.upper()}_{name}"]
+
+
+@contextmanager
+def prepare(
+    layout: Layout,
+    environment: Mapping[str, str],
+    *,
+    packages: Path | None = None,
+    report: Callable[[str], None] = quiet,
+) -> Iterator[Plan]:
+    """Everything that comes before the first process: ports checked, servers found, secrets made; holds the folder.
+
+    *packages* is where server packages are unpacked, the layout's own folder by default.
+
+    Raises:
+        CannotStartError: Another run uses the folder, a port is taken, or a server cannot be found.
+    """
+    with locked(layout.run_lock, busy=BUSY.replace("{root}", str(layout.root))):
+        chosen = ports.chosen(environment)
+        ports.require_free(chosen)
+        unpacked = packages or layout.packages
+        databases = tuple(
+            DATABASES[name] for name in SERVICES if not environment.get(f"FIREWALKER_{name.upper()}_MYSQL_URL")
+        )
+        mysql = redis = None
+        if databases:
+            binary = find(MYSQL, unpacked, environment, report)
+            report(f"MySQL: {binary}")
+            mysql = MySQLServer(binary, layout.data / "mysql", layout.sockets(), databases)
+        redis_given = environment.get("FIREWALKER_REDIS_URL") or all(
+            environment.get(f"FIREWALKER_{name.upper()}_REDIS_URL") for name in SERVICES
+        )
+        if not redis_given:
+            binary = find(REDIS, unpacked, environment, report)
+            report(f"Redis: {binary}")
+            redis = RedisServer(binary, layout.data / "redis", layout.sockets())
+        yield Plan(environment, chosen, make_secrets(layout.secrets), mysql, redis)

@@ -1,0 +1,136 @@
+"""What a whole Firewalker backend on one machine consists of: its programs, their order, the environment of each.
+
+Pure but for the probes it hands out: it starts nothing and reads no file.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from firewalker.local.ports import HOST
+from firewalker.local.readiness import grpc_serving, http_ok, off_the_loop
+from firewalker.local.secrets import SERVICES
+from firewalker.local.unit import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from firewalker.local.mysql_server import MySQLServer
+    from firewalker.local.redis_server import RedisServer
+    from firewalker.local.secrets import Secrets
+
+DESCRIPTOR_SET = Path(__file__).resolve().parents[1] / "gen" / "api.binpb"
+
+CALLS: Mapping[str, tuple[str, ...]] = {"user": ("step", "notification"), "step": (), "notification": ()}
+"""Whose internal port each service calls: what its configuration has an address for, and refuses otherwise."""
+
+DATABASES: Mapping[str, str] = {service: f"firewalker_{service}" for service in SERVICES}
+"""The database of each service on the private server."""
+
+SERVER_STOP_S = 30
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The programs of one backend, made from where its parts are."""
+
+    environment: Mapping[str, str]
+    """Of the person who starts it. What it sets for a service wins over everything here."""
+    ports: Mapping[str, int]
+    """By variable, as in `ports.DEFAULTS`."""
+    secrets: Secrets
+    mysql: MySQLServer | None
+    """None: every service has a database given in the environment."""
+    redis: RedisServer | None
+    """None: the environment gives one."""
+
+    def programs(self) -> list[Program]:
+        """All of them, in an order in which they could be started one by one."""
+        made = [*self._servers()]
+        for service in SERVICES:
+            environment = self._environment(service, self.service_settings(service))
+            module = [sys.executable, "-m", f"firewalker.{service}"]
+            servers = tuple(program.name for program in made if program.name in {"mysql", "redis"})
+            migration = Program(f"{service}-migrate", [*module, "migrate"], environment, needs=servers, once=True)
+            ready = partial(grpc_serving, HOST, self.port(service))
+            # Needs the servers again, though its migration does: they are to be stopped after it.
+            made += [migration, Program(service, module, environment, ready, needs=(migration.name, *servers))]
+        settings = self.transcoder_settings()
+        ready = partial(http_ok, HOST, self.port("transcoder"), "/readyz")
+        command = [sys.executable, "-m", "transcoder"]
+        environment = self._environment("transcoder", settings)
+        return [*made, Program("transcoder", command, environment, ready, needs=SERVICES)]
+
+    def service_settings(self, service: str) -> dict[str, str]:
+        """What *service* is told, by variable, apart from what the environment sets for it itself."""
+        settings = {
+            "PORT": str(self.port(service)),
+            "INTERNAL_PORT": str(self.port(service, "INTERNAL_PORT")),
+            "METRICS_PORT": str(self.port(service, "METRICS_PORT")),
+            "JWKS_FILE": str(self.secrets.jwks),
+            "SERVICE_TOKEN_FILE": str(self.secrets.service_token(service)),
+            "SERVICE_ALLOW_FILE": str(self.secrets.allowed_services),
+            "PAGE_KEY_FILE": str(self.secrets.page_key),
+            "LOG_PSEUDONYM_KEY_FILE": str(self.secrets.log_key),
+        }
+        if self.mysql is not None:
+            settings["MYSQL_URL"] = self.mysql.url(DATABASES[service])
+        redis_url = self.redis.url() if self.redis is not None else self.environment.get("FIREWALKER_REDIS_URL")
+        if redis_url:
+            settings["REDIS_URL"] = redis_url
+        if service == "user":
+            settings["ACCESS_TOKEN_KEY_FILE"] = str(self.secrets.access_token_key)
+            settings["REFRESH_KEY_FILE"] = str(self.secrets.refresh_key)
+        for other in CALLS[service]:
+            settings[f"{other.upper()}_ADDRESS"] = f"{HOST}:{self.port(other, 'INTERNAL_PORT')}"
+        return {f"FIREWALKER_{service.upper()}_{name}": value for name, value in settings.items()}
+
+    def transcoder_settings(self) -> dict[str, str]:
+        """What the transcoder is told, by variable, apart from what the environment sets for it itself."""
+        return {
+            "FIREWALKER_TRANSCODER_PORT": str(self.port("transcoder")),
+            "FIREWALKER_TRANSCODER_METRICS_PORT": str(self.port("transcoder", "METRICS_PORT")),
+            "FIREWALKER_TRANSCODER_DESCRIPTOR_SET": str(DESCRIPTOR_SET),
+            "FIREWALKER_TRANSCODER_BACKENDS": ",".join(
+                f"firewalker.{service}.v1={HOST}:{self.port(service)}" for service in SERVICES
+            ),
+            # As the services do by default: `up` shows the lines of all to a person.
+            "FIREWALKER_TRANSCODER_LOG_FORMAT": "console",
+        }
+
+    def port(self, process: str, which: str = "PORT") -> int:
+        """A port of *process*: its ``PORT``, ``INTERNAL_PORT`` or ``METRICS_PORT``."""
+        return self.ports[f"FIREWALKER_{process.upper()}_{which}"]
+
+    def _servers(self) -> list[Program]:
+        made = []
+        for name, server in (("mysql", self.mysql), ("redis", self.redis)):
+            if server is not None:
+                program = Program(
+                    name,
+                    server.command(),
+                    server.binary.environment(),
+                    partial(off_the_loop, server.answers),
+                    hushed=True,
+                    prepare=server.prepare,
+                    stop_within_s=SERVER_STOP_S,
+                )
+                made.append(program)
+        return made
+
+    def _environment(self, process: str, settings: Mapping[str, str]) -> dict[str, str]:
+        """The person's environment without what Firewalker's other processes are told, over the settings made here.
+
+        A process refuses settings it does not know, and must not see what others are trusted with.
+        """
+        prefix = f"FIREWALKER_{process.upper()}_"
+        kept = {
+            name: value
+            for name, value in self.environment.items()
+            if not name.startswith("FIREWALKER_") or (name.startswith(prefix) and value)
+        }
+        return {"PYTHONUNBUFFERED": "1", **settings, **kept}

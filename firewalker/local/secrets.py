@@ -1,0 +1,124 @@
+"""Makes the keys and service credentials of a local run, once. Services read them as files and know nothing of this.
+
+In production the same files come from a secret store; their formats are the services' and are documented with their
+configuration.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from firewalker.local.files import locked, make_private_folder, write_whole
+from firewalker.local.problems import CannotStartError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SERVICES = ("user", "step", "notification")
+KEY_BYTES = 32
+"""256 bits, for keys of HMAC-SHA-256 and for tokens alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The files, all readable by their owner only."""
+
+    folder: Path
+
+    @property
+    def access_token_key(self) -> Path:
+        """Ed25519 private key, PEM of PKCS#8; signs access tokens. For the user service only."""
+        return self.folder / "access_token.pem"
+
+    @property
+    def jwks(self) -> Path:
+        """The public side: a JSON Web Key Set of one key."""
+        return self.folder / "jwks.json"
+
+    @property
+    def refresh_key(self) -> Path:
+        """32 bytes, base64url; refresh tokens are derived from it. For the user service only."""
+        return self.folder / "refresh_token.key"
+
+    @property
+    def page_key(self) -> Path:
+        """32 bytes, base64url; seals page tokens."""
+        return self.folder / "page_token.key"
+
+    @property
+    def log_key(self) -> Path:
+        """32 bytes, base64url; keys the pseudonyms of users in logs."""
+        return self.folder / "log_pseudonym.key"
+
+    @property
+    def allowed_services(self) -> Path:
+        """Lines of a service's name and the SHA-256 of its token in hex, apart by a space: who may call internally."""
+        return self.folder / "services.allow"
+
+    def service_token(self, service: str) -> Path:
+        """The credential, base64url of 32 bytes, with which *service* calls the others."""
+        return self.folder / f"service-{service}.token"
+
+
+def make_secrets(folder: Path) -> Secrets:
+    """Make what is missing in *folder* and return where everything is.
+
+    What is there is never changed, but what is derived from it (the key set and the list of services) is written anew, so
+    that the two sides always agree.
+    """
+    made = Secrets(make_private_folder(folder))
+    with locked(made.folder / ".lock"):
+        for path in (made.refresh_key, made.page_key, made.log_key, *map(made.service_token, SERVICES)):
+            if not path.exists():
+                write_whole(path, _base64url(secrets.token_bytes(KEY_BYTES)).encode() + b"\n")
+        if not made.access_token_key.exists():
+            write_whole(made.access_token_key, _new_private_key())
+        _keep(made.jwks, _key_set(made.access_token_key))
+        allowed = (f"{name} {_digest(made.service_token(name))}\n" for name in SERVICES)
+        _keep(made.allowed_services, "".join(allowed).encode())
+    return made
+
+
+def _new_private_key() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _key_set(path: Path) -> bytes:
+    """The JWKS of the private key in *path*; the key's id is its thumbprint (RFC 7638), so it needs no register."""
+    try:
+        private = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except ValueError:
+        private = None
+    if not isinstance(private, Ed25519PrivateKey):
+        message = f"{path} holds no Ed25519 private key; remove it to have a new one made (every session ends with it)."
+        raise CannotStartError(message)
+    public = private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    required = {"crv": "Ed25519", "kty": "OKP", "x": _base64url(public)}
+    canonical = json.dumps(required, separators=(",", ":"), sort_keys=True)
+    thumbprint = _base64url(hashlib.sha256(canonical.encode()).digest())
+    key = {**required, "kid": thumbprint, "alg": "EdDSA", "use": "sig"}
+    return json.dumps({"keys": [key]}, indent=2).encode() + b"\n"
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_text().strip().encode()).hexdigest()
+
+
+def _base64url(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Write *content* unless it is there already, so that a running service's file is not touched for nothing."""
+    if not path.exists() or path.read_bytes() != content:
+        write_whole(path, content)

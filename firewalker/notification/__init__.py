@@ -1,0 +1,1 @@
+"""The notification service: what happened to a user while they were not looking."""

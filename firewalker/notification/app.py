@@ -1,0 +1,23 @@
+"""The notification service put together."""
+
+from firewalker.kernel.clock import SystemClock
+from firewalker.notification.config import NotificationConfig
+from firewalker.notification.rpc.event_sink import EventSinkDoor
+from firewalker.notification.rpc.notifications import NotificationDoor
+from firewalker.notification.store.notifications import Notifications
+from firewalker.notification.usecases.inbox import Inbox
+from firewalker.runtime.config import read_key
+from firewalker.runtime.ground import open_ground
+from firewalker.runtime.page_tokens import PageTokens
+from firewalker.runtime.process import App
+
+
+async def build(config: NotificationConfig) -> App:
+    """Open what is needed and connect the rooms."""
+    ground = await open_ground(config, SystemClock())
+    inbox = Inbox(ground.database, Notifications())
+    return ground.app(
+        config,
+        public=[NotificationDoor(inbox, PageTokens(read_key(config.page_key_file)), config.locale)],
+        internal=[EventSinkDoor(inbox)],
+    )

@@ -1,0 +1,1 @@
+"""Notifications as values, and their words. Pure."""

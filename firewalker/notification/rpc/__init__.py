@@ -1,0 +1,1 @@
+"""The notification service's doors: proto to domain and back."""

@@ -1,0 +1,179 @@
+"""The configuration that every service has, and how it is read: strictly, from the environment and from secret files.
+
+A service adds its own fields in a subclass. Variables are named ``FIREWALKER_<SERVICE>_<FIELD>``; a variable with that prefix
+that no field knows is an error, because a misspelt setting would otherwise silently be a default.
+"""
+
+import os
+from base64 import urlsafe_b64decode
+from binascii import Error as Base64Error
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field, FilePath, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from firewalker.runtime.mysql.address import Address
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+"""A TCP port; 0 lets the system choose a free one, which only tests want."""
+
+_SHARED = {"redis_url": "FIREWALKER_REDIS_URL"}
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. The text has one line for each thing to mend, and no value of a secret."""
+
+
+class ServiceConfig(BaseSettings):
+    """What every service is told. Subclasses set ``env_prefix``, the ports' defaults, and add fields."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True)
+
+    host: str = "127.0.0.1"
+    """Address that both gRPC ports listen on. Loopback only, unless told otherwise; in a container ``0.0.0.0``, or nobody
+    outside reaches the service."""
+
+    port: Port
+    """Public gRPC port. If another process has it, the service does not start."""
+
+    internal_port: Port
+    """gRPC port for the other services. Never put it behind the public balancer: only a credential protects it."""
+
+    metrics_host: str = "127.0.0.1"
+    """Address that the metrics listen on; they need no credential, so do not expose them."""
+
+    metrics_port: Port | None = None
+    """HTTP port of the metrics; none are served without it."""
+
+    mysql_url: SecretStr
+    """``mysql://user:password@host:port/database``, or with ``?unix_socket=…``; see `mysql.address`. Each service has a
+    database of its own: two services on one refuse each other's migrations."""
+
+    redis_url: SecretStr
+    """``redis://`` or ``unix://`` URL, for all services the same (else revocations and frames do not arrive); without a
+    variable of the service, FIREWALKER_REDIS_URL counts."""
+
+    jwks_file: FilePath
+    """Public keys of the access tokens, as a JWKS. With the wrong ones every call is UNAUTHENTICATED."""
+
+    service_token_file: FilePath
+    """This service's credential for calling the others. If it is not in their allow file, events pile up in the outbox."""
+
+    service_allow_file: FilePath
+    """Which services may call the internal port: lines of a name and the SHA-256 of its credential in hexadecimal."""
+
+    page_key_file: FilePath
+    """Key of the page tokens: 32 bytes as base64url. All processes of a service need the same one, or lists break off."""
+
+    log_pseudonym_key_file: FilePath | None = None
+    """Key that replaces user ids in logs by pseudonyms: 32 bytes as base64url. Without it, logs show user ids."""
+
+    pool_size: int = Field(default=10, ge=1, le=200)
+    """Most MySQL connections of this process. Times the processes of all services it has to stay below the server's
+    ``max_connections``; too few show as OVERLOADED."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level that is logged."""
+
+    log_format: Literal["console", "json"] = "console"
+    """For people, or for machines. One line per event in both."""
+
+    wire: Literal["fast", "plain"] = "fast"
+    """How the gRPC server writes: ``plain`` leaves out the shortcuts below grpclib's surface, in case one is suspected."""
+
+    drain_delay_s: float = Field(default=0.0, ge=0, le=300)
+    """After SIGTERM: how long to go on taking calls while health says NOT_SERVING, so that balancers notice. Behind one:
+    its interval of health checks times its threshold; shorter than that, clients see refused connections."""
+
+    drain_s: float = Field(default=20.0, ge=0, le=300)
+    """How long calls may then take to finish before they are cut off (NET-41)."""
+
+    @field_validator("mysql_url")
+    @classmethod
+    def _readable(cls, url: SecretStr) -> SecretStr:
+        Address.parse(url.get_secret_value())
+        return url
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_scheme(cls, url: SecretStr) -> SecretStr:
+        if url.get_secret_value().partition("://")[0] not in ("redis", "rediss", "unix"):
+            raise ValueError("a Redis URL starts with redis://, rediss:// or unix://")
+        return url
+
+
+C = TypeVar("C", bound=ServiceConfig)
+
+
+def load(config: type[C]) -> C:
+    """Read *config* from the environment.
+
+    A secret can also come from a file: ``FIREWALKER_USER_MYSQL_URL_FILE`` names one that holds the value.
+
+    Raises:
+        ConfigError: With everything that is wrong at once.
+    """
+    prefix = str(config.model_config.get("env_prefix", "")).upper()
+    given = {name.upper(): value for name, value in os.environ.items() if name.upper().startswith(prefix)}
+    names = {f"{prefix}{field.upper()}": field for field in config.model_fields}
+    secret_files = {f"{prefix}{field.upper()}_FILE": field for field in _secrets(config)}
+    problems = [
+        f"{name}: there is no such setting" for name in sorted(given) if name not in names and name not in secret_files
+    ]
+    values: dict[str, Any] = {}
+    for field, name in _SHARED.items():
+        if f"{prefix}{field.upper()}" not in given and name in os.environ:
+            values[field] = os.environ[name]
+    for name, field in secret_files.items():
+        if name in given:
+            try:
+                values[field] = Path(given[name]).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeError) as error:
+                problems.append(f"{name}: cannot be read ({type(error).__name__})")
+                values[field] = "unreadable"
+    try:
+        made = config(**values)
+    except ValidationError as error:
+        for found in error.errors(include_url=False, include_input=False):
+            field = str(found["loc"][0]) if found["loc"] else ""
+            if values.get(field) != "unreadable":
+                problems.append(f"{prefix}{field.upper()}: {_plain(found['type'], found['msg'])}")
+        raise ConfigError("\n".join(problems)) from None
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return made
+
+
+def described(config: ServiceConfig) -> Iterator[str]:
+    """A line ``NAME=value`` for each setting, secrets masked."""
+    prefix = str(config.model_config.get("env_prefix", "")).upper()
+    for field in type(config).model_fields:
+        value = getattr(config, field)
+        shown = "********" if isinstance(value, SecretStr) else "" if value is None else value
+        yield f"{prefix}{field.upper()}={shown}"
+
+
+def read_key(path: Path) -> bytes:
+    """The 32 bytes that the file holds as base64url text.
+
+    Raises:
+        ConfigError: It holds something else.
+    """
+    text = path.read_bytes().strip()
+    try:
+        key = urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+    except Base64Error:
+        key = b""
+    if len(key) != 32:  # noqa: PLR2004 - said right here
+        raise ConfigError(f"{path} does not hold a key of 32 bytes as base64url")
+    return key
+
+
+def _secrets(config: type[ServiceConfig]) -> list[str]:
+    return [name for name, field in config.model_fields.items() if field.annotation in (SecretStr, SecretStr | None)]
+
+
+def _plain(kind: str, message: str) -> str:
+    return "has to be set" if kind == "missing" else message.removeprefix("Value error, ")

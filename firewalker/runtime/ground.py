@@ -1,0 +1,74 @@
+"""What every service stands on, opened in order: MySQL, ended sessions, the edge; and its two ports on top.
+
+A composition root opens the ground, builds its own rooms on it, and hands its doors back:
+
+    ground = await open_ground(config, clock)
+    ...
+    return ground.app(config, public=[Door(...)], internal=[EventSinkDoor(...)], parts=[relay])
+"""
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from firewalker.kernel.clock import Clock
+from firewalker.runtime.config import ServiceConfig
+from firewalker.runtime.grpc.credentials import ServiceCredentials
+from firewalker.runtime.grpc.edge import Edge
+from firewalker.runtime.grpc.server import GrpcServer
+from firewalker.runtime.grpc.wire import Wire
+from firewalker.runtime.mysql import Database
+from firewalker.runtime.process import App, Part
+from firewalker.runtime.revocation import RevocationView
+from firewalker.runtime.tokens import AccessTokens, KeyRing
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The opened parts. *resources* closes them at the very end; put what is opened later on the same stack."""
+
+    database: Database
+    edge: Edge
+    revocations: RevocationView
+    resources: AsyncExitStack
+
+    def app(
+        self,
+        config: ServiceConfig,
+        *,
+        public: Sequence[object],
+        internal: Sequence[object],
+        parts: Sequence[Part] = (),
+    ) -> App:
+        """The service with its doors: *public* and *internal* ones, each behind its own port, and background *parts*."""
+        wire = Wire(config.wire)
+        return App(
+            servers=[
+                GrpcServer(public, self.edge, host=config.host, port=config.port, wire=wire),
+                GrpcServer(internal, self.edge, host=config.host, port=config.internal_port, internal=True, wire=wire),
+            ],
+            parts=[self.revocations, *parts],
+            resources=self.resources,
+            checks={"mysql": self.database.ping},
+        )
+
+
+async def open_ground(config: ServiceConfig, clock: Clock) -> Ground:
+    """Open the pool and read the key files.
+
+    Raises:
+        ConfigError, OSError: A file is not what it should be.
+        DatabaseUnavailable: MySQL does not answer.
+    """
+    async with AsyncExitStack() as opened:
+        database = await opened.enter_async_context(
+            Database(config.mysql_url.get_secret_value(), pool_size=config.pool_size)
+        )
+        revocations = RevocationView(config.redis_url.get_secret_value(), clock=clock)
+        edge = Edge(
+            tokens=AccessTokens(KeyRing.from_file(config.jwks_file), clock=clock),
+            revocations=revocations,
+            services=ServiceCredentials.from_file(config.service_allow_file),
+            clock=clock,
+        )
+        return Ground(database, edge, revocations, opened.pop_all())

@@ -1,0 +1,32 @@
+"""Token buckets for what a peer may do to a connection."""
+
+from collections.abc import Callable
+from time import monotonic
+
+
+class Budget:
+    """So many at once, so many a second after that."""
+
+    __slots__ = ("_at", "_burst", "_clock", "_left", "_per_s")
+
+    def __init__(self, burst: float, per_s: float, clock: Callable[[], float] = monotonic) -> None:
+        self._burst = burst
+        self._per_s = per_s
+        self._clock = clock
+        self._left = burst
+        self._at = clock()
+
+    def spend(self) -> bool:
+        """Take one; False when nothing is left."""
+        if self._left < 1:
+            now = self._clock()
+            self._left = min(self._burst, self._left + (now - self._at) * self._per_s)
+            self._at = now
+            if self._left < 1:
+                return False
+        self._left -= 1
+        return True
+
+    def progress(self) -> None:
+        """Something useful happened: two are given back."""
+        self._left = min(self._burst, self._left + 2)

@@ -1,0 +1,180 @@
+"""The edge: what stands between the wire and every handler. Handlers contain none of it.
+
+Who calls, whether the method's rule admits them, until when, what the end of the call was, one log line and one metric.
+"""
+
+import asyncio
+import itertools
+import os
+from collections.abc import Callable
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from firewalker.kernel.clock import Clock, SystemClock
+from firewalker.kernel.faults import (
+    AccessTokenExpired,
+    DeadlineExceeded,
+    Fault,
+    InvalidRequest,
+    ServiceCredentialInvalid,
+    SessionRevoked,
+    Unauthenticated,
+    Violation,
+)
+from firewalker.kernel.principal import Principal
+from firewalker.runtime.grpc.credentials import ServiceCredentials
+from firewalker.runtime.grpc.heads import read_timeout
+from firewalker.runtime.grpc.measures import MEASURES, CallMeasures
+from firewalker.runtime.grpc.policy import Caller, Rule
+from firewalker.runtime.grpc.status import Outcome
+from firewalker.runtime.tokens import AccessTokens
+
+if TYPE_CHECKING:
+    from firewalker.runtime.grpc.call import Call
+
+_BEARER = b"bearer "
+
+
+class Revocations(Protocol):
+    """What the edge asks about ended sessions; `firewalker.runtime.revocation.RevocationView`."""
+
+    def is_revoked(self, principal: Principal) -> bool:
+        """Whether the principal's session has ended. A dictionary lookup."""
+
+    def on_revoked(self, principal: Principal, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call *callback* once when it ends. Returns what takes the callback back."""
+
+
+class Edge:
+    """Admits calls and accounts for them. One for all ports of a process that verify the same things."""
+
+    def __init__(
+        self,
+        *,
+        tokens: AccessTokens | None = None,
+        revocations: Revocations | None = None,
+        services: ServiceCredentials | None = None,
+        clock: Clock | None = None,
+        measures: CallMeasures = MEASURES,
+    ) -> None:
+        """Without *tokens* no method may ask for a user, without *services* none for a service."""
+        self._tokens = tokens
+        self._revocations = revocations
+        self._services = services
+        self._clock = clock or SystemClock()
+        self._id_prefix = os.urandom(5).hex()
+        self._id_number = itertools.count(1)
+        self._log = structlog.get_logger("firewalker.grpc").bind()
+        self.measures = measures
+
+    def can_admit(self, caller: Caller) -> bool:
+        """Whether calls of that kind can be told from others here; the server does not start otherwise."""
+        if caller is Caller.USER:
+            return self._tokens is not None
+        if caller is Caller.SERVICE:
+            return self._services is not None
+        return True
+
+    def new_request_id(self) -> str:
+        """An id for a call that came without one; unique among processes, for looking up in logs."""
+        return f"{self._id_prefix}-{next(self._id_number):x}"
+
+    def admit(self, call: "Call") -> None:
+        """Judge a call before its door sees it; fills in its deadline and who calls.
+
+        Raises:
+            Fault: It is refused.
+        """
+        rule = call.method.rule
+        call.deadline = self._deadline(call, rule)
+        if rule.caller is Caller.SERVICE:
+            call.service = self._service(call.head.authorization)
+        elif rule.caller is Caller.USER:
+            call.principal = self._user(call.head.authorization)
+        elif call.head.authorization:
+            call.principal = self._user_if_valid(call.head.authorization)
+
+    def watch(self, call: "Call") -> Callable[[], None]:
+        """Offer a stream its end when its access token expires or its session ends. Returns what stops watching."""
+        self.measures.opened(call.method.path)
+        undo: list[Callable[[], None]] = [lambda: self.measures.closed(call.method.path)]
+        principal = call.principal
+        if principal is not None and call.method.rule.caller is Caller.USER:
+            left_s = (principal.expires - self._clock.now()).total_seconds()
+            # A second early: the stream is to be over when the token is (AUTH-07).
+            timer = asyncio.get_running_loop().call_later(max(0.0, left_s - 1.0), call.offer_end, AccessTokenExpired())
+            undo.append(timer.cancel)
+            if self._revocations is not None:
+                undo.append(self._revocations.on_revoked(principal, lambda: call.offer_end(SessionRevoked())))
+
+        def unwatch() -> None:
+            for step in undo:
+                step()
+
+        return unwatch
+
+    def record(self, call: "Call", outcome: Outcome) -> None:
+        """Account for a call that has ended."""
+        seconds = monotonic() - call.started
+        method = call.method
+        self.measures.ended(method.path, outcome.status.name, outcome.reason, None if method.streaming else seconds)
+        self._log.info(
+            "call",
+            method=method.path,
+            status=outcome.status.name,
+            reason=outcome.reason,
+            ms=round(seconds * 1000, 2),
+            request_id=call.request_id,
+            user_id=call.principal and call.principal.user_id,
+            service=call.service,
+        )
+
+    def record_refused(self, method: str, outcome_name: str, reason: str) -> None:
+        """Account for a request that named no method of ours or was no call at all."""
+        self.measures.ended(method, outcome_name, reason, None)
+        self._log.info("refused", method=method, status=outcome_name, reason=reason)
+
+    def report_bug(self, call: "Call", error: BaseException) -> None:
+        """Log an error that is no fault. The client learns the request id alone."""
+        self._log.error(
+            "bug",
+            method=call.method.path,
+            request_id=call.request_id,
+            exc_info=(type(error), error, error.__traceback__),
+        )
+
+    def _deadline(self, call: "Call", rule: Rule) -> float | None:
+        limit_s = None if call.method.streaming else rule.deadline_s
+        if call.head.timeout is not None:
+            try:
+                asked_s = read_timeout(call.head.timeout)
+            except ValueError:
+                raise InvalidRequest(violations=[Violation("grpc-timeout", "is not a duration")]) from None
+            limit_s = asked_s if limit_s is None else min(asked_s, limit_s)
+        if limit_s is None:
+            return None
+        at = call.started + limit_s
+        if at <= monotonic():
+            raise DeadlineExceeded
+        return at
+
+    def _user(self, authorization: bytes) -> Principal:
+        if self._tokens is None or authorization[:7].lower() != _BEARER:
+            raise Unauthenticated
+        principal = self._tokens.verify(authorization[7:].decode("latin-1"))
+        if self._revocations is not None and self._revocations.is_revoked(principal):
+            raise SessionRevoked
+        return principal
+
+    def _user_if_valid(self, authorization: bytes) -> Principal | None:
+        try:
+            return self._user(authorization)
+        except Fault:
+            return None
+
+    def _service(self, authorization: bytes) -> str:
+        if self._services is None or authorization[:7].lower() != _BEARER:
+            raise ServiceCredentialInvalid
+        return self._services.verify(authorization[7:].decode("latin-1"))

@@ -1,0 +1,68 @@
+"""Names below the surface of grpclib and h2 that this layer stands on. Checked, so that an upgrade fails loudly."""
+
+from functools import cache
+from importlib.metadata import version
+
+import grpclib.client
+import grpclib.protocol
+import hpack.hpack
+from h2.config import H2Configuration
+from h2.connection import ConnectionState, H2Connection
+from h2.exceptions import StreamClosedError
+from h2.stream import H2Stream, StreamInputs
+
+GRPCLIB_VERSION = "0.4.9"
+"""The only version this layer was tried with."""
+
+_H2_NAMES = (
+    "_data_to_send",
+    "_frame_dispatch_table",
+    "_prepare_for_sending",
+    "_receive_frame",
+    "_receive_goaway_frame",
+    "_stream_is_closed_by_end",
+    "_stream_is_closed_by_reset",
+    "decoder",
+    "encoder",
+    "incoming_buffer",
+    "max_outbound_frame_size",
+    "outbound_flow_control_window",
+    "state_machine",
+    "streams",
+)
+_GRPCLIB_NAMES = {
+    grpclib.protocol.Connection: ("feed", "ack", "flush", "pause_writing", "resume_writing", "is_closing"),
+    grpclib.protocol.EventsProcessor: ("register", "process", "process_stream_reset", "process_connection_terminated"),
+    grpclib.client.Channel: ("__connect__", "_create_connection", "_protocol_factory", "request"),
+    grpclib.client.Stream: ("send_request", "recv_trailing_metadata", "__aexit__"),
+}
+
+
+class PinBroken(ImportError):
+    """grpclib or h2 is not as this layer needs it."""
+
+
+@cache
+def check() -> None:
+    """Look for every name once. Raises PinBroken for the first that is missing."""
+    if version("grpclib") != GRPCLIB_VERSION:
+        raise PinBroken(f"runtime/grpc was made for grpclib {GRPCLIB_VERSION}, not {version('grpclib')}")
+    configuration = H2Configuration(client_side=False)
+    connection = H2Connection(configuration)
+    stream = H2Stream(1, configuration, 0, 0)
+    for owner, names in (
+        (connection, _H2_NAMES),
+        (connection.encoder, ("table_size_changes",)),
+        (connection.decoder, ("header_table", "max_header_list_size")),
+        (connection.decoder.header_table, ("dynamic_entries", "maxsize")),
+        (connection.incoming_buffer, ("_data",)),
+        (stream, ("outbound_flow_control_window", "state_machine")),
+        (StreamClosedError(1), ("_events", "error_code")),
+        (StreamInputs, ("SEND_HEADERS", "SEND_DATA", "SEND_END_STREAM")),
+        (ConnectionState, ("SERVER_OPEN", "CLOSED")),
+        (hpack.hpack, ("log",)),
+        *_GRPCLIB_NAMES.items(),
+    ):
+        for name in names:
+            if not hasattr(owner, name):
+                raise PinBroken(f"{owner!r} has no {name}, which runtime/grpc stands on")

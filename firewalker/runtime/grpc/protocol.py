@@ -1,0 +1,190 @@
+"""asyncio's side of one client connection: bytes in and out, within limits of size and time.
+
+The events in the bytes are `processor.py`'s. What is repaired here of grpclib's protocol layer is in README.md's table.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from time import monotonic
+from typing import cast
+
+import structlog
+from grpclib.config import Configuration
+from grpclib.protocol import H2Protocol
+from h2.config import H2Configuration
+from h2.errors import ErrorCodes
+from h2.exceptions import ProtocolError
+from h2.settings import SettingCodes
+
+from firewalker.runtime.grpc.doors import Method
+from firewalker.runtime.grpc.edge import Edge
+from firewalker.runtime.grpc.h2state import FastH2, HardenedH2
+from firewalker.runtime.grpc.limits import Limits
+from firewalker.runtime.grpc.processor import CallsProcessor, Nothing
+from firewalker.runtime.grpc.wire import FastConnection, ServerConnection, Wire
+
+_FRAME_HEAD_BYTES = 9
+
+
+class CallsProtocol(H2Protocol):
+    """asyncio's side of one connection."""
+
+    connection: ServerConnection
+    processor: CallsProcessor
+
+    def __init__(
+        self,
+        methods: Mapping[bytes, Method],
+        edge: Edge,
+        limits: Limits,
+        wire: Wire,
+        connections: set["CallsProtocol"],
+    ) -> None:
+        configuration = Configuration(
+            http2_connection_window_size=limits.connection_window_bytes,
+            http2_stream_window_size=limits.stream_window_bytes,
+            # Idle streams have to outlive AWS's 350 s (NET-11), and dead peers be noticed.
+            _keepalive_time=180.0,
+            _keepalive_timeout=20.0,
+            _http2_max_pings_without_data=0,
+            _http2_min_sent_ping_interval_without_data=120.0,
+        )
+        h2_configuration = H2Configuration(
+            client_side=False,
+            header_encoding=None,
+            validate_inbound_headers=False,
+            validate_outbound_headers=False,
+            normalize_inbound_headers=False,
+            normalize_outbound_headers=False,
+        )
+        super().__init__(Nothing(), configuration.__for_server__(), h2_configuration)
+        self._methods = methods
+        self._edge = edge
+        self._limits = limits
+        self._wire = wire
+        self._connections = connections
+        self._transport: asyncio.Transport | None = None
+        self._log = structlog.get_logger("firewalker.grpc")
+        self._opening: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
+        self._closing: asyncio.TimerHandle | None = None
+        self._quiet_until = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected."""
+        self._transport = cast("asyncio.Transport", transport)
+        fast = self._wire is Wire.FAST
+        h2 = FastH2(self.h2_config) if fast else HardenedH2(self.h2_config)
+        h2.local_settings[SettingCodes.MAX_CONCURRENT_STREAMS] = self._limits.streams
+        h2.local_settings.acknowledge()
+        h2.initiate_connection()
+        grow = self._limits.connection_window_bytes - h2.local_settings.initial_window_size
+        if grow > 0:
+            h2.increment_flow_control_window(grow)
+        connection_class = FastConnection if fast else ServerConnection
+        self.connection = connection_class(h2, self._transport, config=self.config)
+        self.connection.flush_now()
+        self.connection.initialize()
+        self.processor = CallsProcessor(self.connection, self._methods, self._edge, self._limits)
+        self.processor.on_leave = self._leave
+        self.processor.on_close = self._limit_closing
+        self._connections.add(self)
+        self._edge.measures.connection("opened")
+        self._opening = asyncio.get_running_loop().call_later(self._limits.opening_s, self._never_opened)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed what came to h2 and act on it."""
+        if self.connection.is_closing():
+            return
+        try:
+            events = self.connection.feed(data)
+        except ProtocolError as error:
+            self._protocol_error(error)
+            return
+        except Exception as error:  # noqa: BLE001 - hostile bytes may hit a bug of the library; the connection is lost, no more
+            self._protocol_error(error)
+            return
+        if self._opening is not None and events:
+            self._opening.cancel()
+            self._opening = None
+        try:
+            for event in events:
+                self.processor.process(event)
+        except Exception as error:  # noqa: BLE001 - a bug of ours costs this connection, and is logged once
+            self._log.error("bug", exc_info=(type(error), error, error.__traceback__))
+            self.processor.go_away(ErrorCodes.INTERNAL_ERROR, "bug")
+            return
+        if self.connection.is_closing():
+            return
+        h2 = self.connection.h2
+        # h2 gathers a frame whole before it looks at its size.
+        if len(h2.incoming_buffer._data) > h2.max_inbound_frame_size + _FRAME_HEAD_BYTES:  # noqa: SLF001 - pinned
+            self.processor.go_away(ErrorCodes.FRAME_SIZE_ERROR, "frame_too_large")
+            return
+        self.connection.flush()
+        if self._transport is not None and self._transport.get_write_buffer_size() > self._limits.outbound_bytes:
+            self._abort("outbound_full")
+
+    def pause_writing(self) -> None:
+        """The client does not read: stop reading from it, too, and give it some seconds."""
+        super().pause_writing()
+        if self._transport is not None:
+            self._transport.pause_reading()
+        self._unread = asyncio.get_running_loop().call_later(self._limits.unread_s, self._abort, "unread")
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The connection is gone, whoever ended it."""
+        del exc
+        for timer in (self._opening, self._unread, self._closing):
+            if timer is not None:
+                timer.cancel()
+        self.processor.close("connection lost")
+        self._connections.discard(self)
+        self._edge.measures.connection("closed")
+        self._transport = None
+
+    def _protocol_error(self, error: Exception) -> None:
+        self._edge.measures.connection("protocol_error")
+        if monotonic() >= self._quiet_until:
+            self._quiet_until = monotonic() + 1.0
+            self._log.info("protocol error", error=type(error).__name__)
+        # h2 has queued a GOAWAY that tells the client.
+        self.processor.leave()
+
+    def _leave(self) -> None:
+        """Say that nothing more comes, and read on, unheard, until the peer has closed too."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._limit_closing()
+        try:
+            self._transport.write_eof()
+        except OSError:
+            # The peer was quicker.
+            self.abort()
+
+    def _limit_closing(self) -> None:
+        # A transport waits for its peer to read the rest; not for ever.
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().call_later(self._limits.closing_s, self.abort)
+
+    def _never_opened(self) -> None:
+        self._abort("never_opened")
+
+    def abort(self) -> None:
+        """Drop the connection with all that is unsent."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _abort(self, cause: str) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._edge.measures.connection(cause)
+            self._transport.abort()

@@ -1,0 +1,153 @@
+"""The statements of delivery: who has the lane to a destination, what is next, what became of it.
+
+All times are the database's, so that processes whose clocks differ agree on leases.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID, uuid4
+
+from firewalker.runtime.mysql import Database, retried
+
+BATCH = 100
+"""Most facts in one delivery (event_sink.proto)."""
+
+LEASE_S = 10
+"""How long a process that died keeps the lane from others. Longer than one delivery can take, so that a lease that has
+expired means that nothing of its holder is on the way."""
+
+MAX_ATTEMPTS = 10
+"""After so many failures of its own a fact is set aside: by then about a quarter of an hour has passed."""
+
+_MAKE = "INSERT INTO outbox_lane (destination) VALUES (%s) ON DUPLICATE KEY UPDATE destination = VALUES(destination)"
+_ANY = """
+    SELECT 1 FROM outbox
+    WHERE destination = %s AND set_aside = 0 AND due_time <= CURRENT_TIMESTAMP(3) ORDER BY position LIMIT 1
+"""  # outbox_next
+_TAKE = """
+    SELECT owner, lease_until > CURRENT_TIMESTAMP(3) FROM outbox_lane WHERE destination = %s FOR UPDATE SKIP LOCKED
+"""  # primary key
+_LEASE = (
+    "UPDATE outbox_lane SET owner = %s, lease_until = CURRENT_TIMESTAMP(3) + INTERVAL %s SECOND WHERE destination = %s"
+)
+_RELEASE = "UPDATE outbox_lane SET owner = NULL, lease_until = NULL WHERE destination = %s AND owner = %s"
+_NEXT = """
+    SELECT position, event_id, payload, attempts FROM outbox
+    WHERE destination = %s AND set_aside = 0 AND due_time <= CURRENT_TIMESTAMP(3) ORDER BY position LIMIT %s
+"""  # outbox_next
+_DELIVERED = "DELETE FROM outbox WHERE position IN ({places})"  # primary key
+_ATTEMPT = "UPDATE outbox SET attempts = attempts + 1 WHERE position = %s"  # primary key
+_FAILED = """
+    UPDATE outbox SET last_error = %s, set_aside = attempts >= %s,
+      due_time = CURRENT_TIMESTAMP(3) + INTERVAL LEAST(300, POW(2, attempts)) SECOND
+    WHERE position = %s
+"""  # primary key
+_REPLAY = "UPDATE outbox SET set_aside = 0, attempts = 0, due_time = CURRENT_TIMESTAMP(3) WHERE destination = %s AND set_aside = 1"
+_COUNTS = """
+    SELECT COUNT(*), COALESCE(SUM(set_aside), 0),
+      COALESCE(TIMESTAMPDIFF(MICROSECOND, MIN(CASE WHEN set_aside = 0 THEN create_time END), CURRENT_TIMESTAMP(3)), 0)
+    FROM outbox WHERE destination = %s
+"""  # outbox_next
+
+
+class Row(NamedTuple):
+    """A fact that is to be delivered."""
+
+    position: int
+    event_id: UUID
+    payload: bytes
+    attempts: int
+
+
+class Counts(NamedTuple):
+    """How a lane stands."""
+
+    waiting: int
+    set_aside: int
+    oldest_s: float
+
+
+class Taken(NamedTuple):
+    """The lane is ours for 10 s."""
+
+    rows: Sequence[Row]
+    orphaned: bool
+    """The former holder died while it had the lane: one of these rows may be the reason."""
+
+
+class Lane:
+    """The way to one destination, as seen by one relay."""
+
+    def __init__(self, database: Database, destination: str) -> None:
+        self._db = database
+        self.destination = destination
+        self._owner = uuid4()
+
+    @retried(idempotent=True)
+    async def prepare(self) -> None:
+        """Make the lane's row if it is missing."""
+        async with self._db.transaction() as tx:
+            await tx.execute(_MAKE, (self.destination,))
+
+    async def has_work(self) -> bool:
+        """Whether anything is due. Takes no lock."""
+        async with self._db.reading() as tx:
+            return await tx.find(_ANY, (self.destination,)) is not None
+
+    @retried(idempotent=True)
+    async def take(self, delivered: Sequence[Row] = ()) -> Taken | None:
+        """Remove what was *delivered*, then lease the lane and get the next rows; None while somebody else has it.
+
+        With nothing due, the lane is given up and the rows are empty.
+        """
+        async with self._db.transaction() as tx:
+            if delivered:
+                places = ",".join(["%s"] * len(delivered))
+                await tx.execute(_DELIVERED.format(places=places), [row.position for row in delivered])
+            lane = await tx.find(_TAKE, (self.destination,))
+            if lane is None:
+                return None
+            owner, alive = lane
+            ours = owner == self._owner.bytes
+            if owner is not None and not ours and alive:
+                return None
+            found = await tx.all(_NEXT, (self.destination, BATCH))
+            if found:
+                await tx.execute(_LEASE, (self._owner, LEASE_S, self.destination))
+            elif owner is not None:
+                await tx.execute(_RELEASE, (self.destination, owner))
+        rows = [
+            Row(position, UUID(bytes=event_id), payload, attempts) for position, event_id, payload, attempts in found
+        ]
+        return Taken(rows, orphaned=owner is not None and not ours)
+
+    @retried(idempotent=True)
+    async def release(self) -> None:
+        """Let others have the lane, if it is ours."""
+        async with self._db.transaction() as tx:
+            await tx.execute(_RELEASE, (self.destination, self._owner))
+
+    @retried
+    async def begin_attempt(self, row: Row) -> None:
+        """Count an attempt before it is made, so that one that kills the process is counted too. Renews the lease."""
+        async with self._db.transaction() as tx:
+            await tx.execute(_ATTEMPT, (row.position,))
+            await tx.execute(_LEASE, (self._owner, LEASE_S, self.destination))
+
+    @retried(idempotent=True)
+    async def fail(self, row: Row, error: str) -> None:
+        """Put *row* off, for 2, 4, 8 … 300 s by its attempts, or set it aside after the last one."""
+        async with self._db.transaction() as tx:
+            await tx.execute(_FAILED, (error[:200], MAX_ATTEMPTS, row.position))
+
+    @retried(idempotent=True)
+    async def replay(self) -> int:
+        """Put everything that was set aside back into the lane, and tell how much it was."""
+        async with self._db.transaction() as tx:
+            return await tx.execute(_REPLAY, (self.destination,))
+
+    async def counts(self) -> Counts:
+        """How many rows there are and how old the oldest is."""
+        async with self._db.reading() as tx:
+            waiting, set_aside, oldest_us = await tx.one(_COUNTS, (self.destination,))
+        return Counts(int(waiting) - int(set_aside), int(set_aside), int(oldest_us) / 1e6)

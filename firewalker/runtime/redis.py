@@ -1,0 +1,85 @@
+"""Clients of Redis: derived state only, so that each call is short and is allowed to fail. Keys belong to services."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from firewalker.runtime import deadline
+
+CONNECT_S = 1.0
+COMMAND_S = 0.5
+"""Longest wait for an answer. Commands here take well under a millisecond; Redis that needs longer is as good as away."""
+
+MAX_CONNECTIONS = 64
+"""Per client. One more caller fails at once rather than opening without bound."""
+
+
+class RedisUnavailable(OSError):
+    """Redis did not do it, or it is not known whether it did. The truth is in MySQL: go on without, or by it."""
+
+
+def connect(url: str, *, command_s: float = COMMAND_S, max_connections: int = MAX_CONNECTIONS) -> Redis:
+    """A client for ordinary commands; it connects with the first of them.
+
+    No command is ever sent twice (hazard M14: by default the library repeats even INCR), and none waits longer than
+    *command_s*. Use it inside `calling`, which unites the ways of failing and keeps the call's deadline.
+    """
+    return _client(url, command_s=command_s, max_connections=max_connections)
+
+
+def connect_blocking(url: str, *, longest_block_s: float) -> Redis:
+    """A client for reads that wait in the server (XREAD BLOCK, subscriptions) for up to *longest_block_s*.
+
+    Separate, so that such a read holds up nobody and its long time-out hides no dead connection elsewhere.
+    """
+    return _client(url, command_s=longest_block_s + COMMAND_S, max_connections=8)
+
+
+@asynccontextmanager
+async def calling(limit_s: float = math.inf) -> AsyncIterator[None]:
+    """Run commands in the block within the call's deadline and *limit_s*.
+
+    Raises:
+        RedisUnavailable: Whatever went wrong: no connection, no answer in time, an error answer, a failover.
+        DeadlineExceeded: The deadline had passed before the block began.
+    """
+    limit_s = deadline.within(limit_s)
+    task = asyncio.current_task()
+    cancelled_before = task.cancelling() if task else 0
+    try:
+        async with asyncio.timeout(limit_s if limit_s < math.inf else None):
+            yield
+    except (RedisError, OSError) as error:  # TimeoutError is an OSError
+        _pass_on_cancellation(task, cancelled_before)
+        # Named by class: texts of errors can hold arguments.
+        raise RedisUnavailable(f"Redis did not answer as hoped ({type(error).__name__})") from error
+    _pass_on_cancellation(task, cancelled_before)
+
+
+def _pass_on_cancellation(task: asyncio.Task[object] | None, before: int) -> None:
+    """On Python 3.11 the library connects and sends through `asyncio.wait_for`, which can swallow a cancellation."""
+    if task is not None and task.cancelling() > before:
+        raise asyncio.CancelledError
+
+
+def _client(url: str, *, command_s: float, max_connections: int) -> Redis:
+    # Only TCP has keep-alive, and the library refuses the option elsewhere.
+    keepalive = {} if url.startswith("unix://") else {"socket_keepalive": True}
+    return Redis.from_url(
+        url,
+        retry=Retry(NoBackoff(), 0),
+        retry_on_error=[],
+        socket_connect_timeout=CONNECT_S,
+        socket_timeout=command_s,
+        max_connections=max_connections,
+        # The answers' shapes of version 3 differ between servers and releases of the library; nothing here needs it.
+        protocol=2,
+        client_name="firewalker",
+        **keepalive,
+    )

@@ -1,0 +1,21 @@
+"""Ended sessions, known to every process without asking anybody on a call.
+
+MySQL holds the truth. The user service announces each end on a Redis stream after its commit (`RevocationFeed`); every
+process follows that stream (`RevocationView`) and answers from memory. What a session is, and what ends it, is not here.
+"""
+
+from firewalker.runtime.revocation.entries import BEAT_S, EPOCH, KEEP, STREAM, Revocation
+from firewalker.runtime.revocation.feed import Replay, RevocationFeed
+from firewalker.runtime.revocation.view import STALE_S, RevocationView
+
+__all__ = [
+    "BEAT_S",
+    "EPOCH",
+    "KEEP",
+    "STALE_S",
+    "STREAM",
+    "Replay",
+    "Revocation",
+    "RevocationFeed",
+    "RevocationView",
+]

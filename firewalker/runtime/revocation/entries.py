@@ -1,0 +1,50 @@
+"""What is announced about an ended session, and under which keys of Redis.
+
+`rv:stream` holds the entries of the last 15 minutes; `rv:epoch` a random name of this Redis's memory, missing once it was
+emptied; `rv:beat` lets one of several feeds write the heartbeat.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from firewalker.kernel.ids import SessionId, UserId
+
+STREAM = "rv:stream"
+EPOCH = "rv:epoch"
+BEAT = "rv:beat"
+
+KEEP = timedelta(minutes=15)
+"""How far back the stream reaches: the longest life of an access token, and room."""
+
+BEAT_S = 0.5
+"""Between heartbeats (AUTH-23)."""
+
+BATCH = 1000
+"""Entries read or written at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """The end of one session, or of everything a user was issued before a moment."""
+
+    session_id: SessionId | None = None
+    user_id: UserId | None = None
+    not_before: datetime | None = None
+    """With *user_id*: tokens issued before it are dead; aware."""
+    reason: str = ""
+    time: datetime | None = None
+    """When it was decided; now if left out."""
+
+    def __post_init__(self) -> None:
+        if (self.session_id is None) == (self.user_id is None) or (self.user_id is None) != (self.not_before is None):
+            raise ValueError("either a session, or a user and a moment")
+
+
+def to_ms(time: datetime) -> bytes:
+    """Milliseconds since 1970, as text."""
+    return str(round(time.timestamp() * 1000)).encode()
+
+
+def from_ms(milliseconds: bytes) -> datetime:
+    """The instant, aware, in UTC."""
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)

@@ -1,0 +1,129 @@
+"""Announcing ended sessions: after the commit, and again whenever Redis may have lost entries."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+from typing import Any, Self
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from firewalker.kernel.clock import Clock, SystemClock
+from firewalker.runtime import redis as redis_clients
+from firewalker.runtime.revocation.entries import BATCH, BEAT, BEAT_S, EPOCH, KEEP, STREAM, Revocation, to_ms
+from firewalker.runtime.tasks import end
+from firewalker.runtime.tokens import LEEWAY, LIFETIME
+
+_log = structlog.get_logger("firewalker.revocation")
+
+Replay = Callable[[datetime], Awaitable[Iterable[Revocation]]]
+"""Gives from MySQL everything revoked since a moment."""
+
+
+class RevocationFeed:
+    """Announces ended sessions. Only the user service has one; each of its processes may run its own."""
+
+    def __init__(self, url: str, replay: Replay, *, clock: Clock | None = None, beat_s: float = BEAT_S) -> None:
+        """*replay* is asked for the last access-token lifetime at start and whenever Redis may have lost entries."""
+        self._redis: Redis = redis_clients.connect(url)
+        self._replay = replay
+        self._clock = clock or SystemClock()
+        self._beat_s = beat_s
+        self._epoch: str | None = None
+        self._must_replay = True
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin heartbeats, after announcing anew what MySQL knows. Redis may be away."""
+        self._task = asyncio.create_task(self._run(), name="revocation feed")
+
+    async def stop(self) -> None:
+        """Stop heartbeats."""
+        await end([self._task])
+        self._task = None
+        await self._redis.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def publish(self, revocations: Iterable[Revocation]) -> None:
+        """Tell every process, after the commit that ended the sessions. Never raises for Redis.
+
+        Without Redis it is made up for, from MySQL, when Redis is back.
+        """
+        try:
+            await self._announce(list(revocations))
+        except (RedisError, OSError) as error:
+            self._must_replay = True
+            _log.warning("revocation not announced yet", error=type(error).__name__)
+        except asyncio.CancelledError:
+            # The caller left in the middle; the session has ended all the same.
+            self._must_replay = True
+            raise
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._beat()
+            except (RedisError, OSError) as error:
+                # It may come back empty, or without our last entries (a replica).
+                self._must_replay = True
+                _log.warning("revocation stream is away", error=type(error).__name__)
+            except Exception:  # noqa: BLE001 - the callback's, such as MySQL being away; tried again with the next beat
+                self._must_replay = True
+                _log.exception("revocations could not be announced anew")
+            await asyncio.sleep(self._beat_s)
+
+    async def _beat(self) -> None:
+        await self._check_epoch()
+        if self._must_replay:
+            self._must_replay = False
+            try:
+                since = self._clock.now() - LIFETIME - LEEWAY
+                await self._announce(list(await self._replay(since)))
+            except BaseException:
+                self._must_replay = True
+                raise
+        if await self._redis.set(BEAT, b"1", nx=True, px=int(self._beat_s * 900)):
+            await self._add({b"epoch": (self._epoch or "").encode()})
+
+    async def _check_epoch(self) -> None:
+        """Learn whether this is still the Redis that was announced to."""
+        found: Any = await self._redis.get(EPOCH)
+        if found is None:
+            mine = secrets.token_hex(8)
+            await self._redis.set(EPOCH, mine, nx=True)
+            found = await self._redis.get(EPOCH)
+        epoch = found.decode() if found is not None else ""
+        if epoch != self._epoch:
+            self._must_replay = True
+            self._epoch = epoch
+
+    async def _announce(self, revocations: list[Revocation]) -> None:
+        for start in range(0, len(revocations), BATCH):
+            pipeline = self._redis.pipeline(transaction=False)
+            for revocation in revocations[start : start + BATCH]:
+                pipeline.xadd(STREAM, self._fields(revocation), minid=self._oldest(), approximate=True)
+            await pipeline.execute()
+
+    async def _add(self, fields: dict[Any, Any]) -> None:
+        await self._redis.xadd(STREAM, fields, minid=self._oldest(), approximate=True)
+
+    def _fields(self, revocation: Revocation) -> dict[Any, Any]:
+        time = revocation.time or self._clock.now()
+        fields = {b"time": to_ms(time), b"reason": revocation.reason.encode()}
+        if revocation.session_id is not None:
+            fields[b"sid"] = revocation.session_id.bytes
+        elif revocation.user_id is not None and revocation.not_before is not None:
+            fields[b"uid"] = revocation.user_id.bytes
+            fields[b"not_before"] = to_ms(revocation.not_before)
+        return fields
+
+    def _oldest(self) -> str:
+        return f"{int((self._clock.now() - KEEP).timestamp() * 1000)}-0"

@@ -1,0 +1,209 @@
+"""What one process knows of ended sessions: it follows the stream and answers from memory."""
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Self
+from uuid import UUID
+
+import structlog
+from prometheus_client import Counter, Gauge
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from firewalker.kernel.clock import Clock, SystemClock
+from firewalker.kernel.principal import Principal
+from firewalker.runtime import redis as redis_clients
+from firewalker.runtime.metrics import REGISTRY
+from firewalker.runtime.revocation.entries import BATCH, EPOCH, KEEP, STREAM, from_ms
+from firewalker.runtime.tasks import end
+
+STALE_S = 2.0
+"""A view that has heard nothing for longer does not know what was ended meanwhile (AUTH-23)."""
+
+_RETRY_S = 0.2
+_BLOCK_MS = 1000
+
+_STALE = Gauge(
+    "firewalker_revocation_view_stale", "1 while this process does not hear of ended sessions.", registry=REGISTRY
+)
+_STALE_DECISIONS = Counter(
+    "firewalker_revocation_stale_decisions_total", "Calls admitted while the view was stale.", registry=REGISTRY
+)
+_log = structlog.get_logger("firewalker.revocation")
+
+
+class RevocationView:
+    """What one process knows of ended sessions. `is_revoked` is a dictionary lookup."""
+
+    def __init__(self, url: str, *, clock: Clock | None = None, keep: timedelta = KEEP) -> None:
+        """*url* names the Redis; an entry is remembered for *keep*, longer than any access token lives."""
+        self._redis: Redis = redis_clients.connect_blocking(url, longest_block_s=_BLOCK_MS / 1000)
+        self._clock = clock or SystemClock()
+        self._keep = keep
+        self._sessions: OrderedDict[UUID, datetime] = OrderedDict()
+        self._users: OrderedDict[UUID, tuple[datetime, datetime]] = OrderedDict()
+        self._watchers: dict[UUID, set[_Watcher]] = {}
+        self._user_watchers: dict[UUID, set[_Watcher]] = {}
+        self._cursor = "0-0"
+        self._epoch: str | None = None
+        self._heard = float("-inf")
+        self._caught_up = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, wait_s: float = 2.0) -> None:
+        """Begin to follow the stream; returns when what it holds is known, or after *wait_s* without Redis."""
+        self._task = asyncio.create_task(self._follow(), name="revocation view")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._caught_up.wait()
+
+    async def stop(self) -> None:
+        """Stop following. What is known stays known."""
+        await end([self._task])
+        self._task = None
+        await self._redis.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    @property
+    def stale(self) -> bool:
+        """Whether nothing, not even a heartbeat, was heard for 2 s."""
+        return self._clock.monotonic() - self._heard > STALE_S
+
+    def is_revoked(self, principal: Principal) -> bool:
+        """Whether the principal's session has ended, as far as this process knows."""
+        if principal.session_id in self._sessions:
+            return True
+        if self._users and self._is_user_revoked(principal):
+            return True
+        if self.stale:
+            _STALE_DECISIONS.inc()
+        return False
+
+    def on_revoked(self, principal: Principal, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call *callback* once, soon, when the principal's session ends, at once if it has. Returns what undoes it."""
+        watcher = _Watcher(principal, callback)
+        by_session = self._watchers.setdefault(principal.session_id, set())
+        by_user = self._user_watchers.setdefault(principal.user_id, set())
+        by_session.add(watcher)
+        by_user.add(watcher)
+        if principal.session_id in self._sessions or self._is_user_revoked(principal):
+            watcher.fire()
+
+        def undo() -> None:
+            _forget(self._watchers, principal.session_id, watcher)
+            _forget(self._user_watchers, principal.user_id, watcher)
+
+        return undo
+
+    def _is_user_revoked(self, principal: Principal) -> bool:
+        found = self._users.get(principal.user_id)
+        return found is not None and principal.issued < found[0]
+
+    # -- following -------------------------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                await self._read()
+            except (RedisError, OSError) as error:
+                _log.warning("revocation stream is away", error=type(error).__name__)
+                self._note_staleness()
+                await asyncio.sleep(_RETRY_S)
+
+    async def _read(self) -> None:
+        # What is there already is read without waiting for more, so that a start costs no time.
+        block = _BLOCK_MS if self._caught_up.is_set() else None
+        # The library's types allow for every protocol version; ours is 2, undecoded.
+        answer: Any = await self._redis.xread({STREAM: self._cursor}, count=BATCH, block=block)
+        if not answer:
+            await self._look_for_reset()
+        else:
+            for entry_id, fields in answer[0][1]:
+                self._cursor = entry_id.decode() if isinstance(entry_id, bytes) else entry_id
+                self._take(fields)
+            if len(answer[0][1]) < BATCH:
+                self._caught_up.set()
+        self._note_staleness()
+        self._drop_old()
+
+    async def _look_for_reset(self) -> None:
+        """Nothing came for a second, though heartbeats should: is this still the Redis that the cursor belongs to?"""
+        epoch: Any = await self._redis.get(EPOCH)
+        self._caught_up.set()
+        if epoch is None or epoch.decode() != self._epoch:
+            self._cursor = "0-0"
+
+    def _take(self, fields: Mapping[bytes, bytes]) -> None:
+        beat = fields.get(b"epoch")
+        if beat is not None:
+            self._hear(beat.decode())
+            return
+        # Times are the announcer's, so that what is read late is not kept longer.
+        announced = from_ms(fields[b"time"])
+        until = announced + self._keep
+        if b"sid" in fields:
+            session_id = UUID(bytes=fields[b"sid"])
+            if session_id not in self._sessions:
+                self._sessions[session_id] = until
+                self._fire(self._watchers.get(session_id, ()))
+        elif b"uid" in fields:
+            user_id = UUID(bytes=fields[b"uid"])
+            not_before = from_ms(fields[b"not_before"])
+            known = self._users.get(user_id)
+            if known is None or known[0] < not_before:
+                self._users[user_id] = (not_before, until)
+                self._users.move_to_end(user_id)
+                of_user = self._user_watchers.get(user_id, ())
+                self._fire(watcher for watcher in of_user if self._is_user_revoked(watcher.principal))
+
+    def _hear(self, epoch: str) -> None:
+        self._heard = self._clock.monotonic()
+        if self._epoch is not None and epoch != self._epoch:
+            # Another memory: entries before the cursor may be ones we never saw.
+            self._cursor = "0-0"
+        self._epoch = epoch
+
+    def _fire(self, watchers: Iterable["_Watcher"]) -> None:
+        for watcher in list(watchers):
+            watcher.fire()
+
+    def _note_staleness(self) -> None:
+        _STALE.set(1 if self.stale else 0)
+
+    def _drop_old(self) -> None:
+        now = self._clock.now()
+        # Nearly in the order of time; a late one only stays a little longer.
+        while self._sessions and next(iter(self._sessions.values())) < now:
+            self._sessions.popitem(last=False)
+        while self._users and next(iter(self._users.values()))[1] < now:
+            self._users.popitem(last=False)
+
+
+class _Watcher:
+    """One callback, called once."""
+
+    def __init__(self, principal: Principal, callback: Callable[[], None]) -> None:
+        self.principal = principal
+        self._callback: Callable[[], None] | None = callback
+
+    def fire(self) -> None:
+        if self._callback is not None:
+            callback, self._callback = self._callback, None
+            callback()
+
+
+def _forget(watchers: dict[UUID, set[_Watcher]], key: UUID, watcher: _Watcher) -> None:
+    of_key = watchers.get(key)
+    if of_key is not None:
+        of_key.discard(watcher)
+        if not of_key:
+            del watchers[key]

@@ -1,0 +1,36 @@
+"""The step service put together."""
+
+from firewalker.kernel.clock import Clock, SystemClock
+from firewalker.runtime.ground import open_ground
+from firewalker.runtime.process import App
+from firewalker.step.boards_part import BoardsPart
+from firewalker.step.config import StepConfig
+from firewalker.step.ingest import Ingest
+from firewalker.step.live import LiveTotals
+from firewalker.step.rpc.steps import StepDoor
+from firewalker.step.usecases.readings import Readings
+
+
+async def build(config: StepConfig, clock: Clock | None = None) -> App:
+    """Open what is needed and connect the rooms."""
+    clock = clock or SystemClock()
+    ground = await open_ground(config, clock)
+    database, redis_url = ground.database, config.redis_url.get_secret_value()
+    live = LiveTotals(redis_url, database, clock)
+    boards = BoardsPart(database=database, live=live, redis_url=redis_url, clock=clock)
+    ingest = Ingest(
+        database,
+        live,
+        clock,
+        lanes=config.ingest_lanes,
+        max_group=config.ingest_max_group,
+        max_waiting=config.ingest_max_waiting,
+        max_known=config.ingest_max_known,
+    )
+    return ground.app(
+        config,
+        public=[StepDoor(Readings(ingest, boards.zones, clock)), boards.leaderboards],
+        internal=[boards.event_sink],
+        # Stopped in reverse: ingest commits what it took and announces it, boards and live totals then tell the rest.
+        parts=[live, boards, ingest],
+    )

@@ -1,0 +1,147 @@
+"""Telling all processes whose boards look different: a Redis stream of user ids. The facts themselves are in MySQL."""
+
+import asyncio
+import random
+import secrets
+from collections.abc import Callable, Collection
+from typing import Any
+
+import structlog
+
+from firewalker.kernel.faults import DeadlineExceeded
+from firewalker.runtime.redis import RedisUnavailable, calling, connect, connect_blocking
+from firewalker.runtime.tasks import end
+
+STREAM = "fs:stream"
+"""Entries of one field `u`: 16-byte user ids, one behind the other."""
+
+EPOCH = "fs:epoch"
+"""A random value that goes when Redis is emptied: entries may have gone with it unread."""
+
+KEPT_ENTRIES = 10_000
+"""About how many entries the stream keeps. Readers are there when one comes, or read everything anew."""
+
+MOST_USERS = 250
+"""User ids of one entry: 4 KB."""
+
+MOST_UNTOLD = 100_000
+"""User ids kept for a Redis that is away. With more to tell, others are told that anything may have changed."""
+
+BLOCK_S = 0.5
+"""How long a read waits for an entry; so soon it is noticed that Redis was emptied."""
+
+_LONGEST_PAUSE_S = 0.5
+
+_log = structlog.get_logger(__name__)
+
+
+class Announcements:
+    """Announces changes, and hears those of all processes.
+
+    *changed* is called with the ids (16 bytes) of users whose boards look different, *unsure* when any may. Both are
+    called in the event loop and must be quick.
+    """
+
+    def __init__(
+        self, redis_url: str, changed: Callable[[Collection[bytes]], None], unsure: Callable[[], None]
+    ) -> None:
+        self._redis = connect(redis_url)
+        self._reader = connect_blocking(redis_url, longest_block_s=BLOCK_S)
+        self._changed = changed
+        self._unsure = unsure
+        self._untold: dict[bytes, None] = {}
+        self._overflow = False
+        self._news = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.heard = False
+        """Whether every announcement made now arrives here."""
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._tasks = [
+            asyncio.create_task(self._listen(), name="announcements-listen"),
+            asyncio.create_task(self._tell_late(), name="announcements-tell"),
+        ]
+
+    async def stop(self) -> None:
+        """Stop listening. After the last `announce`."""
+        await end(self._tasks)
+        await self._redis.aclose()
+        await self._reader.aclose()
+
+    async def announce(self, users: Collection[bytes]) -> None:
+        """Tell every process that the boards of *users* look different; this one knows when the call begins.
+
+        Does not fail: what Redis does not take now, it is told when it is back.
+        """
+        self._changed(users)
+        self._untold.update(dict.fromkeys(users))
+        if len(self._untold) > MOST_UNTOLD:
+            self._untold.clear()
+            self._overflow = True
+        try:
+            await self._tell()
+        except (RedisUnavailable, DeadlineExceeded):
+            self._news.set()
+
+    async def _tell(self) -> None:
+        if self._overflow:
+            async with calling():
+                await self._redis.delete(EPOCH)  # whoever reads finds it gone, and reads everything anew
+            self._overflow = False
+        while self._untold:
+            some = list(self._untold)[:MOST_USERS]
+            async with calling():
+                await self._redis.xadd(STREAM, {"u": b"".join(some)}, maxlen=KEPT_ENTRIES, approximate=True)
+            for user in some:
+                self._untold.pop(user, None)
+
+    async def _tell_late(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            try:
+                await self._tell()
+            except RedisUnavailable:
+                self._news.set()
+                await asyncio.sleep(_LONGEST_PAUSE_S)
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                await self._follow()
+            except RedisUnavailable as error:
+                if self.heard:
+                    _log.warning("announcements_lost", error=str(error))
+                self.heard = False
+            await asyncio.sleep(random.uniform(0.05, _LONGEST_PAUSE_S))  # noqa: S311 - spreads, protects nothing
+
+    async def _follow(self) -> None:
+        """Hear announcements until Redis fails."""
+        epoch = last = None
+        while True:
+            present = await self._epoch()
+            if present != epoch or last is None:
+                last, epoch = await self._last_id(), present
+                self.heard = True
+                # From here on nothing is missed; of what was until now, something may have been.
+                self._unsure()
+            async with calling():
+                found: Any = await self._reader.xread({STREAM: last}, count=100, block=int(BLOCK_S * 1000))
+            for entry_id, fields in found[0][1] if found else ():
+                last = entry_id
+                users = fields.get(b"u", b"")
+                self._changed([users[start : start + 16] for start in range(0, len(users) - 15, 16)])
+
+    async def _epoch(self) -> bytes:
+        async with calling():
+            found: Any = await self._redis.get(EPOCH)
+            if found is None:
+                await self._redis.set(EPOCH, secrets.token_bytes(8), nx=True)
+                found = await self._redis.get(EPOCH)
+            return bytes(found or b"")
+
+    async def _last_id(self) -> bytes:
+        async with calling():
+            latest: Any = await self._redis.xrevrange(STREAM, count=1)
+        return latest[0][0] if latest else b"0-0"

@@ -1,0 +1,231 @@
+"""One watched board: what its watchers have been told, what they have not, and when they will be."""
+
+import re
+import secrets
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from math import inf
+
+from firewalker.kernel.ids import UserId
+from firewalker.step.boards.subjects import Subject, Subjects
+from firewalker.step.boards.updates import Changes, EndReason, Heartbeat, Snapshot
+from firewalker.step.boards.watcher import Watcher
+from firewalker.step.domain.board import LiveBoard
+from firewalker.step.domain.circle import Circle
+from firewalker.step.domain.leaderboard import Standing, as_seen
+from firewalker.step.domain.visibility import BEFRIENDED, visible
+
+FRAME_GAP_S = 1.0
+"""Shortest time between two frames of a board (contract)."""
+
+HEARTBEAT_S = 20.0
+"""Longest time without a frame (contract)."""
+
+_COUNT = re.compile(r"[0-9]{1,18}", re.ASCII)
+
+LINGER_S = 60.0
+"""How long a board is kept without watchers, so that whoever lost the connection can resume."""
+
+_PLANNED_AHEAD = timedelta(seconds=2 * HEARTBEAT_S)
+"""Ends further away need no plan: the board is looked at for its heartbeat before."""
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+class WatchedBoard:
+    """The board of one walker and date, shared by all streams of that walker that watch it.
+
+    Standings that change mark it; it goes out at once if the last frame is a second old, else when it is. A watcher's
+    whole state is the version it has been told: one that reads slowly skips versions, and nothing queues up for it.
+    """
+
+    __slots__ = (
+        "_abandoned",
+        "_latest",
+        "_next_end",
+        "_read_at",
+        "_subjects",
+        "beat",
+        "board_id",
+        "circle",
+        "day",
+        "dirty",
+        "due",
+        "frame_at",
+        "freeze",
+        "live",
+        "members",
+        "midnight",
+        "viewer",
+        "viewer_id",
+        "watchers",
+    )
+
+    def __init__(
+        self, viewer: UserId, day: date, circle: Circle, subjects: Subjects, abandoned: "Callable[[WatchedBoard], None]"
+    ) -> None:
+        """*abandoned* is called once nobody has watched for `LINGER_S`."""
+        self.day = day
+        self.viewer_id = viewer
+        self.viewer = viewer.bytes
+        self.board_id = secrets.token_hex(6)
+        self.members: dict[bytes, Subject] = {}
+        self.live = LiveBoard(())
+        self.dirty: set[bytes] = set()
+        self.watchers: dict[Watcher, None] = {}
+        self.frame_at = -inf
+        self.due = inf
+        self._subjects = subjects
+        self._abandoned = abandoned
+        self.beat: Heartbeat | None = None
+        """The last thing said, if that was a heartbeat."""
+        self._latest: Changes | None = None
+        self.show(circle)
+
+    @property
+    def version(self) -> str:
+        """Names what watchers have been told, across processes and restarts."""
+        return f"{self.board_id}.{self.live.version}"
+
+    # -- what it is made of ------------------------------------------------------------------------------------------
+
+    def show(self, circle: Circle) -> None:
+        """Make the people of *circle* its members.
+
+        Nobody new is shown before it is known what they have walked: see `unknown`.
+        """
+        self.circle = circle
+        self.midnight = circle.midnight(self.day)
+        self.freeze = circle.freeze_time(self.day)
+        self._find_next_end()
+        self._read_at = self._subjects.monotonic()
+        people = {person.user_id: person for person in circle.members(self.day, self._subjects.utc())}
+        for user in self.members.keys() - people.keys():
+            self._subjects.detach(self, user)
+            del self.members[user]
+            self.touch(user)
+        for user, person in people.items():
+            if user in self.members:
+                self.members[user].rename(person)
+            else:
+                self.members[user] = self._subjects.attach(self, person)
+                self.touch(user)
+
+    def unknown(self) -> list[bytes]:
+        """The members whose totals have to be looked up; `Subjects.settle` is to be told."""
+        return [user for user, subject in self.members.items() if not subject.known]
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since its circle was read."""
+        return self._subjects.monotonic() - self._read_at
+
+    def begin(self) -> None:
+        """Take the members' standings as what everybody has been told. Once, before the first watcher."""
+        self.dirty.clear()
+        self.live = LiveBoard(self._seen(subject) for subject in self.members.values() if subject.known)
+
+    def dissolve(self) -> None:
+        """Give up the members: the board is not used any more."""
+        for user in self.members:
+            self._subjects.detach(self, user)
+        self.members = {}
+
+    # -- what changes ------------------------------------------------------------------------------------------------
+
+    def touch(self, user: bytes) -> None:
+        """The standing of *user*, or whether they are on the board, is different."""
+        if self.watchers:
+            self._subjects.agenda.put(self, self.frame_at + FRAME_GAP_S)
+        self.dirty.add(user)
+
+    def fall_due(self, now: float) -> None:
+        """Send what is to be sent, end what is over, and come back in time for the rest."""
+        if not self.watchers:
+            if now - self.frame_at >= LINGER_S:
+                self._abandoned(self)
+            else:
+                self._subjects.agenda.put(self, self.frame_at + LINGER_S)
+            return
+        wall = self._subjects.utc()
+        over = [watcher for watcher in self.watchers if wall >= watcher.until] if wall >= self._next_end else ()
+        if self.dirty and (over or now - self.frame_at >= FRAME_GAP_S):
+            self._publish(now)  # also what would be due later: the end shows the last state
+        if over:
+            for watcher in over:
+                watcher.end(EndReason.DAY_OVER)
+            self._find_next_end()
+        if now - self.frame_at >= HEARTBEAT_S:
+            self.frame_at = now
+            self.beat = Heartbeat(self.version)
+            self._wake()
+        self._plan(now, wall)
+
+    def _plan(self, now: float, wall: datetime) -> None:
+        """Come back for the next frame, heartbeat or end, whichever is first."""
+        due = self.frame_at + (FRAME_GAP_S if self.dirty else HEARTBEAT_S)
+        if self._next_end - wall < _PLANNED_AHEAD:
+            due = min(due, now + max((self._next_end - wall).total_seconds(), 0.0))
+        self._subjects.agenda.put(self, due)
+
+    def _find_next_end(self) -> None:
+        self._next_end = min((watcher.until for watcher in self.watchers if not watcher.ended), default=_NEVER)
+
+    def _publish(self, now: float) -> None:
+        members = self.members
+        change = self.live.update(
+            [self._seen(members[user]) for user in self.dirty if user in members and members[user].known],
+            [user for user in self.dirty if user not in members],
+        )
+        self.dirty.clear()
+        if change is not None:
+            self.frame_at = now
+            self.beat = None
+            self._latest = Changes(self.version, self.viewer, change)
+            self._wake()
+
+    def _seen(self, subject: Subject) -> Standing:
+        return as_seen(subject.standing, visible(self.viewer, subject.person.user_id, BEFRIENDED))
+
+    def _wake(self) -> None:
+        for watcher in self.watchers:
+            watcher.wake()
+
+    # -- what watchers ask -------------------------------------------------------------------------------------------
+
+    def join(self, watcher: "Watcher") -> None:
+        """Let *watcher* follow from now on. What nobody was told while nobody watched is settled first."""
+        now = self._subjects.monotonic()
+        if not self.watchers:
+            self._publish(now)
+            self.frame_at = now
+        self.watchers[watcher] = None
+        self._find_next_end()
+        self._plan(now, self._subjects.utc())
+
+    def leave(self, watcher: "Watcher") -> None:
+        """*watcher* is gone."""
+        self.watchers.pop(watcher, None)
+        self._find_next_end()
+        if not self.watchers:
+            self.frame_at = self._subjects.monotonic()
+            self._latest = self.beat = None
+            self._subjects.agenda.put(self, self.frame_at + LINGER_S)
+
+    def snapshot(self) -> Snapshot:
+        """The whole board as of the present version."""
+        return Snapshot(self.day, self.version, self.viewer, self.live.rows())
+
+    def since(self, seen: int) -> Changes | Snapshot:
+        """What leads from version *seen* to the present one; the whole board where that is not known any more."""
+        if self._latest is not None and seen == self.live.version - 1:
+            return self._latest
+        change = self.live.since(seen)
+        return self.snapshot() if change is None else Changes(self.version, self.viewer, change)
+
+    def resumed(self, version: str) -> int | None:
+        """The count in a version text, if it is one of this board's that it can still lead on from; else None."""
+        board_id, _, count = version.partition(".")
+        if board_id != self.board_id or not _COUNT.fullmatch(count):
+            return None
+        return None if self.live.since(int(count)) is None else int(count)

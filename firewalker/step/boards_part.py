@@ -1,0 +1,59 @@
+"""The read side put together: projections, boards and their doors. `app` starts and stops it with the rest."""
+
+from collections.abc import Collection
+
+from firewalker.kernel.clock import Clock
+from firewalker.runtime.mysql import Database
+from firewalker.step.boards.announcements import Announcements
+from firewalker.step.boards.registry import MAX_STREAMS, Boards
+from firewalker.step.boards.upkeep import Upkeep
+from firewalker.step.live import LiveTotals
+from firewalker.step.live.known import KnownTotals
+from firewalker.step.rpc.event_sink import EventSinkDoor
+from firewalker.step.rpc.leaderboards import LeaderboardDoor
+from firewalker.step.usecases.circles import Circles
+from firewalker.step.usecases.leaderboards import Leaderboards
+from firewalker.step.usecases.projections import Projections
+from firewalker.step.usecases.zones import Zones
+
+
+class BoardsPart:
+    """What reads: start it after the live totals, stop it after the server and before them."""
+
+    def __init__(
+        self, *, database: Database, live: LiveTotals, redis_url: str, clock: Clock, max_streams: int = MAX_STREAMS
+    ) -> None:
+        self.zones = Zones(database, monotonic=clock.monotonic)
+        """The zones of walkers, for the write side."""
+        self.announcements = Announcements(redis_url, self._changed, self._unsure)
+        self.circles = Circles(database, heard=lambda: self.announcements.heard, monotonic=clock.monotonic)
+        known = KnownTotals(live, clock)
+        self.boards = Boards(self.circles, known, live, clock, max_streams=max_streams)
+        self._upkeep = Upkeep(self.boards, self.circles, live, clock, heard=lambda: self.announcements.heard)
+        self.leaderboards = LeaderboardDoor(Leaderboards(self.circles, known, clock), self.boards)
+        """The door of the public port."""
+        self.projections = Projections(database, self.announcements.announce)
+        self.event_sink = EventSinkDoor(self.projections)
+        """The door of the internal port."""
+
+    async def start(self) -> None:
+        """Begin to listen and to keep watched boards current."""
+        self.boards.agenda.start()
+        self.announcements.start()
+        self._upkeep.start()
+
+    async def stop(self) -> None:
+        """Stop; no call may be under way any more."""
+        self.boards.agenda.stop()
+        await self._upkeep.stop()
+        await self.announcements.stop()
+
+    def _changed(self, users: Collection[bytes]) -> None:
+        self.circles.drop(users)
+        self.zones.drop(users)
+        self.boards.outdate(users)
+
+    def _unsure(self) -> None:
+        self.circles.drop_all()
+        self.zones.drop_all()
+        self.boards.outdate_all()

@@ -1,0 +1,32 @@
+"""Settings of the step service: ``FIREWALKER_STEP_…``."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from firewalker.runtime.config import Port, ServiceConfig
+
+
+class StepConfig(ServiceConfig):
+    """See `ServiceConfig` for what all services share."""
+
+    model_config = SettingsConfigDict(env_prefix="FIREWALKER_STEP_")
+
+    port: Port = 50052
+    """Public gRPC port."""
+
+    internal_port: Port = 50062
+    """Port for the other services."""
+
+    ingest_lanes: int = Field(default=2, ge=1, le=16)
+    """Commits under way at once, each on a connection of its own (so keep it below ``pool_size``). More of them make the
+    groups smaller: worth it only where a commit takes long because the database is far away."""
+
+    ingest_max_group: int = Field(default=2_000, ge=1, le=100_000)
+    """Readings of one commit. Smaller groups hold their locks for a shorter time, larger ones cost less per reading."""
+
+    ingest_max_waiting: int = Field(default=20_000, ge=1_000, le=1_000_000)
+    """Readings that may wait in one lane. Beyond it streams are not read and calls are OVERLOADED; some 300 bytes each."""
+
+    ingest_max_known: int = Field(default=100_000, ge=1_000, le=10_000_000)
+    """Device days, and as many totals, that are remembered, some 500 bytes each. Below the number of walkers on the move,
+    every message costs a look at MySQL."""

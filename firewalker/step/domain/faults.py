@@ -1,0 +1,19 @@
+"""Refusals of the step service that are its own. Verdicts on single readings are no faults: see `reading.Outcome`."""
+
+from firewalker.kernel.faults import Fault, Kind
+
+
+class TooManyReadings(Fault):
+    """More readings than one message may carry."""
+
+    kind = Kind.INVALID
+    reason = "TOO_MANY_READINGS"
+    message = "Too many readings: at most 100 in a message of TrackSteps, 500 in RecordSteps."
+
+
+class DateOutOfRange(Fault):
+    """A board of a date that cannot be read now."""
+
+    kind = Kind.OUT_OF_RANGE
+    reason = "DATE_OUT_OF_RANGE"
+    message = "The date must be from 7 days before to 1 day after the server's date (UTC)."

@@ -1,0 +1,143 @@
+"""Leaderboards as values: a walker's standing, the order of standings, competition ranks, freshness, dates. No I/O."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from enum import IntEnum
+from typing import NamedTuple
+
+from firewalker.kernel.days import date_in
+from firewalker.step.domain.circle import Circle, Person
+from firewalker.step.domain.faults import DateOutOfRange
+from firewalker.step.domain.visibility import Visibility
+
+LIVE_MS = 120_000
+"""A last reading up to this old, in milliseconds, is LIVE (contract: 2 min)."""
+
+RECENT_MS = 3_600_000
+"""A last reading up to this old, in milliseconds, is RECENT (contract: 60 min)."""
+
+DAYS_BACK = 7
+"""How many days before the server's (UTC) date a board can be read."""
+
+DAYS_AHEAD = 1
+"""How many days after the server's (UTC) date a board can be read: it is today already in zones ahead of UTC."""
+
+
+class State(IntEnum):
+    """Whether and why a standing has a rank."""
+
+    RANKED = 1
+    NO_DATA = 2
+    HIDDEN = 3
+    UNDER_REVIEW = 4
+
+
+class Freshness(IntEnum):
+    """How old the last reading is."""
+
+    NONE = 0
+    LIVE = 1
+    RECENT = 2
+    STALE = 3
+
+
+class Standing(NamedTuple):
+    """One walker's row of a date, without the rank, which depends on the others.
+
+    The order of the fields is the order of a board: plain tuple comparison sorts standings, and never looks past
+    *user_id*, which no two of a board share. Standings are values and shared by all boards that show the walker alike.
+    """
+
+    unranked: int
+    """1 if the standing has no rank: those come last."""
+    behind: int
+    """The steps, negated, so that more come first."""
+    reached_ms: int
+    """Unix milliseconds at which the steps were reached: who got there first stands first."""
+    user_id: bytes
+    state: State
+    freshness: Freshness
+    goal_reached: bool
+    person: Person
+
+
+class Row(NamedTuple):
+    """A standing and its competition rank on one board; 0 for none."""
+
+    rank: int
+    standing: Standing
+
+
+def freshness(last_reading_ms: int, now_ms: int) -> Freshness:
+    """How fresh a last reading is at *now_ms*, both Unix milliseconds. One from the future is LIVE."""
+    age = now_ms - last_reading_ms
+    if age <= LIVE_MS:
+        return Freshness.LIVE
+    return Freshness.RECENT if age <= RECENT_MS else Freshness.STALE
+
+
+def fresh_until(last_reading_ms: int, now_ms: int) -> int | None:
+    """The first Unix millisecond at which `freshness` answers otherwise than at *now_ms*; None if it never will."""
+    if now_ms - last_reading_ms <= LIVE_MS:
+        return last_reading_ms + LIVE_MS + 1
+    return last_reading_ms + RECENT_MS + 1 if now_ms - last_reading_ms <= RECENT_MS else None
+
+
+def ranked(person: Person, steps: int, reached_ms: int, last_reading_ms: int, now_ms: int) -> Standing:
+    """The standing of somebody who has a reading for the date, be it of 0 steps."""
+    fresh = freshness(last_reading_ms, now_ms)
+    return Standing(0, -steps, reached_ms, person.user_id, State.RANKED, fresh, False, person)  # noqa: FBT003 - a row
+
+
+def no_data(person: Person) -> Standing:
+    """The standing of somebody without a reading for the date. Not the same as 0 steps."""
+    return Standing(1, 0, 0, person.user_id, State.NO_DATA, Freshness.NONE, False, person)  # noqa: FBT003 - a row
+
+
+def as_seen(standing: Standing, visibility: Visibility) -> Standing:
+    """*standing* as somebody with that visibility sees it."""
+    if visibility is Visibility.FRIENDS:
+        return standing
+    return Standing(1, 0, 0, standing.user_id, State.HIDDEN, Freshness.NONE, False, standing.person)  # noqa: FBT003
+
+
+def rank_in(order: Sequence[Standing], standing: Standing) -> int:
+    """The competition rank (1, 1, 3) of *standing* within the sorted *order*: one more than have more steps."""
+    return 0 if standing.unranked else bisect_left(order, (0, standing.behind)) + 1
+
+
+def rank_all(order: Sequence[Standing], start: int = 0, stop: int | None = None) -> list[Row]:
+    """The rows of the sorted *order* from *start* to before *stop*, with the ranks they have in the whole of it."""
+    rows = []
+    rank, before = 0, None
+    for position, standing in enumerate(order[start:stop], start):
+        unranked, behind = standing[0], standing[1]
+        if unranked:
+            rank = 0
+        elif behind != before:
+            rank = position + 1 if before is not None else rank_in(order, standing)
+        before = behind
+        rows.append(Row(rank, standing))
+    return rows
+
+
+def arranged(standings: Iterable[Standing]) -> list[Row]:
+    """The rows of a board, best first, those without a rank last."""
+    return rank_all(sorted(standings))
+
+
+def board_date(asked: date | None, circle: Circle, now: datetime) -> date:
+    """The date of the board to show: the one asked for, or today in the caller's own zone."""
+    return date_in(circle.me.zone, now) if asked is None else asked
+
+
+def require_in_range(day: date, now: datetime) -> None:
+    """Refuse dates whose boards cannot be read at *now*.
+
+    Raises:
+        DateOutOfRange: Not between 7 days before and 1 day after the UTC date.
+    """
+    today = now.astimezone(UTC).date()
+    if not today - timedelta(days=DAYS_BACK) <= day <= today + timedelta(days=DAYS_AHEAD):
+        raise DateOutOfRange

@@ -1,0 +1,93 @@
+"""After a commit: what the day's totals are now, for the answers and for live totals. Merging and storing are elsewhere."""
+
+from collections.abc import Iterable
+from datetime import date
+
+from firewalker.runtime.mysql import Database, retried
+from firewalker.step.domain.day import UserTotal
+from firewalker.step.ingest.group import REFRESH_MS, Group
+from firewalker.step.ingest.known import Generations
+from firewalker.step.live import Frame, LiveTotals
+from firewalker.step.store import days
+from firewalker.step.store.days import UserDate
+
+OWED_PAUSE_S = 1.0
+"""How long to wait before asking again for totals that MySQL did not tell after a commit."""
+
+
+class Totals:
+    """The totals of one lane's users, remembered and kept current by the frames of other processes."""
+
+    def __init__(self, database: Database, live: LiveTotals, *, max_known: int) -> None:
+        self._database = database
+        self._live = live
+        self._known: Generations[UserDate, UserTotal] = Generations(max_known)
+        self.owed: set[UserDate] = set()
+        """Users' dates whose news are committed and not announced yet."""
+        live.subscribe(self._hear, own=False)
+        live.on_gap(self._known.clear)
+
+    async def tell(self, group: Group) -> dict[UserDate, UserTotal]:
+        """The totals of every user's date in *group*, as their owners see them; standings hear of what is new.
+
+        Asked after the commit, so that of two processes that commit a user's phone and watch, the later sees both.
+        """
+        late = [key for key, is_late in group.named.items() if is_late]
+        totals, asked = self._remembered(group)
+        news: dict[date, list[tuple[bytes, UserTotal]]] = {}
+        for key, known in totals.items():
+            heard_ms = group.heard.get(key, 0)
+            if heard_ms - known.last_reading_ms >= REFRESH_MS:
+                self._renew(news, key, known._replace(last_reading_ms=heard_ms))
+        if asked:
+            for key, total in (await self._standing_totals(asked)).items():
+                totals[key] = total
+                heard_ms = max(total.last_reading_ms, group.heard.get(key, 0))
+                self._renew(news, key, total._replace(last_reading_ms=heard_ms))
+        for day, users in news.items():
+            self._live.announce(Frame(day, users))
+        if late:
+            totals |= await self._owners_totals(late)
+        self.owed.clear()
+        return totals
+
+    def _remembered(self, group: Group) -> tuple[dict[UserDate, UserTotal], set[UserDate]]:
+        """The totals of *group* that are known without asking, and those that have to be asked for."""
+        totals: dict[UserDate, UserTotal] = {}
+        asked = set(self.owed)
+        trusted = self._live.healthy  # else nobody tells of other processes' commits
+        for key, late in group.named.items():
+            if late:
+                asked.discard(key)
+            elif key not in asked:
+                known = self._known.get(key) if trusted else None
+                if known is None:
+                    asked.add(key)
+                else:
+                    totals[key] = known
+        return totals, asked
+
+    def _renew(self, news: dict[date, list[tuple[bytes, UserTotal]]], key: UserDate, total: UserTotal) -> None:
+        """Remember *total* and put it among the *news* to announce."""
+        known = self._known.get(key)
+        total = total if known is None else total.merged(known)
+        self._known.put(key, total)
+        news.setdefault(key[1], []).append((key[0], total))
+
+    @retried
+    async def _standing_totals(self, keys: Iterable[UserDate]) -> dict[UserDate, UserTotal]:
+        async with self._database.reading() as tx:
+            return await days.find_totals(tx, keys)
+
+    @retried
+    async def _owners_totals(self, keys: Iterable[UserDate]) -> dict[UserDate, UserTotal]:
+        async with self._database.reading() as tx:
+            return await days.find_totals(tx, keys, late_included=True)
+
+    def _hear(self, frame: Frame) -> None:
+        """Another process committed: what is known here of its users is no longer all."""
+        day = frame.date
+        for user, total in frame.totals:
+            known = self._known.get((user, day))
+            if known is not None:
+                self._known.put((user, day), known.merged(total))

@@ -1,0 +1,72 @@
+"""The subscription: frames of all processes come in here, and a loss of the connection is noticed. Pub/sub keeps nothing."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from firewalker.kernel.clock import Clock
+from firewalker.step.live.buckets import CHANNEL
+
+PING_S = 1.0
+"""How often the connection has to show that it lives."""
+
+SILENT_S = 3.0
+"""Without a word for this long, not even an answer to a ping, the connection is given up."""
+
+_LONGEST_PAUSE_S = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Feed:
+    """Keeps one subscription alive. *receive* gets each message; *gap* is called whenever some may have been missed."""
+
+    def __init__(self, redis: Redis, clock: Clock, receive: Callable[[bytes], None], gap: Callable[[], None]) -> None:
+        self._redis = redis
+        self._clock = clock
+        self._receive = receive
+        self._gap = gap
+        self.connected = False
+        """Whether every message published now arrives."""
+
+    async def run(self) -> None:
+        """Subscribe, and again after every loss, until cancelled."""
+        pause_s = 0.05
+        while True:
+            try:
+                async with contextlib.aclosing(self._redis.pubsub()) as subscription:
+                    await self._listen(subscription)
+            except (RedisError, OSError) as error:
+                if self.connected:
+                    pause_s = 0.05
+                    _log.warning("live_feed_lost", error=type(error).__name__)
+                self.connected = False
+            await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 - spreads, protects nothing
+            pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
+
+    async def _listen(self, subscription: PubSub) -> None:
+        await subscription.subscribe(CHANNEL)
+        heard = pinged = self._clock.monotonic()
+        while True:
+            message: dict[str, Any] | None = await subscription.get_message(timeout=PING_S)
+            now = self._clock.monotonic()
+            if message is not None:
+                heard = now
+                if message["type"] == "message":
+                    self._receive(message["data"])
+                elif message["type"] == "subscribe":
+                    # What was published until now is gone; from here on nothing is missed.
+                    self.connected = True
+                    self._gap()
+            elif now - heard > SILENT_S:
+                raise TimeoutError("nothing heard from Redis")
+            if now - pinged >= PING_S:
+                pinged = now
+                await subscription.ping()

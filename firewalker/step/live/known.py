@@ -1,0 +1,113 @@
+"""Totals that this process has read lately and hears changes of: a board read again costs no question to Redis."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from firewalker.kernel.clock import Clock
+from firewalker.step.domain.day import UserTotal
+from firewalker.step.live import Frame, LiveTotals
+
+MAX_KNOWN = 200_000
+"""Most totals kept, of all dates together: about 50 MB."""
+
+RENEWED_S = 15.0
+"""A total is read again after one to two times this: a bound for what no frame told."""
+
+_Totals = dict[tuple[date, bytes], UserTotal | None]
+
+
+class KnownTotals:
+    """Reads through to the live totals, and keeps what it read while frames keep it current.
+
+    Two generations: what is not in the younger or the older one is read; every `RENEWED_S`, or when the younger one is
+    full, it becomes the older one. So nothing is kept for long, and keeping costs no bookkeeping per read.
+    """
+
+    def __init__(self, live: LiveTotals, clock: Clock, *, max_known: int = MAX_KNOWN) -> None:
+        self._live = live
+        self._clock = clock
+        self._half = max_known // 2
+        self._younger: _Totals = {}
+        self._older: _Totals = {}
+        self._turned = clock.monotonic()
+        live.subscribe(self._hear)
+        live.on_gap(self._forget)
+
+    async def read(self, day: date, users: Sequence[bytes]) -> dict[bytes, UserTotal]:
+        """The totals of *users* (16-byte ids) on *day*; those without a reading are left out.
+
+        Shows every acknowledged reading within 2 s.
+
+        Raises:
+            DatabaseUnavailable, DeadlineExceeded, Overloaded: They had to be read from MySQL and could not be.
+        """
+        if not self._live.healthy:
+            return dict(await self._live.read(day, users))
+        self._turn()
+        younger, older = self._younger, self._older
+        found: dict[bytes, UserTotal] = {}
+        missing = []
+        for user in users:
+            key = (day, user)
+            total = younger.get(key, _UNREAD)
+            if total is _UNREAD:
+                total = older.get(key, _UNREAD)
+            if total is _UNREAD:
+                missing.append(user)
+            elif total is not None:
+                found[user] = total
+        if missing:
+            found.update(await self._read(day, missing))
+        return found
+
+    async def _read(self, day: date, users: Sequence[bytes]) -> dict[bytes, UserTotal]:
+        # Frames that come while Redis is asked must not be lost, so the places are made first.
+        places = self._younger
+        for user in users:
+            places.setdefault((day, user), _UNREAD)
+        try:
+            read = await self._live.read(day, users)
+        except BaseException:
+            for user in users:
+                if places.get((day, user)) is _UNREAD:
+                    places.pop((day, user), None)
+            raise
+        found = {}
+        for user in users:
+            total, heard = read.get(user), places.get((day, user), _GONE)
+            if heard is not None and heard is not _UNREAD and heard is not _GONE:
+                total = heard if total is None else total.merged(heard)
+            if heard is not _GONE:
+                places[day, user] = total
+            if total is not None:
+                found[user] = total
+        return found
+
+    def _hear(self, frame: Frame) -> None:
+        day = frame.date
+        for user, total in frame.totals:
+            key = (day, user)
+            for generation in (self._younger, self._older):
+                known = generation.get(key, _GONE)
+                if known is not _GONE:
+                    generation[key] = total if known is None or known is _UNREAD else known.merged(total)
+
+    def _forget(self) -> None:
+        # New dictionaries: a read under way keeps its places in the old ones, which nobody looks at any more.
+        self._younger, self._older = {}, {}
+
+    def _turn(self) -> None:
+        now = self._clock.monotonic()
+        if now - self._turned >= 2 * RENEWED_S:
+            self._forget()
+            self._turned = now
+        elif now - self._turned >= RENEWED_S or len(self._younger) > self._half:
+            self._younger, self._older = {}, self._younger
+            self._turned = now
+
+
+_UNREAD = UserTotal(-1, 0, 0)
+"""Stands where a total is being read."""
+
+_GONE = UserTotal(-2, 0, 0)
+"""Stands for no place at all."""

@@ -1,0 +1,91 @@
+"""What this process has to tell Redis: collected, coalesced per user, sent as fast as Redis takes it. Never waited for."""
+
+import asyncio
+from datetime import date
+from typing import Final
+
+import structlog
+
+from firewalker.kernel.clock import Clock
+from firewalker.runtime.redis import RedisUnavailable
+from firewalker.step.domain.day import UserTotal
+from firewalker.step.live.buckets import MOST_RECORDS, Buckets, is_kept
+from firewalker.step.live.frames import Frame
+
+MOST_PENDING: Final = 100_000
+"""Totals kept for a Redis that is away (about 25 MB). With more to tell, Redis is rebuilt instead when it is back."""
+
+_LONGEST_PAUSE_S = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Writer:
+    """Applies this process's commits to Redis."""
+
+    def __init__(self, buckets: Buckets, clock: Clock) -> None:
+        self._buckets = buckets
+        self._clock = clock
+        self._pending: dict[date, dict[bytes, UserTotal]] = {}
+        self._news = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._lost = False
+        self.behind = False
+        """Redis did not take what was last sent: what is read there may be out of date."""
+
+    def put(self, frame: Frame) -> None:
+        """Tell Redis of *frame* soon. Of several totals of one user only the merged one is sent."""
+        pending = self._pending.setdefault(frame.date, {})
+        for user, total in frame.totals:
+            known = pending.get(user)
+            pending[user] = total if known is None else known.merged(total)
+        if len(pending) > MOST_PENDING:
+            self._pending.clear()
+            self._lost = True
+        self._idle.clear()
+        self._news.set()
+
+    async def flush(self) -> None:
+        """Wait until all that was put is in Redis. For ever, while Redis is away: give it a time limit."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+        pause_s = 0.0
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            try:
+                await self._send()
+            except RedisUnavailable as error:
+                if not self.behind:
+                    _log.warning("live_totals_not_sent", error=str(error))
+                self.behind = True
+                pause_s = min(_LONGEST_PAUSE_S, pause_s * 2 or 0.05)
+                self._news.set()
+                await asyncio.sleep(pause_s)
+            else:
+                self.behind = False
+                pause_s = 0.0
+
+    async def _send(self) -> None:
+        if self._lost:
+            await self._buckets.doubt()
+            self._lost = False
+        while self._pending:
+            day, totals = self._pending.popitem()
+            rest = list(totals.items())
+            try:
+                while rest:
+                    if is_kept(day, self._clock.now()):
+                        await self._buckets.apply(day, rest[:MOST_RECORDS])
+                    else:
+                        await self._buckets.publish(day, rest[:MOST_RECORDS])
+                    del rest[:MOST_RECORDS]
+            except BaseException:
+                # It may have been done all the same; doing it twice is the same as once.
+                self.put(Frame(day, rest))
+                raise
+        if not self._news.is_set():
+            self._idle.set()

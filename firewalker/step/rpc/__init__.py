@@ -1,0 +1,1 @@
+"""The step service's doors: protos in, protos out, and who may call."""

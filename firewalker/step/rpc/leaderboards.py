@@ -1,0 +1,84 @@
+"""LeaderboardService: boards read and watched. A hot door: answers are serialised upb messages."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import date
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from firewalker.kernel.days import parse_date
+from firewalker.kernel.faults import (
+    AccessTokenExpired,
+    Draining,
+    Fault,
+    InvalidRequest,
+    SessionRevoked,
+    Violation,
+)
+from firewalker.kernel.principal import principal
+from firewalker.runtime.grpc.policy import Caller, Rule
+from firewalker.runtime.grpc.streams import HotStream
+from firewalker.step.boards.registry import Boards
+from firewalker.step.boards.updates import End, EndReason
+from firewalker.step.boards.watcher import Watcher
+from firewalker.step.rpc.board_messages import board_answer, update_answer
+from firewalker.step.usecases.leaderboards import Leaderboards
+
+if TYPE_CHECKING:
+    import asyncio
+
+_REASONS: Final[Mapping[type[Fault], EndReason]] = {
+    AccessTokenExpired: EndReason.ACCESS_TOKEN_EXPIRED,
+    SessionRevoked: EndReason.SESSION_REVOKED,
+    Draining: EndReason.SERVER_DRAINING,
+}
+"""What the watcher is told when the edge offers a stream its end."""
+
+_REFUSALS: Final = frozenset({EndReason.ACCESS_TOKEN_EXPIRED, EndReason.SESSION_REVOKED})
+"""Ends after which the stream's status is the fault; the others are OK."""
+
+
+class LeaderboardDoor:
+    """The door of LeaderboardService."""
+
+    SERVICE: ClassVar[str] = "firewalker.step.v1.LeaderboardService"
+    POLICY: ClassVar[Mapping[str, Rule]] = {
+        "GetFriendLeaderboard": Rule(Caller.USER, max_message_bytes=1_024),
+        "WatchFriendLeaderboard": Rule(Caller.USER, max_message_bytes=1_024),
+    }
+
+    def __init__(self, leaderboards: Leaderboards, boards: Boards) -> None:
+        self._leaderboards = leaderboards
+        self._boards = boards
+
+    async def get_friend_leaderboard(self, request: Any) -> bytes:
+        """See the proto."""
+        return board_answer(await self._leaderboards.of_friends(principal().user_id, _asked(request)))
+
+    async def watch_friend_leaderboard(self, request: Any, stream: HotStream) -> None:
+        """See the proto. One task per stream, this one; while it sends, what changes is folded for it by the board."""
+        asked, resume = _asked(request), request.resume_version
+        del request  # a stream lives for hours
+        with closing(await self._boards.watch(principal().user_id, asked, resume)) as watcher:
+            stream.ending.add_done_callback(partial(_end, watcher))
+            while True:
+                update = await watcher.next()
+                await stream.send(update_answer(update))
+                if isinstance(update, End):
+                    break
+        if update.reason in _REFUSALS:
+            raise stream.ending.result()
+
+
+def _end(watcher: Watcher, ending: "asyncio.Future[Fault]") -> None:
+    if not ending.cancelled():
+        watcher.end(_REASONS.get(type(ending.result()), EndReason.SERVER_DRAINING))
+
+
+def _asked(request: Any) -> date | None:
+    if not request.HasField("date"):
+        return None
+    day = parse_date(request.date)
+    if day is None:
+        raise InvalidRequest(violations=[Violation("date", "must be a date, YYYY-MM-DD")])
+    return day

@@ -1,0 +1,1 @@
+"""Every SQL statement of the step service, one module per resource."""

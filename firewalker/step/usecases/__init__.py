@@ -1,0 +1,1 @@
+"""What the step service does for a caller, one module per resource."""

@@ -1,0 +1,68 @@
+"""Reading a leaderboard once. Watching one is in `boards`."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from firewalker.kernel.clock import Clock
+from firewalker.kernel.ids import UserId
+from firewalker.step.domain.circle import Person
+from firewalker.step.domain.day import UserTotal, to_ms
+from firewalker.step.domain.leaderboard import (
+    Row,
+    Standing,
+    arranged,
+    as_seen,
+    board_date,
+    no_data,
+    ranked,
+    require_in_range,
+)
+from firewalker.step.domain.visibility import BEFRIENDED, visible
+from firewalker.step.live.known import KnownTotals
+from firewalker.step.usecases.circles import Circles
+
+
+@dataclass(frozen=True, slots=True)
+class FriendBoard:
+    """The board of a date as one walker, *me* (16-byte id), sees it now."""
+
+    day: date
+    me: bytes
+    rows: list[Row]
+
+
+class Leaderboards:
+    """Puts boards together from friend sets and totals."""
+
+    def __init__(self, circles: Circles, known: KnownTotals, clock: Clock) -> None:
+        self._circles = circles
+        self._known = known
+        self._clock = clock
+
+    async def of_friends(self, viewer: UserId, asked: date | None) -> FriendBoard:
+        """The viewer and their friends on the date asked for, by default the viewer's today.
+
+        Shows every reading that was acknowledged 2 s ago, by whichever process.
+
+        Raises:
+            DateOutOfRange: No board of that date can be read now.
+            DatabaseUnavailable, DeadlineExceeded, Overloaded: Friends or totals could not be read.
+        """
+        circle = await self._circles.of(viewer)
+        now = self._clock.now()
+        day = board_date(asked, circle, now)
+        require_in_range(day, now)
+        people = circle.members(day, now)
+        totals = await self._known.read(day, [person.user_id for person in people])
+        now_ms, me = to_ms(now), viewer.bytes
+        return FriendBoard(
+            day, me, arranged(_seen(me, person, totals.get(person.user_id), now_ms) for person in people)
+        )
+
+
+def _seen(viewer: bytes, person: Person, total: UserTotal | None, now_ms: int) -> Standing:
+    if total is None:
+        standing = no_data(person)
+    else:
+        standing = ranked(person, total.total, total.reached_ms, total.last_reading_ms, now_ms)
+    return as_seen(standing, visible(viewer, person.user_id, BEFRIENDED))

@@ -1,0 +1,97 @@
+"""The user service put together."""
+
+from firewalker.kernel.clock import Clock, SystemClock
+from firewalker.runtime.config import read_key
+from firewalker.runtime.ground import open_ground
+from firewalker.runtime.grpc.channel import InternalChannel
+from firewalker.runtime.grpc.credentials import read_service_token
+from firewalker.runtime.outbox import Outbox, Relay
+from firewalker.runtime.page_tokens import PageTokens
+from firewalker.runtime.process import App
+from firewalker.runtime.revocation import RevocationFeed
+from firewalker.user.config import UserConfig, read_key_ring
+from firewalker.user.deliveries import RemoteSink
+from firewalker.user.domain.refresh_token import RefreshKeys
+from firewalker.user.events import OutboxFacts
+from firewalker.user.passwords import Bounds, Cost, PasswordLane
+from firewalker.user.rpc.auth import AuthDoor
+from firewalker.user.rpc.friends import FriendDoor
+from firewalker.user.rpc.users import UserDoor
+from firewalker.user.store import accounts as account_rows
+from firewalker.user.store import sessions as session_rows
+from firewalker.user.store.friendships import Friendships
+from firewalker.user.store.limits import Limits
+from firewalker.user.store.users import Users
+from firewalker.user.tokens import AccessTokenSigner
+from firewalker.user.usecases.accounts import Accounts
+from firewalker.user.usecases.ended_sessions import EndedSessions
+from firewalker.user.usecases.friend_requests import FriendRequests
+from firewalker.user.usecases.friends import Friends
+from firewalker.user.usecases.profiles import Profiles
+from firewalker.user.usecases.sessions import Sessions
+
+
+async def build(config: UserConfig, clock: Clock | None = None) -> App:
+    """Open what is needed and connect the rooms."""
+    clock = clock or SystemClock()
+    signer = AccessTokenSigner.from_file(config.access_token_key_file)
+    keys = RefreshKeys(read_key_ring(config.refresh_key_file))
+    page_tokens = PageTokens(read_key(config.page_key_file))
+    service_token = read_service_token(config.service_token_file)
+
+    ground = await open_ground(config, clock)
+    database = ground.database
+    passwords = PasswordLane(
+        Cost(memory_kib=config.password_memory_kib, passes=config.password_passes),
+        Bounds(queue=config.password_queue),
+    )
+    ground.resources.callback(passwords.close)
+    channels = {
+        "step": InternalChannel(config.step_address, service_token),
+        "notification": InternalChannel(config.notification_address, service_token),
+    }
+    for channel in channels.values():
+        ground.resources.callback(channel.close)
+
+    account_store, users, session_store = account_rows.Accounts(), Users(), session_rows.Sessions()
+    friendships, limits = Friendships(), Limits()
+    outbox = Outbox(*channels)
+    facts = OutboxFacts(outbox)
+    relay = Relay(database, {name: RemoteSink(channel) for name, channel in channels.items()}, outbox)
+    feed = RevocationFeed(
+        config.redis_url.get_secret_value(), EndedSessions(database, session_store).since, clock=clock
+    )
+    accounts = Accounts(
+        database=database,
+        accounts=account_store,
+        users=users,
+        limits=limits,
+        sessions=session_store,
+        passwords=passwords,
+        keys=keys,
+        facts=facts,
+        clock=clock,
+    )
+    sessions = Sessions(
+        database=database,
+        accounts=account_store,
+        users=users,
+        sessions=session_store,
+        passwords=passwords,
+        keys=keys,
+        revocations=feed,
+        clock=clock,
+    )
+    requests = FriendRequests(
+        database=database, friendships=friendships, limits=limits, users=users, facts=facts, clock=clock
+    )
+    return ground.app(
+        config,
+        public=[
+            AuthDoor(accounts, sessions, signer, clock),
+            UserDoor(Profiles(database=database, users=users)),
+            FriendDoor(requests, Friends(database=database, friendships=friendships), page_tokens),
+        ],
+        internal=[],
+        parts=[feed, relay],
+    )

@@ -1,0 +1,73 @@
+"""Settings of the user service: ``FIREWALKER_USER_…``."""
+
+from base64 import urlsafe_b64decode
+from binascii import Error as Base64Error
+from pathlib import Path
+
+from pydantic import Field, FilePath
+from pydantic_settings import SettingsConfigDict
+
+from firewalker.runtime.config import ConfigError, Port, ServiceConfig
+from firewalker.user.domain.refresh_token import ROOT_KEY_BYTES
+
+_ADDRESS = r"^(\[[0-9A-Fa-f:]+\]|[^\s:]+):[0-9]{1,5}$"
+
+
+class UserConfig(ServiceConfig):
+    """See `ServiceConfig` for what all services share."""
+
+    model_config = SettingsConfigDict(env_prefix="FIREWALKER_USER_")
+
+    port: Port = 50051
+    """Public gRPC port."""
+
+    internal_port: Port = 50061
+    """Port for the other services."""
+
+    access_token_key_file: FilePath
+    """Ed25519 private key that signs access tokens, PEM of PKCS#8. Its public side has to be in every service's
+    ``jwks_file``, or nobody can use what is signed. No other service needs it; whoever has it can be anybody."""
+
+    refresh_key_file: FilePath
+    """Keys that refresh tokens are derived from: lines of 32 bytes as base64url, the newest first. Removing a line signs
+    out whoever still holds a token of it (at most 30 days after a newer line was put before it, nobody does)."""
+
+    step_address: str = Field(default="127.0.0.1:50062", pattern=_ADDRESS)
+    """Internal port of the step service, ``host:port``. If it is wrong, friends do not see each other's steps: events pile
+    up in the outbox."""
+
+    notification_address: str = Field(default="127.0.0.1:50063", pattern=_ADDRESS)
+    """Internal port of the notification service, ``host:port``. If it is wrong, nobody is notified: events pile up."""
+
+    password_queue: int = Field(default=32, ge=1, le=1_000)
+    """Most sign-ins and sign-ups that wait for their password to be hashed; the next is told to come back. Longer ones
+    only help if hashes are fast enough: who waits over 2 s is refused anyway."""
+
+    password_memory_kib: int = Field(default=19_456, ge=19_456, le=1_048_576)
+    """Memory of one hash, argon2id. More makes guessing dearer, and signing in. Changed hashes are renewed at sign-in."""
+
+    password_passes: int = Field(default=2, ge=2, le=10)
+    """Passes of one hash over its memory; time grows in proportion."""
+
+
+def read_key_ring(path: Path) -> list[bytes]:
+    """The keys in *path*, in the order of its lines; empty lines are not counted.
+
+    Raises:
+        ConfigError: There is none, or a line holds something else.
+    """
+    keys = []
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        text = line.strip()
+        if not text:
+            continue
+        try:
+            key = urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+        except Base64Error:
+            key = b""
+        if len(key) != ROOT_KEY_BYTES:
+            raise ConfigError(f"{path}, line {number}: not a key of {ROOT_KEY_BYTES} bytes as base64url")
+        keys.append(key)
+    if not keys:
+        raise ConfigError(f"{path}: there is no key in it")
+    return keys

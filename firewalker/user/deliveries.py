@@ -1,0 +1,44 @@
+"""Handing events over to another service's `EventSinkService`. When, and what again, is the outbox relay's business."""
+
+from collections.abc import Sequence
+
+from firewalker.gen.pb.firewalker.event import v1 as pb
+from firewalker.kernel.faults import Fault, Kind
+from firewalker.runtime.grpc.channel import CallRefused, InternalChannel
+from firewalker.runtime.grpc.faults import ServiceUnavailable
+
+_EVENTS_ARE_TO_BLAME = frozenset(
+    {"INVALID_ARGUMENT", "OUT_OF_RANGE", "NOT_FOUND", "ALREADY_EXISTS", "FAILED_PRECONDITION", "INTERNAL", "UNKNOWN"}
+)
+"""Answers that another try with the same events would get again."""
+
+
+class EventRefused(Fault):
+    """The receiver cannot take one of the events, now or later."""
+
+    kind = Kind.INVALID
+    reason = "EVENT_REFUSED"
+    message = "The receiving service refuses an event."
+
+
+class RemoteSink:
+    """The event sink behind a channel."""
+
+    def __init__(self, channel: InternalChannel) -> None:
+        self._stub = pb.EventSinkServiceStub(channel)
+
+    async def deliver(self, payloads: Sequence[bytes]) -> None:
+        """Hand over serialised events, oldest first; they are durable there when this returns.
+
+        Raises:
+            EventRefused: One of them is to blame.
+            ServiceUnavailable, DeadlineExceeded: The receiver is in trouble, or not set up to take events from here.
+        """
+        request = pb.DeliverRequest(events=[pb.Event.parse(payload) for payload in payloads])
+        try:
+            await self._stub.deliver(request)
+        except CallRefused as refused:
+            # A wrong credential, a missing method or a full queue is nothing that setting an event aside would mend.
+            if refused.status in _EVENTS_ARE_TO_BLAME or refused.reason == "MESSAGE_TOO_LARGE":
+                raise EventRefused from refused
+            raise ServiceUnavailable from refused

@@ -1,0 +1,25 @@
+"""Accounts: the sign-in side of a user. Sessions and profiles are elsewhere."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from firewalker.kernel.ids import UserId
+from firewalker.user.domain.email import Email
+
+
+class AccountState(Enum):
+    """Whether the account can be signed in to."""
+
+    ACTIVE = 1
+    DISABLED = 2
+    """Signing in and staying signed in are refused, in words that tell nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What it takes to sign in. *password_hash* is a PHC string (argon2id)."""
+
+    user_id: UserId
+    email: Email
+    password_hash: str
+    state: AccountState = AccountState.ACTIVE

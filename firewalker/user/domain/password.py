@@ -1,0 +1,42 @@
+"""Which passwords a user may set: ASVS 6.2, no more. Hashing and checking are elsewhere (`firewalker.user.passwords`).
+
+Length and guessability count; kinds of characters do not, and nothing is cut off, trimmed or folded: what was typed
+is what is hashed.
+"""
+
+from collections.abc import Iterable
+
+from firewalker.user.domain.common_passwords import is_common
+from firewalker.user.domain.faults import PasswordTooCommon, PasswordTooLong, PasswordTooShort
+
+MIN_PASSWORD_LENGTH = 8
+"""Fewest code points (contract; ASVS 6.2.1)."""
+
+MAX_PASSWORD_LENGTH = 128
+"""Most code points (contract; ASVS 6.2.9 wants at least 64)."""
+
+_MIN_WORD_LENGTH = 4  # shorter context words, such as a nickname of two letters, occur in good passwords too
+_MIN_REST_LENGTH = 4  # what must be left of a password beside the words that anybody who knows the user would try
+
+
+def ensure_acceptable(password: str, context: Iterable[str]) -> None:
+    """Refuse a password that is too short, too long, or among the first that anybody would try.
+
+    *context* are words that belong to this user, such as the nickname and what stands before the @ of the address: a
+    password must have at least 4 characters beside each of them.
+
+    Raises:
+        PasswordTooShort: Fewer than 8 code points.
+        PasswordTooLong: More than 128 code points.
+        PasswordTooCommon: Common, or little more than a context word.
+    """
+    if len(password) < MIN_PASSWORD_LENGTH:
+        raise PasswordTooShort
+    if len(password) > MAX_PASSWORD_LENGTH:
+        raise PasswordTooLong
+    if is_common(password):
+        raise PasswordTooCommon
+    text = password.casefold()
+    for word in (word.casefold() for word in context if len(word) >= _MIN_WORD_LENGTH):
+        if word in text and len(text.replace(word, "")) < _MIN_REST_LENGTH:
+            raise PasswordTooCommon

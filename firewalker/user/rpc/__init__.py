@@ -1,0 +1,1 @@
+"""The doors of the user service: protos in, use cases called, protos out."""

@@ -1,0 +1,76 @@
+"""`AuthService`: signing up, in and out."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from firewalker.gen.pb.firewalker.user import v1 as pb
+from firewalker.kernel.clock import Clock
+from firewalker.kernel.days import parse_zone
+from firewalker.kernel.principal import find_principal
+from firewalker.runtime.grpc.policy import Caller, Rule
+from firewalker.user.domain.email import EMAIL_RULE, parse_email
+from firewalker.user.domain.nickname import NICKNAME_RULE, parse_nickname
+from firewalker.user.rpc import render
+from firewalker.user.rpc.fields import Fields
+from firewalker.user.tokens import AccessTokenSigner
+from firewalker.user.usecases.accounts import Accounts, SignUp
+from firewalker.user.usecases.sessions import Grant, Sessions
+
+
+class AuthDoor(pb.AuthServiceBase):
+    """Accounts and sessions. The only methods that anybody may call."""
+
+    POLICY: ClassVar[Mapping[str, Rule]] = {
+        # A password has to wait its turn and costs time: twice the ordinary deadline.
+        "SignUp": Rule(Caller.PUBLIC, deadline_s=10.0),
+        "Login": Rule(Caller.PUBLIC, deadline_s=10.0),
+        "Refresh": Rule(Caller.PUBLIC),
+        "Logout": Rule(Caller.PUBLIC),
+    }
+
+    def __init__(self, accounts: Accounts, sessions: Sessions, signer: AccessTokenSigner, clock: Clock) -> None:
+        self._accounts = accounts
+        self._sessions = sessions
+        self._signer = signer
+        self._clock = clock
+
+    async def sign_up(self, message: pb.SignUpRequest) -> pb.SignUpResponse:
+        """Make an account and sign it in."""
+        fields = Fields()
+        form = SignUp(
+            email=fields.read("email", parse_email(message.email), EMAIL_RULE),
+            password=message.password,
+            nickname=fields.read("nickname", parse_nickname(message.nickname), NICKNAME_RULE),
+            time_zone=fields.read("time_zone", _zone(message.time_zone), "must be an IANA time zone name"),
+            client=fields.client(message.installation_id, message.device_name),
+        )
+        fields.ensure_valid()
+        user, grant = await self._accounts.sign_up(form)
+        return pb.SignUpResponse(user=render.own_user(user), tokens=self._tokens(grant))
+
+    async def login(self, message: pb.LoginRequest) -> pb.LoginResponse:
+        """Sign in on one device."""
+        fields = Fields()
+        client = fields.client(message.installation_id, message.device_name)
+        fields.ensure_valid()
+        user, grant = await self._sessions.login(parse_email(message.email), message.password, client)
+        return pb.LoginResponse(user=render.own_user(user), tokens=self._tokens(grant))
+
+    async def refresh(self, message: pb.RefreshRequest) -> pb.RefreshResponse:
+        """Exchange a refresh token."""
+        return pb.RefreshResponse(tokens=self._tokens(await self._sessions.refresh(message.refresh_token)))
+
+    async def logout(self, message: pb.LogoutRequest) -> pb.LogoutResponse:
+        """End a session."""
+        caller = find_principal()
+        await self._sessions.logout(message.refresh_token, caller.session_id if caller else None)
+        return pb.LogoutResponse()
+
+    def _tokens(self, grant: Grant) -> pb.Tokens:
+        session = grant.session
+        return render.tokens(grant, self._signer.sign(session.user_id, session.session_id, self._clock.now()))
+
+
+def _zone(name: str) -> str | None:
+    zone = parse_zone(name)
+    return None if zone is None else zone.key

@@ -1,0 +1,1 @@
+"""Every SQL statement of the user service. Rows become domain values at once."""

@@ -1,0 +1,79 @@
+"""Rows of `account`: how users sign in."""
+
+from typing import Any
+
+from firewalker.kernel.ids import UserId
+from firewalker.runtime.mysql import DuplicateKey, Transaction
+from firewalker.user.domain.account import Account, AccountState
+from firewalker.user.domain.email import Email
+from firewalker.user.domain.faults import EmailTaken
+from firewalker.user.store.columns import uuid_of
+
+_COLUMNS = "user_id, email, password_hash, state"
+
+_ADD = """
+    INSERT INTO account (user_id, email, email_key, password_hash, state)
+    VALUES (%(user_id)s, %(email)s, %(email_key)s, %(password_hash)s, %(state)s)
+"""
+
+_FIND = f"SELECT {_COLUMNS} FROM account WHERE email_key = %(email_key)s"
+# account_email
+
+_LOCK = f"SELECT {_COLUMNS} FROM account WHERE user_id = %(user_id)s FOR UPDATE"
+# primary key
+
+_IS_ACTIVE = "SELECT 1 FROM account WHERE user_id = %(user_id)s AND state = %(active)s"
+# primary key
+
+_REPLACE_HASH = """
+    UPDATE account SET password_hash = %(after)s WHERE user_id = %(user_id)s AND password_hash = %(before)s
+"""  # primary key
+
+
+class Accounts:
+    """The accounts of this database."""
+
+    async def add(self, tx: Transaction, account: Account) -> None:
+        """Add a new account.
+
+        Raises:
+            EmailTaken: Another one has this address.
+        """
+        try:
+            await tx.execute(
+                _ADD,
+                {
+                    "user_id": account.user_id,
+                    "email": account.email.text,
+                    "email_key": account.email.key,
+                    "password_hash": account.password_hash,
+                    "state": account.state,
+                },
+            )
+        except DuplicateKey as duplicate:
+            if duplicate.key == "account_email":
+                raise EmailTaken from None
+            raise
+
+    async def find_by_email(self, tx: Transaction, email: Email) -> Account | None:
+        """The account with this address, whatever its state."""
+        row = await tx.find(_FIND, {"email_key": email.key})
+        return None if row is None else _account(row)
+
+    async def lock(self, tx: Transaction, user_id: UserId) -> Account | None:
+        """The user's account, locked until *tx* ends: sign-ins of one user wait for each other here."""
+        row = await tx.find(_LOCK, {"user_id": user_id})
+        return None if row is None else _account(row)
+
+    async def is_active(self, tx: Transaction, user_id: UserId) -> bool:
+        """Whether the user has an account that can be signed in to."""
+        return await tx.find(_IS_ACTIVE, {"user_id": user_id, "active": AccountState.ACTIVE}) is not None
+
+    async def replace_password_hash(self, tx: Transaction, user_id: UserId, before: str, after: str) -> bool:
+        """Store *after* if *before* is still there; False if somebody was faster, who then is right."""
+        return await tx.execute(_REPLACE_HASH, {"user_id": user_id, "before": before, "after": after}) > 0
+
+
+def _account(row: tuple[Any, ...]) -> Account:
+    user_id, email, password_hash, state = row
+    return Account(UserId(uuid_of(user_id)), Email(email), password_hash, AccountState(state))

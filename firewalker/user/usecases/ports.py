@@ -1,0 +1,44 @@
+"""What the use cases need from above them: the adapters that the composition root hands in."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from firewalker.kernel.clock import Clock
+from firewalker.kernel.ids import UserId
+from firewalker.runtime.mysql import Transaction
+from firewalker.user.domain.friendship import FriendshipEvent
+from firewalker.user.domain.user import Card, UserSignedUp
+
+Fact = UserSignedUp | FriendshipEvent
+
+
+class Facts(Protocol):
+    """Where facts are written down for the other services (`firewalker.user.events`)."""
+
+    async def append(self, tx: Transaction, facts: Sequence[Fact], people: Mapping[UserId, Card]) -> None:
+        """Write the facts in the transaction of their change; they are delivered after its commit. *people* holds the card of everybody they name."""
+
+
+class Passwords(Protocol):
+    """Hashes and checks passwords (`firewalker.user.passwords`). Both are slow on purpose and can be refused.
+
+    Raises:
+        Overloaded: Too many are waiting; `retry_after` says how long to stay away.
+        DeadlineExceeded: The call's deadline passed before its turn came.
+    """
+
+    async def hash(self, password: str) -> str:
+        """A new PHC string for *password*."""
+
+    async def verify(self, password_hash: str | None, password: str) -> bool:
+        """Whether *password* is the one of *password_hash*. None is nobody's hash: False, after the same time."""
+
+    def is_outdated(self, password_hash: str) -> bool:
+        """Whether a hash was made with other parameters than the present ones."""
+
+
+def moment(clock: Clock) -> datetime:
+    """The present instant, cut to the millisecond: what a row can hold, so that an answer and its row agree."""
+    now = clock.now()
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)

@@ -1,0 +1,171 @@
+"""Signing in, staying signed in, signing out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from firewalker.kernel.clock import Clock
+from firewalker.kernel.faults import Contention, Fault
+from firewalker.kernel.ids import SessionId, new_uuid7
+from firewalker.runtime.mysql import Database, retried
+from firewalker.runtime.revocation import RevocationFeed
+from firewalker.user.domain.account import Account, AccountState
+from firewalker.user.domain.email import Email
+from firewalker.user.domain.faults import BadCredentials, RefreshTokenInvalid, RefreshTokenReused
+from firewalker.user.domain.refresh_token import RefreshKeys, RefreshToken
+from firewalker.user.domain.session import Client, EndReason, Rotation, Session, overflowing
+from firewalker.user.domain.user import User
+from firewalker.user.store.accounts import Accounts
+from firewalker.user.store.sessions import Sessions as SessionStore
+from firewalker.user.store.users import Users
+from firewalker.user.usecases.ended_sessions import revocation
+from firewalker.user.usecases.ports import Passwords, moment
+
+_SIGN_IN_ATTEMPTS = 3  # each but the first because the password's hash was replaced in between
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A session and the refresh token that its client should hold now."""
+
+    session: Session
+    refresh_token: RefreshToken
+
+
+class Sessions:
+    """Sessions, as far as their users may act on them."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        accounts: Accounts,
+        users: Users,
+        sessions: SessionStore,
+        passwords: Passwords,
+        keys: RefreshKeys,
+        revocations: RevocationFeed,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._accounts = accounts
+        self._users = users
+        self._sessions = sessions
+        self._passwords = passwords
+        self._keys = keys
+        self._revocations = revocations
+        self._clock = clock
+
+    async def login(self, email: Email | None, password: str, client: Client) -> tuple[User, Grant]:
+        """Open a session. *email* is None where the caller gave something that is no address; nobody has that.
+
+        Raises:
+            BadCredentials: Unknown address, wrong password or disabled account: the same words after the same work.
+            Overloaded: Too many passwords are being checked.
+        """
+        for _ in range(_SIGN_IN_ATTEMPTS):
+            account = await self._authenticate(email, password)
+            opened = await self._open(account, client)
+            if opened is None:
+                continue
+            user, grant, ended = opened
+            if ended:
+                await self._revocations.publish(map(revocation, ended))
+            if self._passwords.is_outdated(account.password_hash):
+                await self._rehash(account, password)
+            return user, grant
+        raise Contention
+
+    async def refresh(self, text: str) -> Grant:
+        """Rotate a refresh token. Repeating with the same one gives the same successor until that was used.
+
+        Raises:
+            RefreshTokenInvalid: Malformed, forged or expired, or the session has ended.
+            RefreshTokenReused: Older than that. The session is ended, committed and announced.
+        """
+        presented = self._keys.open(text)
+        if presented is None:
+            raise RefreshTokenInvalid
+        rotation, session = await self._rotate(presented)
+        if rotation is Rotation.REUSED:
+            await self._revocations.publish([revocation(session)])
+            raise RefreshTokenReused
+        return Grant(session, session.newest_token(self._keys))
+
+    async def logout(self, refresh_token: str | None, caller: SessionId | None) -> None:
+        """End the session of *refresh_token*, any generation of it; without one, the *caller*'s session.
+
+        OK means that no such session is alive any more, whether or not one was: a token that cannot be read names none.
+        Committed and announced when this returns.
+        """
+        session_id = caller
+        if refresh_token:
+            presented = self._keys.open(refresh_token)
+            session_id = None if presented is None else presented.session_id
+        if session_id is None:
+            return
+        ended = await self._end(session_id)
+        if ended is not None:
+            await self._revocations.publish([revocation(ended)])
+
+    async def _authenticate(self, email: Email | None, password: str) -> Account:
+        account = None
+        if email is not None:
+            async with self._database.reading() as reading:
+                account = await self._accounts.find_by_email(reading, email)
+        right = await self._passwords.verify(None if account is None else account.password_hash, password)
+        if account is None or not right or account.state is not AccountState.ACTIVE:
+            raise BadCredentials
+        return account
+
+    @retried
+    async def _open(self, account: Account, client: Client) -> tuple[User, Grant, Sequence[Session]] | None:
+        """Open a session for an account whose password was right; None if the account was changed since then."""
+        at = moment(self._clock)
+        session = Session.open(
+            SessionId(new_uuid7(int(at.timestamp() * 1000))), account.user_id, client, self._keys, at
+        )
+        async with self._database.transaction() as tx:
+            if await self._accounts.lock(tx, account.user_id) != account:
+                return None
+            user = await self._users.get(tx, account.user_id)
+            ended = []
+            for surplus in overflowing(await self._sessions.list_alive(tx, account.user_id, at)):
+                locked = await self._sessions.lock(tx, surplus.session_id)
+                if locked is not None:
+                    ended.append(locked.end(EndReason.TOO_MANY, at))
+                    await self._sessions.save(tx, ended[-1])
+            await self._sessions.add(tx, session)
+        return user, Grant(session, session.newest_token(self._keys)), ended
+
+    async def _rehash(self, account: Account, password: str) -> None:
+        try:
+            upgraded = await self._passwords.hash(password)
+            async with self._database.transaction() as tx:
+                await self._accounts.replace_password_hash(tx, account.user_id, account.password_hash, upgraded)
+        except Fault:
+            # The sign-in has succeeded; the next one tries again.
+            return
+
+    @retried(idempotent=True)
+    async def _rotate(self, presented: RefreshToken) -> tuple[Rotation, Session]:
+        """Judge and store in one transaction on the session's locked row. A refusal for reuse is stored, not raised."""
+        async with self._database.transaction() as tx:
+            session = await self._sessions.lock(tx, presented.session_id)
+            if session is None:
+                raise RefreshTokenInvalid
+            rotation, after = session.rotate(presented, self._keys, moment(self._clock))
+            if not await self._accounts.is_active(tx, session.user_id):
+                raise RefreshTokenInvalid
+            await self._sessions.save(tx, after)
+        return rotation, after
+
+    @retried(idempotent=True)
+    async def _end(self, session_id: SessionId) -> Session | None:
+        """The session, ended, if it is there. One that had ended before is announced again: an answer may be lost."""
+        async with self._database.transaction() as tx:
+            session = await self._sessions.lock(tx, session_id)
+            if session is None:
+                return None
+            ended = session.end(EndReason.LOGOUT, moment(self._clock))
+            await self._sessions.save(tx, ended)
+        return ended

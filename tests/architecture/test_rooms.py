@@ -1,0 +1,68 @@
+"""Habits that import-linter cannot see."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = [
+    path
+    for top in ("firewalker", "transcoder")
+    for path in sorted((ROOT / top).rglob("*.py"))
+    if "gen" not in path.relative_to(ROOT).parts
+]
+_SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE TABLE|ALTER TABLE)\s", re.IGNORECASE)
+_SQL_ROOMS = re.compile(r"^firewalker/(\w+/store/|runtime/(mysql|outbox)/|runtime/(migrations|inbox)\.py|local/)")
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_sql_stands_in_the_stores_alone() -> None:
+    strangers = [
+        f"{_name(path)}:{node.lineno}"
+        for path in SOURCES
+        if not _SQL_ROOMS.match(_name(path))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and _SQL.match(node.value)
+        # Prose in docstrings may begin with a verb too; statements are in capitals.
+        and node.value.lstrip()[:6].isupper()
+    ]
+    assert strangers == []
+
+
+def test_no_room_is_called_after_nothing() -> None:
+    vague = {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager"}
+    assert [_name(path) for path in SOURCES if path.stem in vague] == []
+
+
+def test_files_stay_readable() -> None:
+    assert [_name(path) for path in SOURCES if len(path.read_text().splitlines()) > 400] == []
+
+
+def test_every_module_says_what_lives_in_it() -> None:
+    assert [
+        _name(p) for p in SOURCES if p.read_text().strip() and not ast.get_docstring(ast.parse(p.read_text()))
+    ] == []
+
+
+@pytest.mark.parametrize("service", ["user", "step", "notification"])
+def test_services_have_one_shape(service: str) -> None:
+    room = ROOT / "firewalker" / service
+    expected = {"__main__.py", "app.py", "config.py", "domain", "usecases", "store", "rpc"}
+    assert expected <= {path.name for path in room.iterdir()}
+
+
+def test_no_suppression_without_a_rule() -> None:
+    blanket = re.compile(r"#\s*(noqa|type:\s*ignore)\s*($|[^:\[\s])")
+    assert [
+        f"{_name(path)}:{number}"
+        for path in SOURCES
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if blanket.search(line)
+    ] == []

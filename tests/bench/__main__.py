@@ -1,0 +1,147 @@
+"""All benchmarks, one table, and a file of figures: what `make bench` runs.
+
+    python -m tests.bench [--quick] [unary] [track_steps] [leaderboard]
+
+Every benchmark is a program of its own, which measures a bare grpc.aio echo in the same run: on a shared machine only
+ratios within one run mean much. The figures of a run are kept in `.local/bench/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from firewalker.local.layout import Layout
+
+PACKAGES = ("grpclib", "grpcio", "h2", "protobuf", "betterproto2", "aiomysql", "redis")
+
+LIMIT_S = 900
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: server CPU per unit of work."""
+
+    case: str
+    cpu_us: float
+    per_second: float | None = None
+    ratio: float | None = None
+    """To the bare echo of the same run."""
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A program, how to keep it short, and how to read its figures."""
+
+    quick: tuple[str, ...]
+    rows: Callable[[Any], Iterator[Row]]
+
+
+def unary(figures: dict[str, dict[str, float]]) -> Iterator[Row]:
+    echo = figures["grpc.aio echo"]["cpu_us"]
+    for server, figure in figures.items():
+        target = "120 µs, 0.6 of echo" if server == "firewalker fast" else ""
+        yield Row(f"call, {server}", figure["cpu_us"], figure["calls_per_s"], figure["cpu_us"] / echo, target)
+
+
+def track_steps(figures: list[dict[str, float]]) -> Iterator[Row]:
+    for figure in figures:
+        yield Row(
+            f"reading, {figure['readings_a_message']:.0f} a message",
+            figure["cpu_us_per_reading"],
+            figure["readings_per_second"],
+            figure["ratio_to_echo"],
+            f"{figure['target_us']:g} µs",
+        )
+
+
+def leaderboard(figures: list[dict[str, Any]]) -> Iterator[Row]:
+    for figure in figures:
+        what, _, friends = figure["what"].partition(" ")
+        target = f"{figure['target_us']} µs" if figure["target_us"] else ""
+        case = f"board of {friends} friends" if friends else f"{what} to a watcher"
+        yield Row(case, figure["cpu_us"], figure["per_second"] or None, figure["ratio"], target)
+
+
+BENCHMARKS = {
+    "unary": Benchmark(("--calls", "4000", "--rounds", "1"), unary),
+    "track_steps": Benchmark(("--seconds", "1", "--runs", "1"), track_steps),
+    "leaderboard": Benchmark(("--seconds", "1", "--runs", "1", "--watchers", "100"), leaderboard),
+}
+
+
+def run(name: str, *, quick: bool) -> Any:
+    """Run one benchmark, which prints its own table; its figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "figures.json"
+        extra = BENCHMARKS[name].quick if quick else ()
+        subprocess.run(
+            [sys.executable, "-m", f"tests.bench.{name}", "--json", path, *extra], check=True, timeout=LIMIT_S
+        )
+        return json.loads(path.read_text())
+
+
+def show(figures: dict[str, Any]) -> None:
+    """Print the one table."""
+    table = Table(title="Server CPU per unit of work")
+    for heading in ("benchmark", "unit", "CPU µs", "a second", "of grpc.aio echo", "target"):
+        table.add_column(heading, justify="left" if heading in {"benchmark", "unit", "target"} else "right")
+    for name, found in figures.items():
+        for row in BENCHMARKS[name].rows(found):
+            rate = "" if row.per_second is None else f"{row.per_second:,.0f}"
+            ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+            table.add_row(name, row.case, f"{row.cpu_us:.1f}", rate, ratio, row.target)
+        table.add_section()
+    # Wide enough for the table where there is no terminal to ask.
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+def keep(figures: dict[str, Any]) -> Path:
+    """Write the figures with what they were measured on."""
+    folder = Layout.of(os.environ).root / "bench"
+    folder.mkdir(exist_ok=True)
+    now = datetime.now(UTC)
+    path = folder / f"{now:%Y%m%dT%H%M%SZ}.json"
+    facts = {
+        "time": now.isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processors": os.cpu_count(),
+        "packages": {name: version(name) for name in PACKAGES},
+    }
+    path.write_text(json.dumps({"run": facts, "figures": figures}, indent=1) + "\n")
+    return path
+
+
+def main() -> None:
+    """Parse the arguments and run."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Run the benchmarks.")
+    parser.add_argument(
+        "names", nargs="*", metavar="BENCHMARK", help=f"some of {', '.join(BENCHMARKS)}; all if left out"
+    )
+    parser.add_argument("--quick", action="store_true", help="a short run: to see that they work, not to compare")
+    chosen = parser.parse_args()
+    if unknown := set(chosen.names) - set(BENCHMARKS):
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    figures = {name: run(name, quick=chosen.quick) for name in chosen.names or BENCHMARKS}
+    show(figures)
+    print(f"The figures are kept in {keep(figures)}")
+
+
+if __name__ == "__main__":
+    main()

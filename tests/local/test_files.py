@@ -1,0 +1,68 @@
+"""Private folders, whole files, one process at a time."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from firewalker.local.files import MAX_SOCKET_PATH_BYTES, locked, make_private_folder, socket_folder, write_whole
+from firewalker.local.problems import CannotStartError
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_folder_that_others_could_read_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir(mode=0o755)
+    assert mode(make_private_folder(tmp_path / "open")) == 0o700
+
+
+def test_a_file_is_replaced_as_a_whole_and_private(tmp_path: Path) -> None:
+    write_whole(tmp_path / "key", b"old")
+    write_whole(tmp_path / "key", b"new")
+    assert (tmp_path / "key").read_bytes() == b"new"
+    assert mode(tmp_path / "key") == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["key"]
+
+
+def test_a_failed_write_changes_nothing(tmp_path: Path) -> None:
+    write_whole(tmp_path / "key", b"old")
+    with pytest.raises(TypeError):
+        write_whole(tmp_path / "key", "text")  # type: ignore[arg-type]
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("key", b"old")]
+
+
+def test_a_second_holder_is_told_about_the_first(tmp_path: Path) -> None:
+    with (
+        locked(tmp_path / "lock", busy="{pid} runs"),
+        pytest.raises(CannotStartError, match=f"^{os.getpid()} runs$"),
+        locked(tmp_path / "lock", busy="{pid} runs"),
+    ):
+        pass
+    with locked(tmp_path / "lock", busy="{pid} runs"):
+        pass
+
+
+def test_a_short_socket_folder_is_kept_and_a_long_one_is_replaced_by_the_same_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert socket_folder(tmp_path / "s") == tmp_path / "s"
+    long = tmp_path / ("x" * MAX_SOCKET_PATH_BYTES)
+    short = socket_folder(long)
+    assert short == socket_folder(long) != socket_folder(long.with_name("y" * MAX_SOCKET_PATH_BYTES))
+    assert mode(short) == 0o700
+    assert not long.exists()
+
+
+def test_a_socket_folder_that_is_a_link_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    long = tmp_path / ("x" * MAX_SOCKET_PATH_BYTES)
+    short = socket_folder(long)
+    short.rmdir()
+    (tmp_path / "elsewhere").mkdir()
+    short.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CannotStartError, match="is not a folder of yours"):
+        socket_folder(long)

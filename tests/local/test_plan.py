@@ -1,0 +1,125 @@
+"""What each process of a local backend is told, and in which order they come."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from firewalker.local import ports
+from firewalker.local.binaries import Binary
+from firewalker.local.mysql_server import MySQLServer
+from firewalker.local.plan import Plan
+from firewalker.local.redis_server import RedisServer
+from firewalker.local.secrets import Secrets, make_secrets
+
+MARIADB = Binary(Path("/usr/sbin/mariadbd"), "mariadb", (10, 11, 19))
+REDIS = Binary(Path("/usr/bin/redis-server"), "redis", (7, 0, 15))
+PLAN = Plan(
+    {"HOME": "/home/ann"},
+    ports.chosen({}),
+    Secrets(Path("/s")),
+    MySQLServer(MARIADB, Path("/d/mysql"), Path("/r")),
+    RedisServer(REDIS, Path("/d/redis"), Path("/r")),
+)
+
+
+def told(plan: Plan, name: str) -> dict[str, str]:
+    (program,) = (program for program in plan.programs() if program.name == name)
+    return {key: value for key, value in program.environment.items() if key.startswith("FIREWALKER_")}
+
+
+def test_every_need_comes_before_what_needs_it() -> None:
+    seen: set[str] = set()
+    for program in PLAN.programs():
+        assert seen.issuperset(program.needs)
+        seen.add(program.name)
+    assert seen == {
+        *("mysql", "redis", "user", "step", "notification", "transcoder"),
+        *("user-migrate", "step-migrate", "notification-migrate"),
+    }
+
+
+def test_servers_stop_after_the_services() -> None:
+    needs = {program.name: program.needs for program in PLAN.programs()}
+    for service in ("user", "step", "notification"):
+        assert {"mysql", "redis"} <= set(needs[service])
+
+
+def test_the_step_service_is_told_what_it_needs() -> None:
+    assert told(PLAN, "step") == {
+        "FIREWALKER_STEP_PORT": "50052",
+        "FIREWALKER_STEP_INTERNAL_PORT": "50062",
+        "FIREWALKER_STEP_METRICS_PORT": "9465",
+        "FIREWALKER_STEP_MYSQL_URL": "mysql://root@localhost/firewalker_step?unix_socket=%2Fr%2Fmysql.sock",
+        "FIREWALKER_STEP_REDIS_URL": "unix:///r/redis.sock?db=0",
+        "FIREWALKER_STEP_JWKS_FILE": "/s/jwks.json",
+        "FIREWALKER_STEP_SERVICE_TOKEN_FILE": "/s/service-step.token",
+        "FIREWALKER_STEP_SERVICE_ALLOW_FILE": "/s/services.allow",
+        "FIREWALKER_STEP_PAGE_KEY_FILE": "/s/page_token.key",
+        "FIREWALKER_STEP_LOG_PSEUDONYM_KEY_FILE": "/s/log_pseudonym.key",
+    }
+
+
+def test_only_the_user_service_is_told_where_the_signing_keys_are() -> None:
+    signing = {"/s/access_token.pem", "/s/refresh_token.key"}
+    assert signing <= set(told(PLAN, "user").values())
+    for other in ("step", "notification", "transcoder"):
+        assert signing.isdisjoint(told(PLAN, other).values())
+
+
+def test_the_transcoder_knows_addresses_and_the_contract_and_no_secret() -> None:
+    settings = told(PLAN, "transcoder")
+    assert settings.pop("FIREWALKER_TRANSCODER_DESCRIPTOR_SET").endswith("firewalker/gen/api.binpb")
+    assert settings == {
+        "FIREWALKER_TRANSCODER_PORT": "8080",
+        "FIREWALKER_TRANSCODER_METRICS_PORT": "9467",
+        "FIREWALKER_TRANSCODER_BACKENDS": "firewalker.user.v1=127.0.0.1:50051,firewalker.step.v1=127.0.0.1:50052,"
+        "firewalker.notification.v1=127.0.0.1:50053",
+        "FIREWALKER_TRANSCODER_LOG_FORMAT": "console",
+    }
+
+
+def test_what_the_person_sets_wins_and_reaches_that_process_only() -> None:
+    environment = {
+        "HOME": "/home/ann",
+        "FIREWALKER_STEP_LOG_LEVEL": "debug",
+        "FIREWALKER_STEP_JWKS_FILE": "/mine",
+        "FIREWALKER_STEP_PAGE_KEY_FILE": "",
+        "FIREWALKER_LOCAL_DIR": "/elsewhere",
+    }
+    plan = replace(PLAN, environment=environment)
+    step = told(plan, "step")
+    assert (step["FIREWALKER_STEP_LOG_LEVEL"], step["FIREWALKER_STEP_JWKS_FILE"]) == ("debug", "/mine")
+    assert step["FIREWALKER_STEP_PAGE_KEY_FILE"] == "/s/page_token.key"
+    assert "FIREWALKER_LOCAL_DIR" not in step
+    assert told(plan, "user") == told(PLAN, "user")
+
+
+def test_given_servers_take_the_place_of_private_ones() -> None:
+    given = {f"FIREWALKER_{name}_MYSQL_URL": f"mysql://db/{name}" for name in ("USER", "STEP", "NOTIFICATION")}
+    plan = replace(PLAN, environment={**given, "FIREWALKER_REDIS_URL": "redis://cache"}, mysql=None, redis=None)
+    assert not {"mysql", "redis"} & {program.name for program in plan.programs()}
+    assert told(plan, "step")["FIREWALKER_STEP_MYSQL_URL"] == "mysql://db/STEP"
+    assert told(plan, "step")["FIREWALKER_STEP_REDIS_URL"] == "redis://cache"
+
+
+@pytest.mark.parametrize("module", ["firewalker.user", "firewalker.step", "firewalker.notification", "transcoder"])
+def test_every_process_accepts_what_it_is_told(module: str, tmp_path: Path) -> None:
+    if importlib.util.find_spec(f"{module}.__main__") is None:
+        pytest.skip(f"{module} cannot be run yet")
+    plan = replace(PLAN, environment=os.environ, secrets=make_secrets(tmp_path))
+    (program,) = (program for program in plan.programs() if program.name == module.rpartition(".")[2])
+    assert program.command == [sys.executable, "-m", module]
+    done = subprocess.run(
+        [*program.command, "check-config"],
+        env=program.environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,227 @@
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from importlib import resources
+
+import pytest
+
+from firewalker.kernel.faults import DatabaseUnavailable, InvalidRequest
+from firewalker.kernel.ids import EventId, new_uuid7
+from firewalker.runtime.migrations import statements_of
+from firewalker.runtime.mysql import Database
+from firewalker.runtime.outbox import Outbox, OutboxEvent, Relay
+from firewalker.runtime.outbox.lane import Lane
+from tests.support.databases import run_on
+from tests.support.waiting import until
+
+
+class Sink:
+    """Remembers what arrived, and fails as told."""
+
+    def __init__(self) -> None:
+        self.seen: list[bytes] = []
+        self.poison: set[bytes] = set()
+        self.away = False
+        self.hold: asyncio.Event | None = None
+        self.arrived = asyncio.Event()
+
+    async def deliver(self, payloads: Sequence[bytes]) -> None:
+        if self.away:
+            raise DatabaseUnavailable
+        if self.poison & set(payloads):
+            raise InvalidRequest
+        self.seen += payloads
+        self.arrived.set()
+        if self.hold is not None:
+            await self.hold.wait()
+
+    @property
+    def unique(self) -> list[bytes]:
+        return list(dict.fromkeys(self.seen))
+
+
+@pytest.fixture
+async def url(mysql_url: str) -> str:
+    schema = (resources.files("firewalker.runtime.outbox") / "schema.sql").read_text()
+    await run_on(mysql_url, *statements_of(schema))
+    return mysql_url
+
+
+@pytest.fixture
+async def db(url: str) -> AsyncIterator[Database]:
+    async with Database(url, pool_size=6) as database:
+        yield database
+
+
+def event(name: str) -> OutboxEvent:
+    return OutboxEvent(EventId(new_uuid7()), "Tested", name.encode(), datetime.now(UTC))
+
+
+async def append(db: Database, outbox: Outbox, *names: str) -> None:
+    async with db.transaction() as tx:
+        await outbox.append(tx, [event(name) for name in names])
+
+
+async def left(db: Database) -> int:
+    async with db.reading() as tx:
+        return int((await tx.one("SELECT COUNT(*) FROM outbox"))[0])
+
+
+async def emptied(db: Database) -> None:
+    for _ in range(1_000):
+        if not await left(db):
+            return
+        await asyncio.sleep(0.005)
+    pytest.fail("something is left")
+
+
+async def test_events_reach_each_destination_in_order_and_are_gone_then(db: Database) -> None:
+    outbox, sinks = Outbox("step", "notification"), {"step": Sink(), "notification": Sink()}
+    relay = Relay(db, sinks, outbox)
+    names = [f"{n}" for n in range(250)]
+    await append(db, outbox, *names)
+    await relay.start()
+    await emptied(db)
+    await relay.stop()
+    for sink in sinks.values():
+        assert sink.seen == [name.encode() for name in names]
+
+
+async def test_an_event_leaves_within_100_ms_of_its_commit(db: Database) -> None:
+    outbox, sink = Outbox("step"), Sink()
+    relay = Relay(db, {"step": sink}, outbox)
+    await relay.start()
+    await append(db, outbox, "first")
+    await until(lambda: sink.seen)
+    await emptied(db)
+    loop = asyncio.get_running_loop()
+    slowest = 0.0
+    for number in range(10):
+        sink.arrived.clear()
+        await append(db, outbox, str(number))
+        began = loop.time()
+        await asyncio.wait_for(sink.arrived.wait(), 2)
+        slowest = max(slowest, loop.time() - began)
+    await relay.stop()
+    assert slowest < 0.1
+
+
+@pytest.mark.requirement("DLV-01")
+async def test_a_rolled_back_change_leaves_no_event_and_wakes_nobody(db: Database) -> None:
+    outbox, woken = Outbox("step"), []
+    outbox.on_wake(lambda: woken.append(1))
+    with pytest.raises(ZeroDivisionError):
+        async with db.transaction() as tx:
+            await outbox.append(tx, [event("never")])
+            raise ZeroDivisionError
+    assert (await left(db), woken) == (0, [])
+    await append(db, outbox, "once")
+    assert (await left(db), woken) == (1, [1])
+
+
+async def test_several_relays_on_one_table_keep_the_order_and_deliver_everything(db: Database, url: str) -> None:
+    outbox, sink = Outbox("step"), Sink()
+    async with Database(url, pool_size=4) as other, Database(url, pool_size=4) as third:
+        relays = [Relay(db, {"step": sink}, outbox), Relay(other, {"step": sink}, outbox), Relay(third, {"step": sink})]
+        for relay in relays:
+            await relay.start()
+        names = [f"{n}" for n in range(400)]
+        for at in range(0, 400, 4):
+            await append(db, outbox, *names[at : at + 4])
+        await emptied(db)
+        for relay in relays:
+            await relay.stop()
+    assert sink.unique == [name.encode() for name in names]
+    assert len(sink.seen) == 400
+
+
+async def test_an_event_committed_elsewhere_is_found_by_looking(db: Database) -> None:
+    sink = Sink()
+    relay = Relay(db, {"step": sink})
+    await relay.start()
+    await append(db, Outbox("step"), "elsewhere")
+    await until(lambda: sink.seen, within_s=1.5)
+    await relay.stop()
+
+
+@pytest.mark.requirement("DLV-03")
+async def test_what_a_dead_relay_had_delivered_but_not_marked_is_delivered_again(
+    db: Database, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firewalker.runtime.outbox.lane.LEASE_S", 1)
+    outbox, sink = Outbox("step"), Sink()
+    sink.hold = asyncio.Event()
+    async with Database(url) as dying:
+        doomed = Relay(dying, {"step": sink})
+        await append(db, outbox, "a", "b", "c")
+        await doomed.start()
+        await until(lambda: sink.seen)
+        for task in doomed._tasks:  # as kill -9 between delivery and mark
+            task.cancel()
+        await asyncio.gather(*doomed._tasks, return_exceptions=True)
+    assert await left(db) == 3
+    sink.hold = None
+    heir = Relay(db, {"step": sink}, outbox)
+    await heir.start()
+    await emptied(db)
+    await heir.stop()
+    assert sink.unique == [b"a", b"b", b"c"]
+    assert len(sink.seen) == 6
+
+
+@pytest.mark.requirement("DLV-04")
+async def test_a_refused_event_holds_up_nobody_and_is_set_aside_in_the_end(
+    db: Database, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firewalker.runtime.outbox.lane.MAX_ATTEMPTS", 3)
+    outbox, sink = Outbox("step"), Sink()
+    sink.poison = {b"bad"}
+    relay = Relay(db, {"step": sink}, outbox)
+    await append(db, outbox, "one", "bad", "two")
+    await relay.start()
+    await until(lambda: sink.seen == [b"one", b"two"])
+    lane = Lane(db, "step")
+    for _ in range(500):
+        if (await lane.counts()).set_aside:
+            break
+        await run_on(url, "UPDATE outbox SET due_time = CURRENT_TIMESTAMP(3)")  # time passes
+        relay.wake()
+        await asyncio.sleep(0.01)
+    assert (await lane.counts())[:2] == (0, 1)
+    assert await run_on(url, "SELECT attempts, last_error FROM outbox") == [(3, "INVALID_REQUEST")]
+    sink.poison = set()
+    assert await relay.replay("step") == 1
+    await emptied(db)
+    await relay.stop()
+    assert sink.seen == [b"one", b"two", b"bad"]
+
+
+async def test_a_destination_that_is_away_blames_no_event_and_does_not_hold_up_others(db: Database, url: str) -> None:
+    outbox, away, well = Outbox("step", "notification"), Sink(), Sink()
+    away.away = True
+    relay = Relay(db, {"step": away, "notification": well}, outbox)
+    await relay.start()
+    await append(db, outbox, "a", "b")
+    await until(lambda: well.seen == [b"a", b"b"])
+    await until(lambda: relay._lanes["step"]._troubles >= 3)
+    assert await run_on(url, "SELECT DISTINCT destination, attempts, set_aside FROM outbox") == [("step", 0, 0)]
+    away.away = False
+    await until(lambda: away.seen == [b"a", b"b"])
+    await relay.stop()
+
+
+@pytest.mark.requirement("DLV-14")
+async def test_stopping_finishes_the_delivery_under_way_and_gives_up_the_lane(db: Database, url: str) -> None:
+    outbox, sink = Outbox("step"), Sink()
+    sink.hold = asyncio.Event()
+    relay = Relay(db, {"step": sink}, outbox)
+    await append(db, outbox, "a")
+    await relay.start()
+    await until(lambda: sink.seen)
+    stopping = asyncio.create_task(relay.stop())
+    await asyncio.sleep(0)
+    assert not stopping.done()
+    sink.hold.set()
+    await stopping
+    assert await left(db) == 0
+    assert await run_on(url, "SELECT owner FROM outbox_lane") == [(None,)]

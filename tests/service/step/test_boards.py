@@ -1,0 +1,300 @@
+"""Boards over the wire: read and watched through grpcio, on real MySQL and Redis."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import grpc
+import pytest
+
+from firewalker.runtime.revocation import Revocation, RevocationFeed, RevocationView
+from firewalker.step.boards.registry import MAX_STREAMS_PER_USER
+from firewalker.step.domain.day import to_ms
+from firewalker.step.domain.reading import Counted
+from tests.service.step.reading import (
+    Reader,
+    ReadingProcess,
+    all_ears,
+    befriended,
+    group_of_friends,
+    reading_process,
+    signed_up,
+    someone,
+)
+from tests.support.waiting import until
+
+TODAY = datetime.now(UTC).date()
+
+
+@pytest.fixture
+async def one(step_url: str, redis_url: str) -> AsyncIterator[ReadingProcess]:
+    async with reading_process(step_url, redis_url) as process:
+        await all_ears(process)
+        yield process
+
+
+@pytest.fixture
+async def two(one: ReadingProcess, step_url: str, redis_url: str) -> AsyncIterator[ReadingProcess]:
+    async with reading_process(step_url, redis_url) as process:
+        await all_ears(one, process)
+        yield process
+
+
+async def test_a_board_shows_caller_and_friends_by_rank(one: ReadingProcess) -> None:
+    me, ann, ben, cho = (someone() for _ in range(4))
+    await one.tell(*group_of_friends(me, [ann, ben, cho]))
+    await one.walk(ann, 900, TODAY)
+    await one.walk(me, 900, TODAY)
+    await one.walk(ben, 400, TODAY)
+    async with Reader(one, me) as reader:
+        board = await reader.board()
+    assert board.date == TODAY.isoformat()
+    assert [(entry.rank, entry.user_id, entry.steps) for entry in board.entries] == [
+        (1, str(ann), 900),
+        (1, str(me), 900),
+        (3, str(ben), 400),
+        (0, str(cho), 0),
+    ]
+    states, freshness = type(board.entries[0]).State, type(board.entries[0]).Freshness
+    assert [states.Name(entry.state) for entry in board.entries] == ["RANKED"] * 3 + ["NO_DATA"]
+    assert [freshness.Name(entry.freshness) for entry in board.entries] == ["LIVE"] * 3 + ["FRESHNESS_UNSPECIFIED"]
+    assert [entry.user_id for entry in board.entries if entry.me] == [str(me)]
+    assert board.entries[0].nickname.startswith("n-")
+
+
+async def test_somebody_nobody_has_heard_of_yet_sees_themselves(one: ReadingProcess) -> None:
+    me = someone()
+    async with Reader(one, me) as reader:
+        board = await reader.board()
+    assert [(entry.user_id, entry.me) for entry in board.entries] == [(str(me), True)]
+
+
+async def test_equal_boards_have_equal_versions_in_every_process(one: ReadingProcess, two: ReadingProcess) -> None:
+    me, ann = someone(), someone()
+    await one.tell(*group_of_friends(me, [ann]))
+    await one.walk(ann, 900, TODAY)
+    async with Reader(one, me) as here, Reader(two, me) as there:
+        version = (await here.board()).version
+        assert version == (await here.board()).version == (await there.board()).version
+        await one.walk(ann, 901, TODAY)
+        assert (await here.board()).version != version
+
+
+@pytest.mark.parametrize(
+    ("date", "status", "reason"),
+    [
+        ("2026-02-30", grpc.StatusCode.INVALID_ARGUMENT, b"INVALID_REQUEST"),
+        ("", grpc.StatusCode.INVALID_ARGUMENT, b"INVALID_REQUEST"),
+        ("2026-W21-3", grpc.StatusCode.INVALID_ARGUMENT, b"INVALID_REQUEST"),
+        ("0001-01-01", grpc.StatusCode.OUT_OF_RANGE, b"DATE_OUT_OF_RANGE"),
+        ("9999-12-31", grpc.StatusCode.OUT_OF_RANGE, b"DATE_OUT_OF_RANGE"),
+        ((TODAY - timedelta(days=12)).isoformat(), grpc.StatusCode.OUT_OF_RANGE, b"DATE_OUT_OF_RANGE"),
+    ],
+)
+async def test_a_date_that_cannot_be_read_is_refused_read_or_watched(
+    one: ReadingProcess, date: str, status: grpc.StatusCode, reason: bytes
+) -> None:
+    async with Reader(one, someone()) as reader:
+        with pytest.raises(grpc.aio.AioRpcError) as read:
+            await reader.board(date=date)
+        with pytest.raises(grpc.aio.AioRpcError) as watched:
+            await reader.watch(date=date).next()
+    for error in (read.value, watched.value):
+        assert error.code() is status
+        details = dict(error.trailing_metadata() or ())["grpc-status-details-bin"]
+        assert reason in details
+
+
+async def test_a_read_right_after_the_answer_shows_it_in_every_process(
+    one: ReadingProcess, two: ReadingProcess
+) -> None:
+    me, ann = someone(), someone()
+    await one.tell(*group_of_friends(me, [ann]))
+    async with Reader(two, me) as reader:
+        await reader.board()
+        for steps in range(100, 2_000, 100):
+            await one.walk(ann, steps, TODAY)
+            limit = asyncio.get_running_loop().time() + 2.0
+            while (shown := (await reader.board()).entries[0].steps) != steps:
+                assert shown < steps
+                assert asyncio.get_running_loop().time() < limit
+
+
+async def test_old_dates_are_read_from_mysql(one: ReadingProcess) -> None:
+    me, ann = someone(), someone()
+    await one.tell(*group_of_friends(me, [ann]))
+    day = TODAY - timedelta(days=6)
+    await one.walk(ann, 333, day)
+    async with Reader(one, me) as reader:
+        board = await reader.board(date=day.isoformat())
+    assert [entry.steps for entry in board.entries] == [333, 0]
+
+
+async def test_what_came_after_the_day_was_final_is_on_no_board(one: ReadingProcess) -> None:
+    me = someone()
+    day = TODAY - timedelta(days=4)
+    await one.walk(me, 100, day)
+    late = Counted(day, "phone", 9, 5_000, to_ms(datetime.now(UTC)), 1, True)  # noqa: FBT003
+    await one.ingest.record(me.bytes, [late])
+    async with Reader(one, me) as reader:
+        assert (await reader.board(date=day.isoformat())).entries[0].steps == 100
+
+
+@pytest.mark.requirement("DATA-30")
+async def test_a_commit_in_one_process_reaches_a_watcher_of_another(one: ReadingProcess, two: ReadingProcess) -> None:
+    me, ann, ben = someone(), someone(), someone()
+    await one.tell(*group_of_friends(me, [ann, ben]))
+    await one.walk(ben, 50, TODAY)
+    async with Reader(two, me) as reader:
+        watch = reader.watch()
+        await watch.until({me: 0, ann: 0, ben: 50})
+        await one.walk(ann, 70, TODAY)
+        await watch.until({ann: 70}, within_s=2.0)
+        assert [watch.entries[str(user)].rank for user in (ann, ben, me)] == [1, 2, 0]
+        assert watch.kinds[0] == "snapshot"
+        assert "snapshot" not in watch.kinds[1:]
+        watch.cancel()
+
+
+async def test_a_new_friendship_shows_on_both_open_boards_within_a_second(
+    one: ReadingProcess, two: ReadingProcess
+) -> None:
+    me, ann = someone(), someone()
+    await one.tell(signed_up(me), signed_up(ann))
+    await one.walk(me, 10, TODAY)
+    await one.walk(ann, 20, TODAY)
+    async with Reader(one, me) as mine, Reader(two, ann) as hers:
+        here, there = mine.watch(), hers.watch()
+        await here.until({me: 10})
+        await there.until({ann: 20})
+        await asyncio.sleep(1.1)  # a frame may go out at once
+        await one.tell(befriended(me, ann, datetime.now(UTC)))
+        await asyncio.gather(here.until({me: 10, ann: 20}, 1.5), there.until({me: 10, ann: 20}, 1.5))
+        here.cancel()
+        there.cancel()
+
+
+@pytest.mark.requirement("NET-22")
+async def test_the_seventeenth_stream_of_a_user_replaces_the_oldest(one: ReadingProcess) -> None:
+    me = someone()
+    async with Reader(one, me) as reader, Reader(one, someone()) as other:
+        neighbour = other.watch()
+        await neighbour.next()
+        watches = []
+        for _ in range(MAX_STREAMS_PER_USER + 1):
+            watches.append(reader.watch())
+            await watches[-1].next()
+        oldest = watches[0]
+        assert (await oldest.next()).WhichOneof("update") == "end"
+        assert type(oldest.end).Reason.Name(oldest.end.reason) == "REPLACED"
+        assert await oldest.next() is None
+        assert (await oldest.status())[0] is grpc.StatusCode.OK
+        assert one.part.boards.streams == MAX_STREAMS_PER_USER + 1
+        for watch in (*watches[1:], neighbour):
+            watch.cancel()
+
+
+@pytest.mark.requirement("NET-22")
+async def test_a_full_process_refuses_more_streams(step_url: str, redis_url: str) -> None:
+    async with reading_process(step_url, redis_url, max_streams=2) as process, Reader(process, someone()) as reader:
+        watches = [reader.watch(), reader.watch()]
+        for watch in watches:
+            await watch.next()
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await reader.watch().next()
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        for watch in watches:
+            watch.cancel()
+
+
+async def test_a_drained_server_says_goodbye_with_the_version_to_resume_from(one: ReadingProcess) -> None:
+    async with Reader(one, someone()) as reader:
+        watch = reader.watch()
+        await watch.next()
+        draining = asyncio.create_task(one.server.drain(5))
+        await watch.next()
+        assert type(watch.end).Reason.Name(watch.end.reason) == "SERVER_DRAINING"
+        assert watch.end.version == watch.version
+        assert await watch.next() is None
+        assert (await watch.status())[0] is grpc.StatusCode.OK
+        await draining
+
+
+@pytest.mark.requirement("AUTH-07")
+async def test_a_watch_ends_with_its_access_token(one: ReadingProcess) -> None:
+    async with Reader(one, someone(), lifetime=timedelta(seconds=3)) as reader:
+        watch = reader.watch()
+        await watch.next()
+        await watch.next()
+        assert type(watch.end).Reason.Name(watch.end.reason) == "ACCESS_TOKEN_EXPIRED"
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await watch.next()
+        assert ended.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        assert b"ACCESS_TOKEN_EXPIRED" in dict(ended.value.trailing_metadata() or ())["grpc-status-details-bin"]
+
+
+@pytest.mark.requirement("AUTH-07")
+async def test_a_watch_ends_within_a_second_of_its_session(step_url: str, redis_url: str) -> None:
+    async def nothing(_: datetime) -> list[Revocation]:
+        return []
+
+    view = RevocationView(redis_url)
+    async with RevocationFeed(redis_url, nothing) as feed:
+        await view.start()
+        async with reading_process(step_url, redis_url, revocations=view) as process:
+            me = someone()
+            async with Reader(process, me) as ended, Reader(process, me) as other:
+                watch, neighbour = ended.watch(), other.watch()
+                await watch.next()
+                await neighbour.next()
+                await feed.publish([Revocation(session_id=ended.session)])
+                await watch.next(within_s=1.0)
+                assert type(watch.end).Reason.Name(watch.end.reason) == "SESSION_REVOKED"
+                with pytest.raises(grpc.aio.AioRpcError) as refused:
+                    await watch.next()
+                assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+                assert process.part.boards.streams == 1
+                neighbour.cancel()
+        await view.stop()
+
+
+async def test_a_resumed_stream_is_told_what_it_missed(one: ReadingProcess) -> None:
+    me, ann = someone(), someone()
+    await one.tell(*group_of_friends(me, [ann]))
+    await one.walk(ann, 20, TODAY)
+    async with Reader(one, me) as reader:
+        first = reader.watch()
+        await first.next()
+        first.cancel()
+        await one.walk(ann, 30, TODAY)
+        second = reader.watch(resume_version=first.version)
+        update = await second.next()
+        assert update.WhichOneof("update") == "changes"
+        assert [(entry.user_id, entry.steps) for entry in update.changes.entries] == [(str(ann), 30)]
+        second.cancel()
+
+
+async def test_a_frozen_date_is_shown_and_the_stream_ended(one: ReadingProcess) -> None:
+    async with Reader(one, someone()) as reader:
+        watch = reader.watch(date=(TODAY - timedelta(days=3)).isoformat())
+        assert (await watch.next()).WhichOneof("update") == "snapshot"
+        assert (await watch.next()).WhichOneof("update") == "end"
+        assert type(watch.end).Reason.Name(watch.end.reason) == "DAY_OVER"
+        assert await watch.next() is None
+
+
+@pytest.mark.requirement("NET-23")
+async def test_cancelled_watches_leave_nothing_behind(one: ReadingProcess) -> None:
+    me, ann = someone(), someone()
+    await one.tell(*group_of_friends(me, [ann]))
+    async with Reader(one, me) as reader:
+        for _ in range(50):
+            watch = reader.watch()
+            await asyncio.sleep(0.002)
+            watch.cancel()
+        last = reader.watch()
+        await last.next()
+        await until(lambda: one.part.boards.streams == 1)
+        assert len(list(one.part.boards)) == 1
+        assert len(one.part.boards.subjects) == 2
+        last.cancel()

@@ -1,0 +1,199 @@
+"""Boards while Redis is emptied, unreachable, or has not told everything: never wrong, and soon right again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from firewalker.kernel.ids import UserId
+from firewalker.runtime.redis import connect
+from firewalker.step.domain.day import UserTotal, begin_ms, to_ms
+from firewalker.step.live import buckets, frames
+from firewalker.step.store import friends
+from tests.service.step.reading import (
+    Reader,
+    ReadingProcess,
+    Watch,
+    all_ears,
+    befriended,
+    group_of_friends,
+    reading_process,
+    signed_up,
+    someone,
+)
+from tests.support.proxy import FaultProxy, fault_proxy
+
+TODAY = datetime.now(UTC).date()
+
+
+@pytest.fixture
+async def proxy(redis_url: str, tmp_path: Path) -> AsyncIterator[FaultProxy]:
+    parts = urlsplit(redis_url)
+    upstream = parts.path if parts.scheme == "unix" else (parts.hostname or "127.0.0.1", parts.port or 6379)
+    async with fault_proxy(upstream, tmp_path / "redis") as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def writing(step_url: str, redis_url: str) -> AsyncIterator[ReadingProcess]:
+    """A process that reaches Redis, whatever the proxy does."""
+    async with reading_process(step_url, redis_url) as process:
+        yield process
+
+
+@pytest.fixture
+async def behind(
+    writing: ReadingProcess, step_url: str, redis_url: str, proxy: FaultProxy
+) -> AsyncIterator[ReadingProcess]:
+    """A process whose Redis is behind the proxy."""
+    parts = urlsplit(redis_url)
+    number = parts.query.removeprefix("db=") if parts.scheme == "unix" else parts.path.strip("/")
+    async with reading_process(step_url, f"unix://{proxy.listen}?db={number or 0}") as process:
+        await all_ears(writing, process)
+        yield process
+
+
+def take_away(proxy: FaultProxy) -> None:
+    proxy.set(refuse=True)
+    proxy.cut_all()
+
+
+async def shows(watch: Watch, steps: dict[UserId, int], within_s: float) -> None:
+    """The watch comes to show *steps*, and no total ever falls on the way."""
+    last: dict[str, int] = {user: entry.steps for user, entry in watch.entries.items()}
+    wanted = {str(user): count for user, count in steps.items()}
+    async with asyncio.timeout(within_s):
+        while {user: count for user, count in last.items() if user in wanted} != wanted:
+            assert await watch.next(within_s) is not None
+            now = {user: entry.steps for user, entry in watch.entries.items()}
+            assert all(now[user] >= count for user, count in last.items())
+            last = now
+
+
+@pytest.mark.requirement("DATA-30", "DLV-15")
+async def test_an_emptied_redis_shows_on_no_board(
+    writing: ReadingProcess, behind: ReadingProcess, redis_url: str
+) -> None:
+    me, ann, ben = someone(), someone(), someone()
+    await writing.tell(*group_of_friends(me, [ann, ben]))
+    await writing.walk(ann, 500, TODAY)
+    await writing.walk(ben, 300, TODAY)
+    redis = connect(redis_url)
+    async with Reader(behind, me) as reader:
+        watch = reader.watch()
+        await shows(watch, {ann: 500, ben: 300, me: 0}, 3)
+        for number in range(1, 6):
+            await redis.flushdb()
+            board = await reader.board()
+            assert {entry.steps for entry in board.entries} == {0, 500 + number - 1, 300}
+            await writing.walk(ann, 500 + number, TODAY)
+            await shows(watch, {ann: 500 + number, ben: 300}, 3)
+        assert "snapshot" not in watch.kinds[1:]
+        watch.cancel()
+    await redis.aclose()
+
+
+@pytest.mark.requirement("DATA-30")
+async def test_without_redis_watched_boards_follow_mysql(
+    writing: ReadingProcess, behind: ReadingProcess, proxy: FaultProxy
+) -> None:
+    me, ann = someone(), someone()
+    await writing.tell(*group_of_friends(me, [ann]))
+    async with Reader(behind, me) as reader:
+        watch = reader.watch()
+        await shows(watch, {ann: 0}, 3)
+        take_away(proxy)
+        for steps in (100, 200):
+            await writing.walk(ann, steps, TODAY)
+            await shows(watch, {ann: steps}, 5)
+            assert (await reader.board()).entries[0].steps == steps
+        proxy.set()
+        await all_ears(behind)
+        await writing.walk(ann, 300, TODAY)
+        await shows(watch, {ann: 300}, 2)
+        watch.cancel()
+
+
+async def test_without_redis_a_new_friend_is_shown_within_seconds(
+    writing: ReadingProcess, behind: ReadingProcess, proxy: FaultProxy
+) -> None:
+    me, ann = someone(), someone()
+    await writing.tell(signed_up(me), signed_up(ann))
+    await writing.walk(ann, 40, TODAY)
+    async with Reader(behind, me) as reader:
+        watch = reader.watch()
+        await shows(watch, {me: 0}, 3)
+        take_away(proxy)
+        await writing.tell(befriended(me, ann, datetime.now(UTC)))
+        await shows(watch, {me: 0, ann: 40}, 9)
+        watch.cancel()
+
+
+async def test_an_announcement_that_redis_did_not_take_is_made_when_it_is_back(
+    writing: ReadingProcess, behind: ReadingProcess, proxy: FaultProxy
+) -> None:
+    me, ann = someone(), someone()
+    await writing.tell(signed_up(me), signed_up(ann))
+    async with Reader(writing, me) as far, Reader(behind, me) as near:
+        distant, local = far.watch(), near.watch()
+        await shows(distant, {me: 0}, 3)
+        await shows(local, {me: 0}, 3)
+        take_away(proxy)
+        await behind.tell(befriended(me, ann, datetime.now(UTC)))
+        await shows(local, {me: 0, ann: 0}, 3)
+        proxy.set()
+        await shows(distant, {me: 0, ann: 0}, 3)
+        distant.cancel()
+        local.cancel()
+
+
+async def test_announcements_lost_with_an_emptied_redis_are_made_good(
+    writing: ReadingProcess, behind: ReadingProcess, redis_url: str
+) -> None:
+    me, ann = someone(), someone()
+    await writing.tell(signed_up(me), signed_up(ann))
+    async with Reader(behind, me) as reader:
+        watch = reader.watch()
+        await shows(watch, {me: 0}, 3)
+        async with writing.database.transaction() as tx:  # committed, and nobody is told
+            await friends.add(tx, [(me, ann, datetime.now(UTC))])
+        assert len((await reader.board()).entries) == 1
+        redis = connect(redis_url)
+        await redis.flushdb()
+        await redis.aclose()
+        await shows(watch, {me: 0, ann: 0}, 3)
+        watch.cancel()
+
+
+@pytest.mark.requirement("DLV-15")
+async def test_a_frame_that_never_came_is_made_good_within_2_seconds(behind: ReadingProcess, redis_url: str) -> None:
+    me, ann = someone(), someone()
+    await behind.tell(*group_of_friends(me, [ann]))
+    redis = connect(redis_url)
+    async with Reader(behind, me) as reader:
+        watch = reader.watch()
+        await shows(watch, {ann: 0}, 3)
+        now_ms = to_ms(datetime.now(UTC))
+        record = frames.pack_record(ann.bytes, begin_ms(TODAY), UserTotal(77, now_ms, now_ms))
+        await redis.hset(buckets._key(TODAY, buckets._bucket(ann.bytes)), ann.bytes, record[16:])
+        await shows(watch, {ann: 77}, 2.2)
+        watch.cancel()
+    await redis.aclose()
+
+
+@pytest.mark.requirement("DATA-30")
+async def test_a_process_that_starts_without_redis_serves_boards(
+    writing: ReadingProcess, step_url: str, proxy: FaultProxy
+) -> None:
+    me, ann = someone(), someone()
+    await writing.tell(*group_of_friends(me, [ann]))
+    await writing.walk(ann, 90, TODAY)
+    take_away(proxy)
+    async with reading_process(step_url, f"unix://{proxy.listen}") as process, Reader(process, me) as reader:
+        assert [entry.steps for entry in (await reader.board()).entries] == [90, 0]
+        watch = reader.watch()
+        await shows(watch, {ann: 90}, 3)
+        watch.cancel()

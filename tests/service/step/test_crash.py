@@ -1,0 +1,251 @@
+"""kill -9 at any moment loses nothing that was acknowledged: of the step service, and of MySQL under it."""
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from firewalker.kernel.ids import new_uuid7
+from firewalker.local.secrets import Secrets, make_secrets
+from firewalker.local.servers import PrivateServers
+from firewalker.runtime.grpc.messages import message_class
+from firewalker.runtime.migrations import migrate
+from tests.support.databases import run_on
+from tests.support.signing import Signer
+
+METHOD = "/firewalker.step.v1.StepService/TrackSteps"
+TrackStepsRequest = message_class("firewalker.step.v1.TrackStepsRequest")
+TrackStepsResponse = message_class("firewalker.step.v1.TrackStepsResponse")
+TODAY = datetime.now(UTC).date()
+WALKERS, ROUNDS = 20, 3
+SOON = [(f"grpc.{which}_reconnect_backoff_ms", 200) for which in ("initial", "min", "max")]
+"""Connect again quickly."""
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def signer_of(secrets: Secrets) -> Signer:
+    key = load_pem_private_key(secrets.access_token_key.read_bytes(), None)
+    assert isinstance(key, Ed25519PrivateKey)
+    (jwk,) = json.loads(secrets.jwks.read_text())["keys"]
+    return Signer(jwk["kid"], key)
+
+
+class Ledger:
+    """What was acknowledged, on disk before anything else happens: a line of user, hour and steps each."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a")
+        self.path = path
+
+    def note(self, user: str, hour: int, steps: int) -> None:
+        self._file.write(f"{user} {hour} {steps}\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        self._file.close()
+
+    def highest(self) -> dict[tuple[str, int], int]:
+        highest: dict[tuple[str, int], int] = {}
+        for line in self.path.read_text().splitlines():
+            user, hour, steps = line.split()
+            key = user, int(hour)
+            highest[key] = max(highest.get(key, 0), int(steps))
+        return highest
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with contextlib.closing(Ledger(tmp_path / "ledger")) as ledger:
+        yield ledger
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Secrets:
+    return make_secrets(tmp_path / "secrets")
+
+
+async def lost(ledger: Ledger, mysql_url: str) -> list[tuple[str, int, int]]:
+    """Entries of the ledger above what is stored."""
+    columns = ",".join(f"h{hour:02d}" for hour in range(24))
+    rows = await run_on(mysql_url, f"SELECT LOWER(HEX(user_id)), {columns} FROM day_device")  # noqa: S608
+    stored = {str(row[0]): row[1:] for row in rows}
+    nothing = (0,) * 24
+    return [
+        (user, hour, steps)
+        for (user, hour), steps in ledger.highest().items()
+        if int(str(stored.get(user, nothing)[hour])) < steps
+    ]
+
+
+class Crashing:
+    """A step service in a process of its own that can be killed and started again, always on the same port."""
+
+    def __init__(self, mysql_url: str, redis_url: str, secrets: Secrets, log: Path) -> None:
+        self.port = free_port()
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        settings = {
+            "PORT": self.port,
+            "INTERNAL_PORT": free_port(),
+            "MYSQL_URL": mysql_url,
+            "REDIS_URL": redis_url,
+            "JWKS_FILE": secrets.jwks,
+            "SERVICE_TOKEN_FILE": secrets.service_token("step"),
+            "SERVICE_ALLOW_FILE": secrets.allowed_services,
+            "PAGE_KEY_FILE": secrets.page_key,
+        }
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("FIREWALKER_")}
+        self._environment = ours | {f"FIREWALKER_STEP_{name}": str(value) for name, value in settings.items()}
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "firewalker.step"], env=self._environment, stdout=log, stderr=log
+            )
+
+    def end(self, number: signal.Signals) -> int:
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(20)
+
+
+@contextlib.contextmanager
+def crashing(mysql_url: str, redis_url: str, secrets: Secrets, log: Path) -> Iterator[Crashing]:
+    service = Crashing(mysql_url, redis_url, secrets, log)
+    service.start()
+    try:
+        yield service
+    finally:
+        service.end(signal.SIGKILL)
+
+
+async def walk(port: int, metadata: Any, user: str, ledger: Ledger, stop: asyncio.Event) -> None:
+    """Stream rising counts and note what is acknowledged; come back after every loss and go on."""
+    chance = random.Random(user)
+    counts = [0] * 24
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=SOON) as channel:
+        while not stop.is_set():
+            call = channel.stream_stream(METHOD, TrackStepsRequest.SerializeToString, TrackStepsResponse.FromString)(
+                metadata=metadata, wait_for_ready=True
+            )
+            with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                while not stop.is_set():
+                    hours = chance.sample(range(24), 3)
+                    for hour in hours:
+                        counts[hour] += chance.randint(1, 20)
+                    message = TrackStepsRequest(
+                        readings=[
+                            {"device_id": "phone", "date": str(TODAY), "hour": hour, "steps": counts[hour]}
+                            for hour in hours
+                        ]
+                    )
+                    await call.write(message)
+                    answer = await call.read()
+                    if answer is grpc.aio.EOF:
+                        break
+                    assert len(answer.results) == 3
+                    assert all(result.verdict in {1, 2} for result in answer.results)
+                    for hour in hours:
+                        ledger.note(user, hour, counts[hour])
+            call.cancel()
+
+
+@contextlib.asynccontextmanager
+async def walking(port: int, secrets: Secrets, ledger: Ledger) -> AsyncIterator[Callable[[], int]]:
+    """Walkers on the move in the block; calling what it gives tells how many lines the ledger has."""
+    stop = asyncio.Event()
+    users = [new_uuid7() for _ in range(WALKERS)]
+    signer = signer_of(secrets)
+    tasks = [
+        asyncio.create_task(
+            walk(port, [("authorization", f"Bearer {signer.token(sub=str(user))}")], user.hex, ledger, stop)
+        )
+        for user in users
+    ]
+    try:
+        yield lambda: ledger.path.read_text().count("\n")
+    finally:
+        stop.set()
+        done, late = await asyncio.wait(tasks, timeout=10)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+async def more(count: Callable[[], int], task_s: float = 20.0) -> None:
+    """Wait until some more was acknowledged."""
+    goal = count() + 10 * WALKERS
+    async with asyncio.timeout(task_s):
+        while count() < goal:  # noqa: ASYNC110 - a file is asked
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.requirement("DATA-25")
+async def test_kill_9_of_the_service_loses_nothing_acknowledged(
+    mysql_url: str, redis_url: str, tmp_path: Path, secrets: Secrets, ledger: Ledger
+) -> None:
+    await migrate(mysql_url, files("firewalker.step.store") / "schema")
+    with crashing(mysql_url, redis_url, secrets, tmp_path / "log") as service:
+        async with walking(service.port, secrets, ledger) as count:
+            for _ in range(ROUNDS):
+                await more(count)
+                service.end(signal.SIGKILL)
+                assert await lost(ledger, mysql_url) == []
+                service.start()
+            await more(count)
+    assert await lost(ledger, mysql_url) == []
+
+
+async def test_sigterm_answers_what_was_taken_and_ends_with_0(
+    mysql_url: str, redis_url: str, tmp_path: Path, secrets: Secrets, ledger: Ledger
+) -> None:
+    await migrate(mysql_url, files("firewalker.step.store") / "schema")
+    with crashing(mysql_url, redis_url, secrets, tmp_path / "log") as service:
+        async with walking(service.port, secrets, ledger) as count:
+            await more(count)
+            assert await asyncio.to_thread(service.end, signal.SIGTERM) == 0
+            assert await lost(ledger, mysql_url) == []
+            service.start()
+            await more(count)
+
+
+@pytest.mark.requirement("DATA-25")
+async def test_kill_9_of_mysql_loses_nothing_acknowledged(tmp_path: Path, secrets: Secrets, ledger: Ledger) -> None:
+    with PrivateServers.start(tmp_path / "servers", databases=("step",)) as servers:
+        mysql_url = servers.mysql_url("step")
+        await migrate(mysql_url, files("firewalker.step.store") / "schema")
+        with crashing(mysql_url, servers.redis_url(), secrets, tmp_path / "log") as service:
+            async with walking(service.port, secrets, ledger) as count:
+                for _ in range(ROUNDS):
+                    await more(count)
+                    servers.mysql.kill()
+                    await asyncio.sleep(0.1)  # let the service meet it
+                    servers.mysql.start()
+                    assert await lost(ledger, mysql_url) == []
+                await more(count)
+        assert await lost(ledger, mysql_url) == []

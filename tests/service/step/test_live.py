@@ -1,0 +1,269 @@
+"""Live totals: current everywhere, complete or bypassed, rebuilt from MySQL. Real MySQL, real Redis."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from redis.asyncio import Redis
+
+from firewalker.kernel.ids import new_uuid7
+from firewalker.runtime.redis import connect
+from firewalker.step.domain.day import UserTotal, to_ms
+from firewalker.step.domain.reading import Counted
+from firewalker.step.live import Frame
+from firewalker.step.live.buckets import EPOCH
+from firewalker.step.live.rebuild import rebuild_now
+from tests.service.step.conftest import Process
+from tests.support.proxy import fault_proxy
+from tests.support.waiting import until
+
+TODAY = datetime.now(UTC).date()
+Start = Callable[..., Awaitable[Process]]
+
+
+def counted(steps: int, slot: int = 9, *, device_id: str = "phone", ago_s: int = 0, days_ago: int = 0) -> Counted:
+    at = datetime.now(UTC) - timedelta(seconds=ago_s)
+    return Counted(TODAY - timedelta(days=days_ago), device_id, slot, steps, to_ms(at), 1, late=False)
+
+
+def someone() -> bytes:
+    return new_uuid7().bytes
+
+
+def address_of(redis_url: str) -> str | tuple[str, int]:
+    parts = urlsplit(redis_url)
+    return unquote(parts.path) if parts.scheme == "unix" else (parts.hostname or "", parts.port or 6379)
+
+
+@asynccontextmanager
+async def client(url: str) -> AsyncIterator[Redis]:
+    redis = connect(url)
+    yield redis
+    await redis.aclose()
+
+
+async def in_redis(process: Process, user: bytes) -> UserTotal | None:
+    found = await process.live.buckets.read(TODAY, [user], 1)
+    return found[0] if found else None
+
+
+async def complete(process: Process) -> None:
+    await until_true(process.live.buckets.complete)
+
+
+async def until_true(condition: Callable[[], Awaitable[object]], within_s: float = 5.0) -> None:
+    async with asyncio.timeout(within_s):
+        while not await condition():  # noqa: ASYNC110 - what is asked is outside of this process
+            await asyncio.sleep(0.01)
+
+
+async def test_a_total_is_in_redis_soon_after_its_commit(process: Process) -> None:
+    user = someone()
+    await complete(process)
+    await process.ingest.record(user, [counted(1_200)])
+    await until_true(lambda: in_redis(process, user))
+    found = await in_redis(process, user)
+    assert found is not None
+    assert found.total == 1_200
+    assert (await process.live.read(TODAY, [user, someone()])) == {user: found}
+
+
+async def test_frames_reach_this_process_at_once_and_others_by_redis(process: Process, start_process: Start) -> None:
+    other = await start_process()
+    await until(lambda: other.live.healthy)
+    here, there = list[Frame](), list[Frame]()
+    process.live.subscribe(here.append)
+    other.live.subscribe(there.append)
+    user = someone()
+    await process.ingest.record(user, [counted(1_200)])
+    assert [(frame.date, frame.totals[0][0], frame.totals[0][1].total) for frame in here] == [(TODAY, user, 1_200)]
+    await until(lambda: there)
+    assert [(frame.date, frame.totals[0][0], frame.totals[0][1].total) for frame in there] == [(TODAY, user, 1_200)]
+
+
+async def test_frames_of_a_date_that_redis_does_not_keep_arrive_too(process: Process, start_process: Start) -> None:
+    other = await start_process()
+    await until(lambda: other.live.healthy)
+    there = list[Frame]()
+    other.live.subscribe(there.append)
+    user = someone()
+    await process.ingest.record(user, [counted(700, days_ago=5)])
+    await until(lambda: there)
+    day = TODAY - timedelta(days=5)
+    assert there[0].date == day
+    assert (await other.live.read(day, [user]))[user].total == 700
+
+
+@pytest.mark.requirement("DATA-31")
+async def test_totals_are_only_raised_whatever_the_order(process: Process) -> None:
+    user, begin = someone(), to_ms(datetime.now(UTC)) // 1000 * 1000
+    high = UserTotal(5_000, begin, begin)
+    low = UserTotal(4_000, begin + 1_000, begin + 9_000)
+    later = UserTotal(5_000, begin + 2_000, begin + 3_000)
+    await complete(process)
+    for total in (high, low, later, low, high):
+        await process.live.buckets.apply(TODAY, [(user, total)])
+    assert await in_redis(process, user) == UserTotal(5_000, begin, begin + 9_000)
+    corrected = UserTotal(100, begin, begin, revision=1)
+    await process.live.buckets.apply(TODAY, [(user, corrected), (user, high)])
+    assert await in_redis(process, user) == UserTotal(100, begin, begin + 9_000, 1)
+
+
+@pytest.mark.requirement("DATA-31")
+async def test_hearing_a_total_again_changes_and_publishes_nothing(process: Process) -> None:
+    now = to_ms(datetime.now(UTC))
+    totals = [(someone(), UserTotal(n, now, now)) for n in range(100)]
+    assert await process.live.buckets.apply(TODAY, totals) == 100
+    assert await process.live.buckets.apply(TODAY, totals) == 0
+
+
+@pytest.mark.requirement("DATA-30")
+async def test_after_a_flush_reads_are_right_at_once_and_redis_is_rebuilt(process: Process, redis_url: str) -> None:
+    users = [someone() for _ in range(1_200)]
+    await asyncio.gather(*(process.ingest.record(user, [counted(n)]) for n, user in enumerate(users)))
+    await complete(process)
+    await process.live._writer.flush()
+    async with client(redis_url) as redis:
+        await redis.flushdb()
+        while not await process.live.buckets.complete():
+            some = users[::100]
+            read = await process.live.read(TODAY, some)
+            assert [read[user].total for user in some] == list(range(0, 1_200, 100))
+        found = await process.live.buckets.read(TODAY, users, 1)
+        assert found is not None
+        assert [total and total.total for total in found] == list(range(1_200))
+
+
+@pytest.mark.requirement("DATA-30")
+async def test_a_flush_in_the_middle_of_a_rebuild_is_noticed(process: Process, redis_url: str) -> None:
+    user = someone()
+    await process.ingest.record(user, [counted(10)])
+    async with client(redis_url) as redis:
+        token = b"somebody"
+        await complete(process)
+        await redis.delete(EPOCH)
+        await until_true(lambda: process.live.buckets.lock(token))
+        await redis.flushdb()
+        assert not await process.live.buckets.finish(token, b"epoch")
+    await complete(process)
+    assert (await process.live.read(TODAY, [user]))[user].total == 10
+
+
+async def test_the_rebuild_command_completes_redis_while_a_process_runs(
+    process: Process, step_url: str, redis_url: str
+) -> None:
+    user = someone()
+    await process.ingest.record(user, [counted(10)])
+    await complete(process)
+    await process.live._writer.flush()
+    async with client(redis_url) as redis:
+        for key in await redis.keys("t:{*"):
+            await redis.delete(key)
+    await rebuild_now(step_url, redis_url)
+    assert await process.live.buckets.complete()
+    assert (await process.live.read(TODAY, [user]))[user].total == 10
+
+
+async def test_commits_while_redis_is_away_are_told_when_it_is_back(start_process: Start, redis_url: str) -> None:
+    async with fault_proxy(address_of(redis_url)) as proxy:
+        process = await start_process(redis=f"redis://127.0.0.1:{proxy.port}/1")
+        await until(lambda: process.live.healthy)
+        await complete(process)
+        gaps = list[int]()
+        process.live.on_gap(lambda: gaps.append(1))
+        proxy.set(refuse=True)
+        proxy.cut_all()
+        user = someone()
+        assert (await process.ingest.record(user, [counted(900)])).totals == {TODAY: 900}
+        assert (await process.live.read(TODAY, [user]))[user].total == 900
+        await until(lambda: not process.live.healthy)
+        proxy.set(refuse=False)
+        await until(lambda: process.live.healthy)
+        assert gaps
+        await until_true(lambda: in_redis(process, user))
+
+
+async def test_a_redis_that_answers_but_takes_nothing_is_passed_by(process: Process, redis_url: str) -> None:
+    user = someone()
+    await complete(process)
+    await process.ingest.record(user, [counted(100)])
+    await process.live._writer.flush()
+    async with client(redis_url) as redis:
+        await redis.config_set("maxmemory", "1")
+        try:
+            await process.ingest.record(user, [counted(900)])
+            await until(lambda: process.live._writer.behind)
+            assert (await process.live.read(TODAY, [user]))[user].total == 900
+        finally:
+            await redis.config_set("maxmemory", "0")
+    await until(lambda: not process.live._writer.behind)
+    found = await in_redis(process, user)
+    assert found is not None
+    assert found.total == 900
+
+
+@pytest.mark.requirement("DATA-32")
+async def test_what_a_dead_process_left_untold_is_told_by_the_next(
+    process: Process, start_process: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = someone()
+    await complete(process)
+    monkeypatch.setattr(process.live._writer, "put", list[Frame]().append)  # dies between COMMIT and Redis
+    await process.ingest.record(user, [counted(900)])
+    assert await in_redis(process, user) is None
+    await start_process()
+    await until_true(lambda: in_redis(process, user))
+
+
+@pytest.mark.requirement("DATA-32")
+async def test_a_sample_repairs_drift_and_counts_it(process: Process, redis_url: str) -> None:
+    users = [someone() for _ in range(250)]
+    await complete(process)
+    await asyncio.gather(*(process.ingest.record(user, [counted(7)]) for user in users))
+    await process.live._writer.flush()
+    async with client(redis_url) as redis:
+        keys = [key for key in await redis.keys("t:{*") if b"t:{" in key]
+        for key in keys[:50]:
+            await redis.delete(key)
+    drift = sum([await process.live.rebuilder.sample() for _ in range(3)])
+    assert 50 <= drift <= 250
+    found = await process.live.buckets.read(TODAY, users, 1)
+    assert found is not None
+    assert all(found)
+    assert sum([await process.live.rebuilder.sample() for _ in range(3)]) == 0
+
+
+async def test_a_reading_without_news_renews_freshness_every_30_s_at_most(process: Process) -> None:
+    user, frames = someone(), list[Frame]()
+    await process.ingest.record(user, [counted(900, ago_s=100)])
+    process.live.subscribe(frames.append)
+    await process.ingest.record(user, [counted(900, ago_s=80)])
+    assert not frames
+    await process.ingest.record(user, [counted(900, ago_s=20)])
+    await process.ingest.record(user, [counted(900)])
+    assert len(frames) == 1
+    ((_, total),) = frames[0].totals
+    assert total.total == 900
+    assert abs(to_ms(datetime.now(UTC)) - 20_000 - total.last_reading_ms) < 5_000
+
+
+@pytest.mark.requirement("DATA-33")
+async def test_every_key_of_a_date_expires_and_a_walker_takes_at_most_40_bytes(
+    process: Process, redis_url: str
+) -> None:
+    now = to_ms(datetime.now(UTC))
+    async with client(redis_url) as redis:
+        before = (await redis.info("memory"))["used_memory_dataset"]
+        for _ in range(100):
+            await process.live.buckets.apply(TODAY, [(someone(), UserTotal(9_999, now, now)) for _ in range(1_000)])
+        for _ in range(100):
+            await process.live.buckets.apply(TODAY, [(someone(), UserTotal(9_999, now, now)) for _ in range(1_000)])
+        after = (await redis.info("memory"))["used_memory_dataset"]
+        assert (after - before) / 200_000 <= 40
+        keys = await redis.keys("t:{*")
+        assert len(keys) == 4_096
+        assert all([0 < await redis.ttl(key) <= 4 * 86_400 for key in keys[::100]])
+        assert await redis.object("ENCODING", keys[0]) == b"listpack"

@@ -1,0 +1,72 @@
+"""The use cases of the user service on a database, without its doors."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+
+from firewalker.kernel.ids import UserId
+from firewalker.runtime.migrations import migrate
+from firewalker.runtime.mysql import Database
+from firewalker.runtime.outbox import Outbox
+from firewalker.runtime.revocation import RevocationFeed
+from firewalker.user.domain.email import parse_email
+from firewalker.user.domain.nickname import parse_nickname
+from firewalker.user.domain.refresh_token import RefreshKeys
+from firewalker.user.domain.session import Client
+from firewalker.user.events import OutboxFacts
+from firewalker.user.passwords import PasswordLane
+from firewalker.user.store.accounts import Accounts as AccountRows
+from firewalker.user.store.friendships import Friendships
+from firewalker.user.store.limits import Limits
+from firewalker.user.store.sessions import Sessions as SessionRows
+from firewalker.user.store.users import Users
+from firewalker.user.usecases.accounts import Accounts, SignUp
+from firewalker.user.usecases.ended_sessions import EndedSessions
+from firewalker.user.usecases.friend_requests import FriendRequests
+from firewalker.user.usecases.ports import Facts
+from firewalker.user.usecases.sessions import Grant, Sessions
+from tests.support.clock import FakeClock
+
+KEYS = RefreshKeys([bytes(range(32))])
+PASSWORD = "mist over the gate"
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    database: Database
+    accounts: Accounts
+    sessions: Sessions
+    requests: FriendRequests
+    clock: FakeClock
+
+    async def sign_up(self, name: str) -> tuple[UserId, Grant]:
+        email, nickname = parse_email(f"{name}@example.org"), parse_nickname(name)
+        assert email is not None
+        assert nickname is not None
+        user, grant = await self.accounts.sign_up(SignUp(email, PASSWORD, nickname, "Asia/Seoul", Client()))
+        return user.user_id, grant
+
+
+@asynccontextmanager
+async def open_rooms(mysql_url: str, redis_url: str, facts: Facts | None = None) -> AsyncIterator[Rooms]:
+    """Migrate the database and build the use cases. Nothing is relayed, no heartbeat is sent."""
+    await migrate(mysql_url, files("firewalker.user.store") / "schema")
+    clock, lane = FakeClock(), PasswordLane()
+    async with Database(mysql_url) as database:
+        accounts, users, limits, sessions = AccountRows(), Users(), Limits(), SessionRows()
+        feed = RevocationFeed(redis_url, EndedSessions(database, sessions).since, clock=clock)
+        shared = {"database": database, "clock": clock, "users": users}
+        facts = facts or OutboxFacts(Outbox("step", "notification"))
+        signing = {"accounts": accounts, "sessions": sessions, "passwords": lane, "keys": KEYS}
+        try:
+            yield Rooms(
+                database,
+                Accounts(**shared, **signing, limits=limits, facts=facts),  # type: ignore[arg-type]
+                Sessions(**shared, **signing, revocations=feed),  # type: ignore[arg-type]
+                FriendRequests(**shared, friendships=Friendships(), limits=limits, facts=facts),  # type: ignore[arg-type]
+                clock,
+            )
+        finally:
+            await feed.stop()
+            lane.close()

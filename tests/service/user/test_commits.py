@@ -1,0 +1,214 @@
+"""What is left when the database or the connection to it fails at the worst moment."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from firewalker.kernel.faults import DatabaseUnavailable
+from firewalker.kernel.ids import UserId
+from firewalker.runtime.mysql import Transaction
+from firewalker.runtime.mysql.address import Address
+from firewalker.runtime.outbox import Outbox
+from firewalker.runtime.redis import connect
+from firewalker.runtime.revocation import STREAM
+from firewalker.user.domain.email import parse_email
+from firewalker.user.domain.faults import EmailTaken, NicknameTaken, RefreshTokenInvalid, RefreshTokenReused
+from firewalker.user.domain.friendship import State
+from firewalker.user.domain.nickname import parse_nickname
+from firewalker.user.domain.session import Client, EndReason
+from firewalker.user.domain.user import Card
+from firewalker.user.events import OutboxFacts
+from firewalker.user.usecases.accounts import SignUp
+from firewalker.user.usecases.ports import Fact
+from tests.service.user.rooms import Rooms, open_rooms
+from tests.support.databases import run_on
+from tests.support.proxy import FaultProxy, fault_proxy
+
+
+@pytest.fixture
+async def proxy(mysql_url: str, tmp_path: Path) -> AsyncIterator[FaultProxy]:
+    address = Address.parse(mysql_url)
+    upstream = address.unix_socket or (address.host, address.port)
+    async with fault_proxy(upstream, tmp_path / "s") as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def rooms(mysql_url: str, redis_url: str, proxy: FaultProxy) -> AsyncIterator[Rooms]:
+    """The use cases, reaching MySQL through the proxy."""
+    url = f"{mysql_url.partition('?')[0]}?unix_socket={quote(str(proxy.listen), safe='')}"
+    async with open_rooms(url, redis_url) as rooms:
+        yield rooms
+
+
+def once(text: bytes) -> Callable[[bytes], bool]:
+    """True for the first chunk that has *text* in it."""
+    seen: list[bytes] = []
+
+    def found(chunk: bytes) -> bool:
+        if text in chunk and not seen:
+            seen.append(chunk)
+            return True
+        return False
+
+    return found
+
+
+COMMIT = b"\x03COMMIT"
+
+
+@pytest.mark.requirement("AUTH-11", "DATA-03")
+@pytest.mark.parametrize("trouble", ["cut_before", "cut_instead_of_answer_to"])
+async def test_a_refresh_whose_commit_was_not_answered_still_steps_once(
+    rooms: Rooms, proxy: FaultProxy, mysql_url: str, trouble: str
+) -> None:
+    _, grant = await rooms.sign_up("anna")
+    proxy.set(**{trouble: once(COMMIT)})
+    second = await rooms.sessions.refresh(grant.refresh_token.text)
+    assert second.refresh_token.generation == 2
+    assert await run_on(mysql_url, "SELECT generation FROM session") == [(2,)]
+    assert (await rooms.sessions.refresh(grant.refresh_token.text)).refresh_token == second.refresh_token
+
+
+@pytest.mark.requirement("AUTH-11")
+async def test_reuse_whose_commit_was_not_answered_is_still_reuse(
+    rooms: Rooms, proxy: FaultProxy, mysql_url: str, redis_url: str
+) -> None:
+    _, first = await rooms.sign_up("anna")
+    second = await rooms.sessions.refresh(first.refresh_token.text)
+    await rooms.sessions.refresh(second.refresh_token.text)
+    proxy.set(cut_instead_of_answer_to=once(COMMIT))
+    with pytest.raises(RefreshTokenReused):
+        await rooms.sessions.refresh(first.refresh_token.text)
+    assert await run_on(mysql_url, "SELECT end_reason FROM session") == [(EndReason.REUSE.value,)]
+    redis = connect(redis_url)
+    announced: Any = await redis.xrange(STREAM)
+    await redis.aclose()
+    assert [fields[b"sid"] for _, fields in announced] == [first.session.session_id.bytes]
+
+
+@pytest.mark.requirement("AUTH-20")
+async def test_a_logout_whose_commit_was_not_answered_is_made_sure_of(
+    rooms: Rooms, proxy: FaultProxy, mysql_url: str
+) -> None:
+    _, grant = await rooms.sign_up("anna")
+    proxy.set(cut_instead_of_answer_to=once(COMMIT))
+    await rooms.sessions.logout(grant.refresh_token.text, None)
+    assert await run_on(mysql_url, "SELECT end_reason FROM session") == [(EndReason.LOGOUT.value,)]
+
+
+@pytest.mark.requirement("DLV-01", "DLV-06")
+@pytest.mark.parametrize("trouble", ["cut_before", "cut_instead_of_answer_to"])
+async def test_an_accept_whose_commit_was_not_answered_happens_and_is_told_once(
+    rooms: Rooms, proxy: FaultProxy, mysql_url: str, trouble: str
+) -> None:
+    (anna, _), (bora, _) = await rooms.sign_up("anna"), await rooms.sign_up("bora")
+    await rooms.requests.send(anna, bora)
+    proxy.set(**{trouble: once(COMMIT)})
+    friendship, _ = await rooms.requests.accept(bora, anna)
+    assert friendship.state is State.FRIENDS
+    told = "SELECT destination, COUNT(*) FROM outbox WHERE kind = 'FriendshipAccepted' GROUP BY destination"
+    assert sorted(await run_on(mysql_url, told)) == [("notification", 1), ("step", 1)]
+    assert await run_on(mysql_url, "SELECT DISTINCT friends, outgoing, incoming FROM friend_count") == [(1, 0, 0)]
+
+
+async def test_a_sign_up_whose_commit_was_not_answered_is_not_repeated(
+    rooms: Rooms, proxy: FaultProxy, mysql_url: str
+) -> None:
+    await rooms.sign_up("bora")
+    proxy.set(cut_instead_of_answer_to=once(COMMIT))
+    with pytest.raises(DatabaseUnavailable):
+        await rooms.sign_up("anna")
+    with pytest.raises(EmailTaken):
+        await rooms.sign_up("anna")
+    assert await run_on(mysql_url, "SELECT COUNT(*) FROM outbox WHERE destination = 'step'") == [(2,)]
+
+
+@pytest.mark.requirement("DATA-02")
+async def test_of_rows_that_clash_one_is_made_and_no_deadlock_surfaces(mysql_url: str, redis_url: str) -> None:
+    """The transactions of simultaneous sign-ups alone, without the hashing that would spread them."""
+    async with open_rooms(mysql_url, redis_url) as rooms:
+
+        async def make(email: str, nickname: str) -> str:
+            address, name = parse_email(email), parse_nickname(nickname)
+            assert address is not None
+            assert name is not None
+            form = SignUp(address, "", name, "Asia/Seoul", Client())
+            try:
+                await rooms.accounts._make(form, "$", rooms.clock.now())
+            except (EmailTaken, NicknameTaken) as taken:
+                return taken.reason
+            return "OK"
+
+        for number in range(10):
+            same_email = [make(f"same{number}@example.org", f"n{number} {letter}") for letter in "abcdefgh"]
+            same_name = [make(f"{letter}{number}@example.org", f"same {number}") for letter in "abcdefgh"]
+            outcomes = await asyncio.gather(*same_email, *same_name)
+            assert sorted(outcomes) == ["EMAIL_TAKEN"] * 7 + ["NICKNAME_TAKEN"] * 7 + ["OK"] * 2
+
+
+class BrokenFacts(OutboxFacts):
+    """Fails after it has written: a crash between the change and the commit."""
+
+    broken = False
+
+    async def append(self, tx: Transaction, facts: Sequence[Fact], people: Mapping[UserId, Card]) -> None:
+        await super().append(tx, facts, people)
+        if self.broken:
+            raise RuntimeError("crash")
+
+
+@pytest.mark.requirement("DLV-01")
+async def test_a_change_that_fails_late_leaves_neither_itself_nor_an_event(mysql_url: str, redis_url: str) -> None:
+    facts = BrokenFacts(Outbox("step"))
+    async with open_rooms(mysql_url, redis_url, facts) as rooms:
+        (anna, _), (bora, _) = await rooms.sign_up("anna"), await rooms.sign_up("bora")
+        facts.broken = True
+        with pytest.raises(RuntimeError, match="crash"):
+            await rooms.sign_up("cleo")
+        with pytest.raises(RuntimeError, match="crash"):
+            await rooms.requests.send(anna, bora)
+    for table, left in {"user": 2, "account": 2, "session": 2, "friendship": 0, "sent_friend_request": 0}.items():
+        assert await run_on(mysql_url, f"SELECT COUNT(*) FROM {table}") == [(left,)]  # noqa: S608 - named above
+    assert await run_on(mysql_url, "SELECT kind, COUNT(*) FROM outbox GROUP BY kind") == [("UserSignedUp", 2)]
+    assert await run_on(mysql_url, "SELECT SUM(outgoing + incoming) FROM friend_count") == [(0,)]
+
+
+@pytest.mark.requirement("AUTH-11")
+@pytest.mark.parametrize("seed", range(5))
+async def test_owner_and_thief_on_the_real_table(mysql_url: str, redis_url: str, seed: int) -> None:
+    """A walk of both, with answers lost: as in the unit test's model, but through MySQL."""
+    dice = random.Random(seed)
+    async with open_rooms(mysql_url, redis_url) as rooms:
+        _, grant = await rooms.sign_up("anna")
+        owner = thief = grant.refresh_token
+        newest, stolen_at, ended = 1, dice.randrange(5, 30), False
+        for step in range(80):
+            if step == stolen_at:
+                thief = owner
+            by_thief = step > stolen_at and dice.random() < 0.3
+            presented = thief if by_thief else owner
+            try:
+                answer = (await rooms.sessions.refresh(presented.text)).refresh_token
+            except RefreshTokenReused:
+                assert presented.generation < newest - 1
+                ended = True
+            except RefreshTokenInvalid:
+                assert ended
+            else:
+                assert not ended
+                assert presented.generation in {newest, newest - 1}
+                assert answer.generation == presented.generation + 1
+                newest = max(newest, answer.generation)
+                if dice.random() < 0.7:
+                    owner, thief = (owner, answer) if by_thief else (answer, thief)
+            if step <= stolen_at:
+                assert not ended, "an honest client was signed out"
+            stored = await run_on(mysql_url, "SELECT generation, end_time IS NOT NULL FROM session")
+            assert stored == [(newest, int(ended))]
+        assert ended, "both used the token and the session still lives"

@@ -1,0 +1,1 @@
+"""All processes, real clients: what the product promises, seen from outside."""

@@ -1,0 +1,94 @@
+"""One backend for all system tests, on one event loop: tests that break something leave it ready again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from firewalker.local.backend import Backend
+from tests.system.people import Town
+from tests.system.wire import Grpc
+
+HERE = Path(__file__).parent
+
+READY_LIMIT_S = 60
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run this folder's tests on the loop that the backend's supervisor lives on."""
+    for item in items:
+        if HERE in item.path.parents and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+class Journal:
+    """What the processes write, kept in a file, with the tracebacks apart."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.tracebacks: list[str] = []
+        self._within: set[str] = set()
+
+    def begin(self) -> None:
+        """Forget the tracebacks so far."""
+        self.tracebacks.clear()
+        self._within.clear()
+
+    def say(self, name: str, line: str) -> None:
+        """Take one line of the process *name*."""
+        with self.path.open("a") as file:
+            file.write(f"{name} | {line}\n")
+        if "Traceback (most recent call last)" in line:
+            self._within.add(name)
+        elif not line.startswith(" "):
+            self._within.discard(name)
+        if name in self._within:
+            self.tracebacks.append(f"{name} | {line}")
+
+
+@pytest.fixture(scope="session")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Journal:
+    """What the backend's processes write."""
+    return Journal(tmp_path_factory.mktemp("journal") / "backend.log")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def running(tmp_path_factory: pytest.TempPathFactory, journal: Journal) -> AsyncIterator[Backend]:
+    """The backend, started once."""
+    folder = tmp_path_factory.mktemp("backend")
+    async with Backend.start(folder, within_s=READY_LIMIT_S, say=journal.say) as backend:
+        yield backend
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def backend(running: Backend, journal: Journal) -> AsyncIterator[Backend]:
+    """The backend, ready; and ready again when the test is over, without a traceback in what its processes wrote.
+
+    Clients that misbehave, servers that die and processes that stop are expected, so none of them is worth one.
+    """
+    await running.wait_ready(within_s=READY_LIMIT_S)
+    journal.begin()
+    yield running
+    await running.wait_ready(within_s=READY_LIMIT_S)
+    assert not journal.tracebacks, "\n".join(journal.tracebacks)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def town(backend: Backend) -> AsyncIterator[Town]:
+    """gRPC clients of the three services, on connections of their own."""
+    user, step, notification = (Grpc(backend.address(name)) for name in ("user", "step", "notification"))
+    town = Town(user, step, notification)
+    yield town
+    for client in (town.user, town.step, town.notification):
+        await client.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def rest(backend: Backend) -> AsyncIterator[httpx.AsyncClient]:
+    """An HTTP client of the transcoder."""
+    async with httpx.AsyncClient(base_url=f"http://{backend.address('transcoder')}", timeout=15) as client:
+        yield client

@@ -1,0 +1,110 @@
+"""The `firewalker` command against the running backend, as people use it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from firewalker.local.backend import Backend
+from tests.system.people import Town
+
+FIREWALKER = [sys.executable, "-m", "firewalker.cli"]
+
+
+async def started(backend: Backend, *arguments: str) -> asyncio.subprocess.Process:
+    ports = {variable: str(port) for variable, port in backend.plan.ports.items()}
+    environment = {**os.environ, **ports, "FIREWALKER_LOCAL_DIR": str(backend.plan.secrets.folder.parent)}
+    return await asyncio.create_subprocess_exec(
+        *FIREWALKER, *arguments, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+
+
+async def ended(process: asyncio.subprocess.Process) -> tuple[int | None, str, str]:
+    async with asyncio.timeout(60):
+        output, complaints = await process.communicate()
+    return process.returncode, output.decode(), complaints.decode()
+
+
+async def test_walkers_survive_a_kill_and_their_ledger_agrees(backend: Backend) -> None:
+    process = await started(backend, "walk", "--users", "6", "--minutes", "0.1", "--seed", "7", "--interval", "0.2")
+    assert process.stdout is not None
+    watch = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
+    assert re.match(r"firewalker watch --email \S+ --password \S+\n", watch)
+    await backend.kill("step")
+    status, output, complaints = await ended(process)
+    assert status == 0, output + complaints
+    assert "all acknowledged readings are on the boards" in output
+    assert "seed 7" in complaints
+    assert "Traceback" not in complaints
+
+
+async def test_a_board_is_watched_until_ctrl_c(backend: Backend, town: Town) -> None:
+    ann, bo = await town.person("Ann"), await town.person("Bo")
+    await town.befriend(ann, bo)
+    await town.record(bo, 120)
+    process = await started(backend, "watch", "--email", ann.email, "--password", ann.password)
+    assert process.stdout is not None
+    async with asyncio.timeout(20):
+        while f"1 {bo.nickname} 120" not in (line := (await process.stdout.readline()).decode()):
+            assert line
+    process.send_signal(signal.SIGINT)
+    status, _, complaints = await ended(process)
+    assert (status, complaints) == (0, "")
+
+
+async def test_the_demo_shows_walk_and_board_in_plain_lines(backend: Backend) -> None:
+    status, output, complaints = await ended(await started(backend, "demo", "--users", "4", "--minutes", "0.05"))
+    assert status == 0, output + complaints
+    assert re.search(r"^\d{4}-\d\d-\d\d: ", output, re.MULTILINE)
+    assert "all acknowledged readings are on the boards" in output
+
+
+async def test_migrations_and_redis_can_be_seen_to_while_everything_runs(backend: Backend, town: Town) -> None:
+    person = await town.person()
+    await town.record(person, 60)
+    for command in ("migrate", "rebuild"):
+        status, output, complaints = await ended(await started(backend, command))
+        assert status == 0, output + complaints
+        assert (await town.board(person))[0][2] == 60
+    status, _, complaints = await ended(await started(backend, "migrate", "billing"))
+    assert status == 1
+    assert "billing" in complaints
+
+
+async def test_the_doctor_finds_everything_well_and_a_service_that_is_down(backend: Backend) -> None:
+    status, output, complaints = await ended(await started(backend, "doctor"))
+    assert status == 0, output + complaints
+    await backend.halt("notification")
+    status, output, _ = await ended(await started(backend, "doctor"))
+    backend.revive("notification")
+    assert status == 1
+    assert re.search(r"no\s+notification service", output)
+    await backend.wait_ready()
+
+
+@pytest.mark.parametrize(
+    "arguments", [("watch", "--email", "nobody@example.com", "--password", "wrong password"), ("walk", "--users", "1")]
+)
+async def test_what_cannot_be_done_is_said_without_a_traceback(backend: Backend, arguments: tuple[str, ...]) -> None:
+    status, _, complaints = await ended(await started(backend, *arguments))
+    assert status
+    assert complaints
+    assert "Traceback" not in complaints
+
+
+async def test_a_backend_that_is_not_there_is_said_to_be_not_there(tmp_path: Path) -> None:
+    environment = {**os.environ, "FIREWALKER_USER_PORT": "9", "FIREWALKER_LOCAL_DIR": str(tmp_path)}
+    process = await asyncio.create_subprocess_exec(
+        *FIREWALKER, "watch", "--email", "a@example.com", "--password", "x",
+        env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    status, _, complaints = await ended(process)
+    assert status == 1
+    assert "firewalker up" in complaints
+    assert "Traceback" not in complaints

@@ -1,0 +1,60 @@
+"""What each port shows to whom: health and reflection through grpcio, and the internal ports."""
+
+from __future__ import annotations
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from firewalker.local.backend import Backend
+from tests.system.people import Town
+from tests.system.wire import Grpc, refused
+
+SERVICES = ("user", "step", "notification")
+
+DELIVER = "firewalker.event.v1.EventSinkService/Deliver"
+
+
+@pytest.mark.requirement("NET-40")
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("port", ["PORT", "INTERNAL_PORT"])
+async def test_health_over_grpcio(backend: Backend, service: str, port: str) -> None:
+    client = Grpc(backend.address(service, port))
+    health = health_pb2_grpc.HealthStub(client.channel)
+    answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=5)
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    unknown = await refused(health.Check(health_pb2.HealthCheckRequest(service="no.such.Service"), timeout=5))
+    assert unknown.code is grpc.StatusCode.NOT_FOUND
+    watch = health.Watch(health_pb2.HealthCheckRequest())
+    assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+    watch.cancel()
+    await client.close()
+
+
+@pytest.mark.parametrize("service", ["step", "notification"])
+async def test_an_internal_port_takes_services_only(backend: Backend, town: Town, service: str) -> None:
+    person = await town.person()
+    client = Grpc(backend.address(service, "INTERNAL_PORT"))
+    for token in (None, person.token, "a guess"):
+        refusal = await refused(client.unary(DELIVER, {"events": []}, token))
+        assert refusal.code is grpc.StatusCode.UNAUTHENTICATED
+        assert refusal.reason == "SERVICE_CREDENTIAL_INVALID"
+    await client.close()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_internal_methods_are_not_on_the_public_port(backend: Backend, town: Town, service: str) -> None:
+    person = await town.person()
+    client = Grpc(backend.address(service))
+    refusal = await refused(client.unary(DELIVER, {"events": []}, person.token))
+    assert refusal.code is grpc.StatusCode.UNIMPLEMENTED
+    await client.close()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_public_methods_are_not_on_the_internal_port(backend: Backend, town: Town, service: str) -> None:
+    person = await town.person()
+    client = Grpc(backend.address(service, "INTERNAL_PORT"))
+    refusal = await refused(client.unary("firewalker.user.v1.UserService/GetMe", {}, person.token))
+    assert refusal.code is grpc.StatusCode.UNIMPLEMENTED
+    await client.close()

@@ -1,0 +1,30 @@
+"""Who may call what: the doors' tables against the list that was agreed on."""
+
+import pytest
+
+from firewalker.runtime.grpc.policy import Caller
+from firewalker.user.rpc.auth import AuthDoor
+from firewalker.user.rpc.friends import FriendDoor
+from firewalker.user.rpc.users import UserDoor
+
+PUBLIC = {"AuthService/SignUp", "AuthService/Login", "AuthService/Refresh", "AuthService/Logout"}
+USER = {
+    "UserService/GetMe",
+    "FriendService/SendFriendRequest",
+    "FriendService/ListFriendRequests",
+    "FriendService/AcceptFriendRequest",
+    "FriendService/ListFriends",
+}
+
+
+@pytest.mark.requirement("AUTH-08")
+def test_public_is_what_was_agreed_and_nothing_else() -> None:
+    doors = {"AuthService": AuthDoor.POLICY, "UserService": UserDoor.POLICY, "FriendService": FriendDoor.POLICY}
+    rules = {f"{service}/{rpc}": rule for service, policy in doors.items() for rpc, rule in policy.items()}
+    assert {name for name, rule in rules.items() if rule.caller is Caller.PUBLIC} == PUBLIC
+    assert {name for name, rule in rules.items() if rule.caller is Caller.USER} == USER
+    assert rules.keys() == PUBLIC | USER
+
+
+def test_only_what_hashes_a_password_has_twice_the_time() -> None:
+    assert {rpc for rpc, rule in AuthDoor.POLICY.items() if rule.deadline_s == 10.0} == {"SignUp", "Login"}

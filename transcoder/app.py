@@ -1,0 +1,171 @@
+"""The ASGI application: routes to bindings, errors to Status JSON, one log line and one metric per request.
+
+Operational pages (health, and later the web page) are a small Starlette application beside the hot path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager
+from time import perf_counter
+from typing import Any, Final
+
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from transcoder.backends import Backends
+from transcoder.bindings import Binding, Compiler
+from transcoder.bodies import ClientGone, Receive
+from transcoder.calls import Caller, error_headers
+from transcoder.config import Settings
+from transcoder.errors import HTTP_STATUS, Code, Headers, Problem, Reason
+from transcoder.exchange import Exchange, Send
+from transcoder.health import Readiness
+from transcoder.jsonreader import JsonReader
+from transcoder.jsonwriter import JsonWriter
+from transcoder.metrics import Metrics
+from transcoder.requests import RequestReader
+from transcoder.schema import Schema, SchemaError
+from transcoder.statuses import Fault, FaultRenderer
+from transcoder.streaming import SlowReader
+
+_log = structlog.get_logger("transcoder")
+
+_OPERATIONS: Final = frozenset({"/healthz", "/readyz"})
+"""Paths that are the transcoder's own; the descriptor set cannot take them."""
+
+
+class Transcoder:
+    """The application. Build it inside a running loop's process; it opens connections only when calls need them.
+
+    Raises:
+        SchemaError: A service with HTTP rules has no backend, or a rule wants a path of the transcoder's own.
+        RuleError: A rule cannot work.
+    """
+
+    def __init__(self, settings: Settings, schema: Schema, metrics: Metrics | None = None) -> None:
+        reader = JsonReader(schema, ignore_unknown=settings.ignore_unknown_fields)
+        self._routes, self.bindings = Compiler(schema, reader, JsonWriter(schema)).routes()
+        self._settings = settings
+        self._backends = Backends(
+            settings.backends,
+            connect_timeout_s=settings.connect_timeout_s,
+            max_links=settings.max_backend_connections,
+        )
+        _check(self.bindings, self._backends)
+        self._renderer = FaultRenderer(schema)
+        self._caller = Caller(
+            settings,
+            self._backends,
+            RequestReader(max_depth=settings.max_depth, ignored_query=settings.ignored_query),
+            self._renderer,
+        )
+        self._metrics = metrics or Metrics()
+        self._metrics.watch_streams(lambda: self._caller.open_streams)
+        self._readiness = Readiness(self._backends)
+        self._operations = Starlette(
+            routes=[Route("/healthz", _healthz), Route("/readyz", self._readyz)], lifespan=self._lifespan
+        )
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] != "http" or scope["path"] in _OPERATIONS:
+            await self._operations(scope, receive, send)
+            return
+        exchange = Exchange(scope, receive, send)
+        try:
+            await self._serve(exchange, scope["query_string"])
+        finally:
+            self._report(exchange)
+
+    def stop_accepting(self) -> None:
+        """Turn ``/readyz`` to 503: a balancer is to send nothing new."""
+        self._readiness.draining = True
+
+    def end_streams(self) -> None:
+        """End every server stream with UNAVAILABLE; unary calls finish."""
+        self._caller.end_streams()
+
+    async def _serve(self, exchange: Exchange, query: bytes) -> None:
+        try:
+            exchange.binding, values = self._routes.match(exchange.method, exchange.raw_path)
+            await self._caller.answer(exchange, exchange.binding, values, query)
+        except Problem as problem:
+            await self._refuse(exchange, problem)
+        except Fault as fault:
+            rendered = self._renderer.render(fault)
+            exchange.code = fault.code
+            headers = (
+                [*rendered.headers, *_challenge(exchange)] if fault.code is Code.UNAUTHENTICATED else rendered.headers
+            )
+            await exchange.answer(rendered.http, error_headers(headers), rendered.body)
+        except ClientGone:
+            exchange.code = Code.CANCELLED
+        except SlowReader:
+            exchange.code = Code.RESOURCE_EXHAUSTED
+            await exchange.cut()
+        except Exception:  # noqa: BLE001 - the last line: a bug is logged here and named by its id only
+            exchange.code = Code.INTERNAL
+            _log.exception("request failed", request_id=exchange.request_id.decode())
+            if exchange.status:
+                await exchange.cut()
+            else:
+                await self._refuse(exchange, _internal(exchange))
+
+    async def _refuse(self, exchange: Exchange, problem: Problem) -> None:
+        exchange.code = problem.code
+        headers = error_headers(problem.response_headers())
+        await exchange.answer(problem.http, headers, problem.body(self._settings.error_domain))
+
+    def _report(self, exchange: Exchange) -> None:
+        binding = exchange.binding
+        rpc = binding.rpc if binding is not None else ""
+        status = exchange.status or HTTP_STATUS[Code.CANCELLED]
+        seconds = perf_counter() - exchange.started
+        self._metrics.request(rpc, status, seconds)
+        _log.info(
+            "request",
+            request_id=exchange.request_id.decode(),
+            method=exchange.method,
+            route=binding.template.text if binding is not None else "",
+            rpc=rpc,
+            status=status,
+            code=int(exchange.code),
+            ms=round(seconds * 1000, 2),
+            bytes=exchange.sent_bytes,
+            messages=exchange.messages,
+        )
+
+    async def _readyz(self, _request: Request) -> JSONResponse:
+        ready, report = await self._readiness.check()
+        return JSONResponse(report, status_code=200 if ready else 503, headers={"cache-control": "no-store"})
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        yield
+        self._backends.close()
+
+
+async def _healthz(_request: Request) -> JSONResponse:
+    return JSONResponse({"status": "SERVING"}, headers={"cache-control": "no-store"})
+
+
+def _challenge(exchange: Exchange) -> Headers:
+    """RFC 6750: what to present, and that what was presented did not do."""
+    presented = b"authorization" in exchange.headers
+    return [(b"www-authenticate", b'Bearer error="invalid_token"' if presented else b"Bearer")]
+
+
+def _internal(exchange: Exchange) -> Problem:
+    return Problem(Code.INTERNAL, Reason.INTERNAL, f"Internal error; request {exchange.request_id.decode()}.")
+
+
+def _check(bindings: list[Binding], backends: Backends) -> None:
+    for binding in bindings:
+        if backends.of(binding.service) is None:
+            raise SchemaError(f"{binding.service} has HTTP rules, but no backend is configured for it")
+        if binding.template.shape in _OPERATIONS:
+            raise SchemaError(f"{binding.rpc}: {binding.template.text} is a path of the transcoder itself")

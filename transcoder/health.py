@@ -1,0 +1,51 @@
+"""Readiness: whether every service behind the transcoder says that it is serving. Liveness needs no code."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from grpc_health.v1 import health_pb2
+
+from transcoder.backends import Backend, Backends
+from transcoder.errors import Code, Problem
+from transcoder.statuses import Fault
+from transcoder.upstream import Call
+
+_CHECK_TIMEOUT_S: Final = 2.0
+_LARGEST_ANSWER: Final = 1024
+_WHOLE_SERVER: Final = b"\0\0\0\0\0"
+"""One frame with an empty HealthCheckRequest: the server as a whole."""
+
+
+class Readiness:
+    """Asks ``grpc.health.v1`` of every backend. *draining* makes the answer no at once."""
+
+    def __init__(self, backends: Backends) -> None:
+        self._backends = backends
+        self.draining = False
+
+    async def check(self) -> tuple[bool, dict[str, Any]]:
+        """Whether all is well, and what each backend said, by package prefix."""
+        prefixes = self._backends.by_prefix
+        states = await asyncio.gather(*(_state(backend) for backend in prefixes.values()))
+        ready = not self.draining and all(state == "SERVING" for state in states)
+        status = "DRAINING" if self.draining else "SERVING" if ready else "NOT_SERVING"
+        return ready, {"status": status, "backends": dict(zip(prefixes, states, strict=True))}
+
+
+async def _state(backend: Backend) -> str:
+    call = Call(backend, _LARGEST_ANSWER)
+    try:
+        async with asyncio.timeout(_CHECK_TIMEOUT_S):
+            await call.start(b"/grpc.health.v1.Health/Check", [(b"grpc-timeout", b"2S")], _WHOLE_SERVER)
+            data = await call.message()
+            await call.finish()
+    except (TimeoutError, Problem):
+        return "UNREACHABLE"
+    except Fault as fault:
+        return "UNKNOWN" if fault.code is Code.UNIMPLEMENTED else "NOT_SERVING"
+    finally:
+        call.close()
+    answer = health_pb2.HealthCheckResponse.FromString(data or b"")
+    return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))

@@ -1,0 +1,80 @@
+"""Statuses that services answer with, re-rendered as ``google.rpc.Status`` JSON.
+
+The refusals of the transcoder itself live in :mod:`transcoder.errors`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Any, Final
+
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2
+
+from transcoder.errors import HTTP_STATUS, Code, Headers, retry_after, status_body
+from transcoder.jsonwriter import JsonWriter
+from transcoder.schema import Schema
+
+_RETRY_INFO: Final = error_details_pb2.RetryInfo.DESCRIPTOR.full_name
+_NANOS: Final = 1_000_000_000
+
+
+class Fault(Exception):
+    """A gRPC status other than OK, as a service sent it. *details* is the value of ``grpc-status-details-bin``."""
+
+    def __init__(self, code: Code, message: str, details: bytes = b"") -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.details = details
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A fault as HTTP."""
+
+    http: int
+    headers: Headers
+    body: bytes
+
+
+class FaultRenderer:
+    """Renders faults with the types of one schema; a detail it cannot read never fails the whole error."""
+
+    def __init__(self, schema: Schema) -> None:
+        field = status_pb2.Status.DESCRIPTOR.fields_by_name["details"]
+        self._any = JsonWriter(schema, lenient=True).message(field.message_type)
+
+    def render(self, fault: Fault) -> Rendered:
+        """Status, headers and body. ``Retry-After`` where there is RetryInfo."""
+        details: list[dict[str, Any]] = []
+        headers: Headers = []
+        for packed in _details(fault.details):
+            details.append(self._any(packed))
+            wait_s = _retry_delay_s(packed)
+            if wait_s is not None:
+                headers.append(retry_after(wait_s))
+        return Rendered(HTTP_STATUS[fault.code], headers[:1], status_body(fault.code, fault.message, details))
+
+
+def _details(encoded: bytes) -> list[Any]:
+    if not encoded:
+        return []
+    bare = encoded.rstrip(b"=")
+    try:
+        data = base64.b64decode(bare + b"=" * (-len(bare) % 4), validate=True)
+        return list(status_pb2.Status.FromString(data).details)
+    except (binascii.Error, DecodeError):
+        return []
+
+
+def _retry_delay_s(packed: Any) -> float | None:
+    if packed.type_url.rpartition("/")[2] != _RETRY_INFO:
+        return None
+    try:
+        delay = error_details_pb2.RetryInfo.FromString(packed.value).retry_delay
+    except DecodeError:
+        return None
+    return float(delay.seconds) + float(delay.nanos) / _NANOS
