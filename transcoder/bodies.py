@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
@@ -12,6 +13,11 @@ from transcoder.errors import Code, Problem, Reason
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
+
+_DISCARD_BYTES: Final = 16 << 20
+_DISCARD_S: Final = 2.0
+"""How much of a refused body is read and thrown away, and for how long. Closing a socket with unread bytes resets it, and
+the client, still sending, would see the reset instead of the 413."""
 
 
 class ClientGone(Exception):
@@ -31,6 +37,7 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], *, max_bytes:
     if length is None and b"transfer-encoding" not in headers:
         return b""
     if length is not None and (not length.isdigit() or int(length) > max_bytes):
+        await _discard(receive)
         raise _too_large(max_bytes)
     encoding = headers.get(b"content-encoding", b"identity").lower()
     if encoding not in {b"identity", b"gzip", b"x-gzip"}:
@@ -65,10 +72,24 @@ async def _whole(receive: Receive, max_bytes: int) -> bytes:
         chunk = event.get("body", b"")
         size += len(chunk)
         if size > max_bytes:
+            if event.get("more_body", False):
+                await _discard(receive)
             raise _too_large(max_bytes)
         if not event.get("more_body", False):
             return bytes(chunk) if not chunks else b"".join([*chunks, chunk])
         chunks.append(chunk)
+
+
+async def _discard(receive: Receive) -> None:
+    """Let a client that is still sending finish, within bounds, so that it reads the refusal."""
+    size = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_DISCARD_S):
+            while size < _DISCARD_BYTES:
+                event = await receive()
+                size += len(event.get("body", b""))
+                if event["type"] != "http.request" or not event.get("more_body", False):
+                    return
 
 
 def _unpack(body: bytes, max_bytes: int) -> bytes:

@@ -74,6 +74,8 @@ class _Pseudonyms:
     def __call__(self, _logger: object, _method: str, event: Event) -> Event:
         if self._key is not None:
             for name in PEOPLE & event.keys():
+                if event[name] is None:
+                    continue  # nobody in particular
                 event[name] = hmac.new(self._key, str(event[name]).encode(), hashlib.sha256).hexdigest()[:16]
         return event
 

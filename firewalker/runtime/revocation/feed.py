@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from firewalker.kernel.clock import Clock, SystemClock
+from firewalker.kernel.faults import Fault
 from firewalker.runtime import redis as redis_clients
 from firewalker.runtime.revocation.entries import BATCH, BEAT, BEAT_S, EPOCH, KEEP, STREAM, Revocation, to_ms
 from firewalker.runtime.tasks import end
@@ -75,7 +76,11 @@ class RevocationFeed:
                 # It may come back empty, or without our last entries (a replica).
                 self._must_replay = True
                 _log.warning("revocation stream is away", error=type(error).__name__)
-            except Exception:  # noqa: BLE001 - the callback's, such as MySQL being away; tried again with the next beat
+            except Fault as fault:
+                # The callback's, such as MySQL being away; tried again with the next beat.
+                self._must_replay = True
+                _log.warning("revocations could not be announced anew", reason=fault.reason)
+            except Exception:  # noqa: BLE001 - without heartbeats every process would call its view stale
                 self._must_replay = True
                 _log.exception("revocations could not be announced anew")
             await asyncio.sleep(self._beat_s)

@@ -687,8 +687,8 @@ class StepServiceStub(betterproto2_grpclib.ServiceStub):
 
         The stream ends with UNAUTHENTICATED and ACCESS_TOKEN_EXPIRED or SESSION_REVOKED when the session does, with
         UNAVAILABLE and SERVER_DRAINING when the server stops, with STREAM_IDLE when no message came for 5 minutes; open a
-        new one and repeat what was not acknowledged. A malformed message ends it with INVALID_REQUEST; a message with
-        more than 100 readings with TOO_MANY_READINGS.
+        new one and repeat what was not acknowledged. A malformed message ends it with MALFORMED_MESSAGE; a message
+        with more than 100 readings with TOO_MANY_READINGS.
         """
 
         async for response in self._stream_stream(
@@ -805,8 +805,8 @@ class StepServiceBase(betterproto2_grpclib.ServiceBase):
 
         The stream ends with UNAUTHENTICATED and ACCESS_TOKEN_EXPIRED or SESSION_REVOKED when the session does, with
         UNAVAILABLE and SERVER_DRAINING when the server stops, with STREAM_IDLE when no message came for 5 minutes; open a
-        new one and repeat what was not acknowledged. A malformed message ends it with INVALID_REQUEST; a message with
-        more than 100 readings with TOO_MANY_READINGS.
+        new one and repeat what was not acknowledged. A malformed message ends it with MALFORMED_MESSAGE; a message
+        with more than 100 readings with TOO_MANY_READINGS.
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
