@@ -1,6 +1,9 @@
 """The step service put together."""
 
+from datetime import timedelta
+
 from firewalker.kernel.clock import Clock, SystemClock
+from firewalker.runtime.chores import Chore
 from firewalker.runtime.ground import open_ground
 from firewalker.runtime.process import App
 from firewalker.step.boards_part import BoardsPart
@@ -27,10 +30,16 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
         max_waiting=config.ingest_max_waiting,
         max_known=config.ingest_max_known,
     )
+    # A relay repeats a delivery within minutes; what was seen a month ago does not come again.
+    forget = Chore(
+        "forget deliveries",
+        timedelta(hours=1),
+        lambda: boards.projections.forget_deliveries(clock.now() - timedelta(days=30)),
+    )
     return ground.app(
         config,
         public=[StepDoor(Readings(ingest, boards.zones, clock)), boards.leaderboards],
         internal=[boards.event_sink],
         # Stopped in reverse: ingest commits what it took and announces it, boards and live totals then tell the rest.
-        parts=[live, boards, ingest],
+        parts=[live, boards, ingest, forget],
     )

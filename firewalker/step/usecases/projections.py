@@ -1,9 +1,10 @@
 """Taking in what the user service tells: who walks, and who is friends with whom."""
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import datetime
 
 from firewalker.kernel.ids import UserId
-from firewalker.runtime.inbox import first_time
+from firewalker.runtime.inbox import first_time, forget
 from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.step.domain.facts import Befriended, Fact, WalkerNews
 from firewalker.step.store import friends, walkers
@@ -29,6 +30,12 @@ class Projections:
         """
         if facts:
             await self._announce(await self._save(facts))
+
+    @retried(idempotent=True)
+    async def forget_deliveries(self, before: datetime) -> int:
+        """Forget which events were taken in before that time, some of them, and tell how many: 0 when none is left."""
+        async with self._database.transaction() as tx:
+            return await forget(tx, before)
 
     @retried(idempotent=True)
     async def _save(self, facts: Sequence[Fact]) -> set[bytes]:

@@ -231,3 +231,12 @@ async def test_malformed_events_are_refused_whole_and_every_one_is_named(step: S
         assert field in details
     async with Database(mysql_url) as database, database.reading() as tx:
         assert await tx.one("SELECT COUNT(*) FROM friend") == (0,)
+
+
+async def test_deliveries_of_long_ago_are_forgotten_and_recent_ones_are_not(database: Database) -> None:
+    projections = Projections(database, Announced())
+    await projections.take([signed_up(someone())])
+    now = datetime.now(UTC)
+    assert await projections.forget_deliveries(now - timedelta(days=30)) == 0
+    assert await projections.forget_deliveries(now + timedelta(days=30)) == 1
+    assert await projections.forget_deliveries(now + timedelta(days=30)) == 0
