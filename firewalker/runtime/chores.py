@@ -8,7 +8,7 @@ from datetime import timedelta
 import structlog
 
 from firewalker.kernel.faults import Fault
-from firewalker.runtime.tasks import end
+from firewalker.runtime.tasks import begin, end
 
 _PAUSE_S = 1.0
 """Between two portions of one round: a chore gives way to calls."""
@@ -31,7 +31,7 @@ class Chore:
 
     async def start(self) -> None:
         """Begin to wait for the first round."""
-        self._task = asyncio.create_task(self._run(), name=f"chore {self._name}")
+        self._task = begin(self._run(), f"chore {self._name}")
 
     async def stop(self) -> None:
         """Stop; a portion under way is rolled back."""

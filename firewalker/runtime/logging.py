@@ -35,6 +35,7 @@ def configure(*, level: str, form: str, service: str, pseudonym_key: bytes | Non
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         _Service(service),
+        _without_nothing,
         _without_secrets,
         _Pseudonyms(pseudonym_key),
         structlog.processors.format_exc_info,
@@ -74,10 +75,13 @@ class _Pseudonyms:
     def __call__(self, _logger: object, _method: str, event: Event) -> Event:
         if self._key is not None:
             for name in PEOPLE & event.keys():
-                if event[name] is None:
-                    continue  # nobody in particular
                 event[name] = hmac.new(self._key, str(event[name]).encode(), hashlib.sha256).hexdigest()[:16]
         return event
+
+
+def _without_nothing(_logger: object, _method: str, event: Event) -> Event:
+    """Leave out what is None: an anonymous call has no user, a user's call no service."""
+    return {name: value for name, value in event.items() if value is not None}
 
 
 def _without_secrets(_logger: object, _method: str, event: Event) -> Event:

@@ -21,7 +21,7 @@ from typing import NoReturn, Protocol, TypeVar
 import structlog
 
 from firewalker.kernel.faults import Fault
-from firewalker.runtime import logging
+from firewalker.runtime import logging, tasks
 from firewalker.runtime.config import ConfigError, ServiceConfig, described, load, read_key
 from firewalker.runtime.metrics import MetricsServer, watch_event_loop
 from firewalker.runtime.migrations import MigrationError, migrate, pending
@@ -160,15 +160,25 @@ async def _serve(settings: C, build: Callable[[C], Awaitable[App]], schema: Trav
 
 
 async def run(app: App, *, drain_delay_s: float = 0.0, drain_s: float = 20.0) -> int:
-    """Serve *app* until a signal says stop; the exit status. What did not start is undone before the error travels on."""
+    """Serve *app* until a signal says stop; the exit status. What did not start is undone before the error travels on.
+
+    If a background task dies, it stops in the same order, with status 1: whoever supervises starts it anew.
+    """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _on_signal, stop, number)
     loop.set_exception_handler(_unexpected)
     watches: list[asyncio.Task[None]] = []
+    deaths: list[str] = []
+
+    def died(task: str) -> None:
+        deaths.append(task)
+        stop.set()
+
     try:
         async with AsyncExitStack() as undo:
+            undo.callback(tasks.on_death(died))
             undo.push_async_callback(_within, PARTS_STOP_S, app.resources.aclose)
             for part in app.parts:
                 undo.push_async_callback(_within, PARTS_STOP_S, part.stop)
@@ -188,8 +198,8 @@ async def run(app: App, *, drain_delay_s: float = 0.0, drain_s: float = 20.0) ->
         await asyncio.gather(*watches, return_exceptions=True)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-    _log.info("stopped")
-    return 0
+    _log.info("stopped", because_of=deaths or None)
+    return EXIT_FAILED if deaths else 0
 
 
 async def _until(stop: asyncio.Event, watches: Sequence[asyncio.Task[None]]) -> None:

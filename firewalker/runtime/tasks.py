@@ -1,9 +1,31 @@
-"""Ending background tasks for certain."""
+"""Background tasks: none dies unheard, and each can be ended for certain."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+import structlog
 
 _AGAIN_S = 0.1
+
+_log = structlog.get_logger(__name__)
+_told: set[Callable[[str], None]] = set()
+
+
+def begin(work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
+    """Run *work*, which never ends by itself, in the background. An error of it is logged and told to `on_death`."""
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_look)
+    return task
+
+
+def on_death(callback: Callable[[str], None]) -> Callable[[], None]:
+    """Have *callback* called with the name of every task of `begin` that ends by an error. Returns what undoes it.
+
+    A process without one of its background tasks only seems to work: it should end, and be started anew.
+    """
+    _told.add(callback)
+    return lambda: _told.discard(callback)
 
 
 async def end(tasks: Iterable["asyncio.Task[None] | None"]) -> None:
@@ -16,3 +38,11 @@ async def end(tasks: Iterable["asyncio.Task[None] | None"]) -> None:
         for task in running:
             task.cancel()
         _, running = await asyncio.wait(running, timeout=_AGAIN_S)
+
+
+def _look(task: "asyncio.Task[None]") -> None:
+    if task.cancelled() or (error := task.exception()) is None:
+        return
+    _log.error("background_task_died", task=task.get_name(), exc_info=error)
+    for callback in list(_told):
+        callback(task.get_name())

@@ -1,6 +1,7 @@
 """The smallest service: a process with one server, one background part and one resource that tell what happens to them.
 
-Run as ``python -m tests.support.tiny_service [command]``; TINY_SLOW_S makes its drain take that long.
+Run as ``python -m tests.support.tiny_service [command]``; TINY_SLOW_S makes its drain take that long, TINY_DIES its part's
+background task fail once the server has said that it serves.
 """
 
 import asyncio
@@ -13,7 +14,9 @@ from pydantic_settings import SettingsConfigDict
 from firewalker.runtime.config import Port, ServiceConfig
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.process import App, main
+from firewalker.runtime.tasks import begin, end
 
+serving = asyncio.Event()
 SCHEMA = Path(__file__).with_name("tiny_schema")
 
 
@@ -29,8 +32,9 @@ def tell(what: str) -> None:
 
 
 class TinyHealth:
-    def set(self, serving: bool) -> None:  # noqa: FBT001
-        tell(f"serving {serving}")
+    def set(self, value: bool) -> None:  # noqa: FBT001
+        tell(f"serving {value}")
+        serving.set()
 
 
 class TinyServer:
@@ -50,10 +54,18 @@ class TinyServer:
 
 class TinyPart:
     async def start(self) -> None:
+        self._task = begin(self._work(), "tiny work")
         tell("part started")
 
     async def stop(self) -> None:
+        await end([self._task])
         tell("part stopped")
+
+    async def _work(self) -> None:
+        await serving.wait()
+        if "TINY_DIES" in os.environ:
+            raise ValueError("a bug")
+        await asyncio.Event().wait()
 
 
 async def build(config: TinyConfig) -> App:

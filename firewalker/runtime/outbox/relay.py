@@ -17,6 +17,7 @@ from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox.appending import Outbox
 from firewalker.runtime.outbox.lane import Lane, Row
 from firewalker.runtime.outbox.reports import LaneReport
+from firewalker.runtime.tasks import begin
 
 POLL_S = 1.0
 """How often a relay looks by itself, for what other processes have written or a dead one has left."""
@@ -62,9 +63,7 @@ class Relay:
 
     async def start(self) -> None:
         """Begin to deliver."""
-        self._tasks = [
-            asyncio.create_task(worker.run(), name=f"relay to {name}") for name, worker in self._lanes.items()
-        ]
+        self._tasks = [begin(worker.run(), f"relay to {name}") for name, worker in self._lanes.items()]
 
     def wake(self) -> None:
         """Look now."""

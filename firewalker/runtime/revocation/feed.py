@@ -14,7 +14,7 @@ from firewalker.kernel.clock import Clock, SystemClock
 from firewalker.kernel.faults import Fault
 from firewalker.runtime import redis as redis_clients
 from firewalker.runtime.revocation.entries import BATCH, BEAT, BEAT_S, EPOCH, KEEP, STREAM, Revocation, to_ms
-from firewalker.runtime.tasks import end
+from firewalker.runtime.tasks import begin, end
 from firewalker.runtime.tokens import LEEWAY, LIFETIME
 
 _log = structlog.get_logger("firewalker.revocation")
@@ -38,7 +38,7 @@ class RevocationFeed:
 
     async def start(self) -> None:
         """Begin heartbeats, after announcing anew what MySQL knows. Redis may be away."""
-        self._task = asyncio.create_task(self._run(), name="revocation feed")
+        self._task = begin(self._run(), "revocation feed")
 
     async def stop(self) -> None:
         """Stop heartbeats."""

@@ -18,7 +18,7 @@ from firewalker.kernel.principal import Principal
 from firewalker.runtime import redis as redis_clients
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.revocation.entries import BATCH, EPOCH, KEEP, STREAM, from_ms
-from firewalker.runtime.tasks import end
+from firewalker.runtime.tasks import begin, end
 
 STALE_S = 2.0
 """A view that has heard nothing for longer does not know what was ended meanwhile (AUTH-23)."""
@@ -55,7 +55,7 @@ class RevocationView:
 
     async def start(self, wait_s: float = 2.0) -> None:
         """Begin to follow the stream; returns when what it holds is known, or after *wait_s* without Redis."""
-        self._task = asyncio.create_task(self._follow(), name="revocation view")
+        self._task = begin(self._follow(), "revocation view")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await self._caught_up.wait()

@@ -10,7 +10,7 @@ import structlog
 
 from firewalker.kernel.faults import DeadlineExceeded
 from firewalker.runtime.redis import RedisUnavailable, calling, connect, connect_blocking
-from firewalker.runtime.tasks import end
+from firewalker.runtime.tasks import begin, end
 
 STREAM = "fs:stream"
 """Entries of one field `u`: 16-byte user ids, one behind the other."""
@@ -59,8 +59,8 @@ class Announcements:
     def start(self) -> None:
         """Begin to listen."""
         self._tasks = [
-            asyncio.create_task(self._listen(), name="announcements-listen"),
-            asyncio.create_task(self._tell_late(), name="announcements-tell"),
+            begin(self._listen(), "announcements-listen"),
+            begin(self._tell_late(), "announcements-tell"),
         ]
 
     async def stop(self) -> None:

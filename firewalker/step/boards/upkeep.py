@@ -7,7 +7,7 @@ import structlog
 
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.faults import Fault
-from firewalker.runtime.tasks import end
+from firewalker.runtime.tasks import begin, end
 from firewalker.step.boards.registry import Boards
 from firewalker.step.live import LiveTotals
 from firewalker.step.usecases.circles import DOUBTED_S, TRUSTED_S, Circles
@@ -52,8 +52,8 @@ class Upkeep:
     def start(self) -> None:
         """Begin."""
         self._tasks = [
-            asyncio.create_task(self._forever(self._next_totals), name="boards-totals"),
-            asyncio.create_task(self._forever(self._next_circles), name="boards-circles"),
+            begin(self._forever(self._next_totals), "boards-totals"),
+            begin(self._forever(self._next_circles), "boards-circles"),
         ]
 
     async def stop(self) -> None:

@@ -15,6 +15,7 @@ from firewalker.kernel.clock import Clock
 from firewalker.kernel.faults import DatabaseUnavailable, Draining, Fault
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database, retried
+from firewalker.runtime.tasks import begin
 from firewalker.step.domain.day import MAX_DEVICES, to_ms
 from firewalker.step.domain.reading import Counted
 from firewalker.step.ingest.group import Group, Message, Recorded
@@ -58,7 +59,7 @@ class Lane:
 
     def start(self, name: str) -> None:
         """Begin to commit, in a task called *name*."""
-        self._task = asyncio.create_task(self._run(), name=name)
+        self._task = begin(self._run(), name)
 
     async def stop(self) -> None:
         """Commit what was taken, then end. Nothing may be submitted any more."""

@@ -14,7 +14,7 @@ from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.redis import RedisUnavailable, connect, connect_blocking
-from firewalker.runtime.tasks import end
+from firewalker.runtime.tasks import begin, end
 from firewalker.step.domain.day import UserTotal
 from firewalker.step.live.buckets import Buckets, is_kept
 from firewalker.step.live.feed import PING_S, Feed
@@ -62,7 +62,7 @@ class LiveTotals:
     async def start(self) -> None:
         """Begin to listen, to send and to repair."""
         for name, work in (("feed", self._feed.run), ("writer", self._writer.run), ("rebuild", self.rebuilder.run)):
-            self._tasks.append(asyncio.create_task(work(), name=f"live-{name}"))
+            self._tasks.append(begin(work(), f"live-{name}"))
 
     async def stop(self) -> None:
         """Send what is left, for at most 2 s, then stop. After the last `announce`."""

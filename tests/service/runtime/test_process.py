@@ -122,3 +122,12 @@ async def test_everything_wrong_with_the_configuration_is_told_at_once(settings:
         assert f"FIREWALKER_TINY_{name}" in output
     assert "geheim" not in output
     assert "Traceback" not in output
+
+
+async def test_a_background_task_that_dies_ends_the_process_in_order_and_with_1(settings: dict[str, str]) -> None:
+    await run(settings, "migrate")
+    status, output = await run({**settings, "TINY_DIES": "1"})
+    lines = output.splitlines()
+    assert [line for line in lines if line in STOPPED] == STOPPED
+    assert "background_task_died" in output
+    assert status == 1
