@@ -25,14 +25,18 @@ def parse_date(text: str) -> date | None:
         return None
 
 
+_NO_PLACES = frozenset({"localtime", "Factory"})
+"""Names in some systems' folders that mean the machine's own zone, or none."""
+
+
 @lru_cache(maxsize=1)
 def _zone_names() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones()) - _NO_PLACES
 
 
 @lru_cache(maxsize=1024)
 def parse_zone(name: str) -> ZoneInfo | None:
-    """The IANA zone of that name; None if there is none."""
+    """The IANA zone of that name; None if there is none. What depends on the machine, such as `localtime`, is none."""
     return ZoneInfo(name) if name in _zone_names() else None
 
 
