@@ -96,7 +96,8 @@ class Transcoder:
         except Problem as problem:
             await self._refuse(exchange, problem)
         except Fault as fault:
-            rendered = self._renderer.render(fault)
+            binding = exchange.binding
+            rendered = self._renderer.render(fault, None if binding is None else binding.input)
             exchange.code = fault.code
             headers = (
                 [*rendered.headers, *_challenge(exchange)] if fault.code is Code.UNAUTHENTICATED else rendered.headers

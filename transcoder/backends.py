@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,12 +37,11 @@ class Address:
         return f"{host}:{self.port}"
 
 
-class Backend:
+class Place:
     """One address and the links to it."""
 
     def __init__(self, address: Address, *, connect_timeout_s: float, max_links: int, settings: LinkSettings) -> None:
         self.address = address
-        self.authority = str(address).encode()
         self._connect_timeout_s = connect_timeout_s
         self._max_links = max_links
         self._settings = settings
@@ -50,6 +49,18 @@ class Backend:
         self._connecting: asyncio.Task[None] | None = None
         self._failures = 0
         self._not_before = 0.0
+
+    @property
+    def connected(self) -> bool:
+        """Whether a link here has room."""
+        return any(link.room > 0 for link in self._links)
+
+    @property
+    def may_connect(self) -> bool:
+        """Whether a link could be opened now, or is being opened."""
+        if len(self._links) >= self._max_links:
+            return False
+        return self._connecting is not None or asyncio.get_running_loop().time() >= self._not_before
 
     async def link(self) -> Link:
         """A link with room for one more call.
@@ -63,14 +74,18 @@ class Backend:
                     return link
             if len(self._links) >= self._max_links:
                 break
-            if self._connecting is None:
-                if asyncio.get_running_loop().time() < self._not_before:
-                    raise _unreachable()
-                self._connecting = asyncio.create_task(self._connect(), name=f"connect {self.address}")
-                self._connecting.add_done_callback(self._connected)
+            if not self.may_connect:
+                raise _unreachable()
             # Shared by all who wait: one caller that gives up must not take the connection from the others.
-            await asyncio.shield(self._connecting)
+            await asyncio.shield(self.connect())
         raise Problem(Code.UNAVAILABLE, Reason.OVERLOADED, "Too many calls are open; try again.", retry_after_s=1)
+
+    def connect(self) -> asyncio.Task[None]:
+        """Begin to open a link, unless that is under way."""
+        if self._connecting is None:
+            self._connecting = asyncio.create_task(self._connect(), name=f"connect {self.address}")
+            self._connecting.add_done_callback(self._connected)
+        return self._connecting
 
     def trim(self) -> None:
         """Close links that were opened for a rush and are idle now; the first one stays."""
@@ -121,23 +136,68 @@ class Backend:
             self._links.remove(link)
 
 
+class Backend:
+    """A service: one address or several, which are used in turn, past those that cannot be reached."""
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        self._places = tuple(places)
+        self._turn = 0
+        self.authority = str(self._places[0].address).encode()
+
+    async def link(self) -> Link:
+        """A link with room for one more call.
+
+        Raises:
+            Problem: UNAVAILABLE if there is none and none can be opened.
+        """
+        self._turn += 1
+        in_turn = [self._places[(self._turn + offset) % len(self._places)] for offset in range(len(self._places))]
+        connected = [place for place in in_turn if place.connected]
+        if connected:
+            for place in in_turn:
+                # The call need not wait for those that are away or new.
+                if not place.connected and place.may_connect:
+                    place.connect()
+            return await connected[0].link()
+        problem = None
+        for place in sorted(in_turn, key=lambda place: not place.may_connect):
+            try:
+                return await place.link()
+            except Problem as found:
+                problem = found
+        raise problem or _unreachable()
+
+    def trim(self) -> None:
+        """Close links that were opened for a rush and are idle now."""
+        for place in self._places:
+            place.trim()
+
+    def close(self) -> None:
+        """Close all links; calls in flight are lost."""
+        for place in self._places:
+            place.close()
+
+
 class Backends:
-    """Backends by package prefix; the longest prefix wins, and one address has one set of links."""
+    """Backends by package prefix; the longest prefix wins, and the same addresses have one set of links."""
 
     def __init__(
         self,
-        addresses: Mapping[str, Address],
+        addresses: Mapping[str, Address | tuple[Address, ...]],
         *,
         connect_timeout_s: float,
         max_links: int,
         settings: LinkSettings | None = None,
     ) -> None:
         settings = settings or LinkSettings()
-        shared = {
-            address: Backend(address, connect_timeout_s=connect_timeout_s, max_links=max_links, settings=settings)
-            for address in addresses.values()
+        several = {prefix: found if isinstance(found, tuple) else (found,) for prefix, found in addresses.items()}
+        places = {
+            address: Place(address, connect_timeout_s=connect_timeout_s, max_links=max_links, settings=settings)
+            for found in several.values()
+            for address in found
         }
-        self.by_prefix = {prefix: shared[address] for prefix, address in addresses.items()}
+        shared = {found: Backend([places[address] for address in found]) for found in several.values()}
+        self.by_prefix = {prefix: shared[found] for prefix, found in several.items()}
 
     def of(self, service: str) -> Backend | None:
         """The backend of a service by its full name, or None."""

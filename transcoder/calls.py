@@ -151,7 +151,7 @@ class Caller:
                     call,
                     await _raw_format(binding, opening) or format_for(exchange.headers.get(b"accept", b"")),
                     record=lambda data: _record(binding, data),
-                    render=self._status,
+                    render=lambda error: self._status(binding, error),
                     limits=self._limits,
                     deadline=asyncio.get_running_loop().time() + timeout_s,
                 )
@@ -169,10 +169,10 @@ class Caller:
             raise _deadline()
         return min(wanted, longest_s)
 
-    def _status(self, error: Fault | Problem) -> bytes:
+    def _status(self, binding: Binding, error: Fault | Problem) -> bytes:
         if isinstance(error, Problem):
             return error.body(self._settings.error_domain)
-        return self._renderer.render(error).body
+        return self._renderer.render(error, binding.input).body
 
 
 async def _open(call: Call, path: bytes, outgoing: RequestHeaders, frames: bytes) -> bytes | None:

@@ -34,15 +34,18 @@ def _names(value: Any) -> Any:
 def _addresses(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    found: dict[str, Address] = {}
+    found: dict[str, tuple[Address, ...]] = {}
     for part in _names(value):
         prefix, equals, where = part.partition("=")
-        host, colon, port = where.rpartition(":")
-        if not (prefix and equals and host and colon and port.isdigit() and 0 < int(port) <= _LARGEST_PORT):
-            raise ValueError(f"{part!r} is not package=host:port")
         if prefix in found:
             raise ValueError(f"{prefix} is there twice")
-        found[prefix] = Address(host.removeprefix("[").removesuffix("]"), int(port))
+        addresses = []
+        for place in where.split("|"):
+            host, colon, port = place.rpartition(":")
+            if not (prefix and equals and host and colon and port.isdigit() and 0 < int(port) <= _LARGEST_PORT):
+                raise ValueError(f"{part!r} is not package=host:port")
+            addresses.append(Address(host.removeprefix("[").removesuffix("]"), int(port)))
+        found[prefix] = tuple(addresses)
     return found
 
 
@@ -66,8 +69,9 @@ class Settings(BaseSettings):
     descriptor_set: Path
     """A serialised FileDescriptorSet with all imports. An RPC that is not in it does not exist over HTTP."""
 
-    backends: Annotated[dict[str, Address], NoDecode, BeforeValidator(_addresses)]
-    """``package=host:port,...``: where the services of each package are; the longest matching prefix wins.
+    backends: Annotated[dict[str, Address | tuple[Address, ...]], NoDecode, BeforeValidator(_addresses)]
+    """``package=host:port,...``: where the services of each package are; the longest matching prefix wins. Several
+    processes of one service are ``package=host:port|host:port``; calls go to them in turn.
 
     A service with HTTP rules and no backend stops the start.
     """
@@ -185,7 +189,11 @@ class Settings(BaseSettings):
         return [f"{PREFIX}{name.upper()}={_shown(getattr(self, name))}" for name in type(self).model_fields]
 
 
+def _places(found: Address | tuple[Address, ...]) -> str:
+    return "|".join(map(str, found if isinstance(found, tuple) else (found,)))
+
+
 def _shown(value: Any) -> str:
     if isinstance(value, dict):
-        return ",".join(f"{prefix}={address}" for prefix, address in value.items())
+        return ",".join(f"{prefix}={_places(found)}" for prefix, found in value.items())
     return ",".join(value) if isinstance(value, tuple) else str(value)

@@ -25,20 +25,26 @@ def _fill_struct(message: Any, value: Any) -> None:
     if type(value) is not dict:
         raise Refusal("an object is wanted")
     message.SetInParent()
+    first: Refusal | None = None
     for name, item in value.items():
         try:
             _fill_value(message.fields[scalars.read_string(name)], item)
         except Refusal as refusal:
-            raise refusal.under(name) from None
+            first = refusal.under(name).after(first)
+    if first is not None:
+        raise first
 
 
 def _fill_list(message: Any, value: Any) -> None:
     message.SetInParent()
+    first: Refusal | None = None
     for index, item in enumerate(elements(value)):
         try:
             _fill_value(message.values.add(), item)
         except Refusal as refusal:
-            raise refusal.under(f"[{index}]") from None
+            first = refusal.under(f"[{index}]").after(first)
+    if first is not None:
+        raise first
 
 
 def _fill_value(message: Any, value: Any) -> None:

@@ -124,10 +124,14 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One field that is wrong, by the path the client used (``a.b[2].c``), and what is wrong with it."""
+    """One field that is wrong, by its canonical path (``a.b[2].c``, lowerCamelCase), and what is wrong with it.
+
+    *reason* is None where it is that of the whole refusal.
+    """
 
     field: str
     description: str
+    reason: Reason | None = None
 
 
 class Problem(Exception):
@@ -163,7 +167,10 @@ class Problem(Exception):
             {"@type": _TYPES + "ErrorInfo", "reason": self.reason.value, "domain": domain, "metadata": {}}
         ]
         if self.violations:
-            fields = [{"field": each.field, "description": each.description} for each in self.violations]
+            fields = [
+                {"field": each.field, "description": each.description, "reason": (each.reason or self.reason).value}
+                for each in self.violations
+            ]
             found.append({"@type": _TYPES + "BadRequest", "fieldViolations": fields})
         if self.retry_after_s is not None:
             found.append({"@type": _TYPES + "RetryInfo", "retryDelay": f"{self.retry_after_s:g}s"})
@@ -182,14 +189,18 @@ class Problem(Exception):
 
 
 def invalid_field(field: str, description: str) -> Problem:
-    """A 400 for one field of the request, named by the path the client used."""
-    field = clip(field)
-    return Problem(
-        Code.INVALID_ARGUMENT,
-        Reason.INVALID_FIELD,
-        f"{field}: {description}" if field else description,
-        violations=[Violation(field, description)],
-    )
+    """A 400 for one field of the request, named by its canonical path."""
+    return invalid([Violation(clip(field), description, Reason.INVALID_FIELD)])
+
+
+def invalid(violations: Sequence[Violation]) -> Problem:
+    """A 400 for all that is wrong with a request; its reason and message are those of the first violation."""
+    first = violations[0]
+    message = f"{first.field}: {first.description}" if first.field else first.description
+    others = len(violations) - 1
+    if others:
+        message += f" (and {others} more)"
+    return Problem(Code.INVALID_ARGUMENT, first.reason or Reason.INVALID_FIELD, message, violations=tuple(violations))
 
 
 def clip(text: str) -> str:

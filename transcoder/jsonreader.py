@@ -1,7 +1,7 @@
 """JSON values into messages, by plans compiled once per message type.
 
 Strict proto3 JSON: unknown names, one field under both its names, two members of a oneof and values of the wrong kind
-are refused with the path to them. Text is decoded in :mod:`transcoder.jsontext`, scalars in :mod:`transcoder.scalars`.
+are refused, all of them at once, each with the path to it in canonical names. Text is decoded in :mod:`transcoder.jsontext`, scalars in :mod:`transcoder.scalars`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Fill = Callable[[Any, Any], None]
 
 
 class _Field(NamedTuple):
-    name: str
+    json_name: str
     number: int
     oneof: str | None
     takes_null: bool
@@ -68,37 +68,42 @@ class JsonReader:
         if plan is None:
             plan = {}
             for field in descriptor.fields:
-                compiled = _Field(field.name, field.number, _oneof(field), _takes_null(field), self.field(field))
+                compiled = _Field(field.json_name, field.number, _oneof(field), _takes_null(field), self.field(field))
                 plan[field.name] = compiled
                 plan[field.json_name] = compiled
             self._plans[descriptor.full_name] = plan
         return plan
 
-    def _fill_regular(self, descriptor: Descriptor, message: Message, value: Any) -> None:
+    def _fill_regular(self, descriptor: Descriptor, message: Message, value: Any) -> None:  # noqa: C901 - the hot path
         if type(value) is not dict:
             raise Refusal("an object is wanted")
         plan = self._plan(descriptor)
         seen: set[int] = set()
         oneofs: set[str] = set()
+        first: Refusal | None = None
         for name, item in value.items():
             field = plan.get(name)
             if field is None:
-                if self._ignore_unknown:
-                    continue
-                raise Refusal("there is no such field", name)
+                if not self._ignore_unknown:
+                    first = Refusal("there is no such field", name).after(first)
+                continue
             if field.number in seen:
-                raise Refusal("the field is there under both of its names", name)
+                first = Refusal("the field is there under both of its names", field.json_name).after(first)
+                continue
             seen.add(field.number)
             if item is None and not field.takes_null:
                 continue
             if field.oneof is not None:
                 if field.oneof in oneofs:
-                    raise Refusal(f"only one of {field.oneof} may be there", name)
+                    first = Refusal(f"only one of {field.oneof} may be there", field.json_name).after(first)
+                    continue
                 oneofs.add(field.oneof)
             try:
                 field.fill(message, item)
             except Refusal as refusal:
-                raise refusal.under(name) from None
+                first = refusal.under(field.json_name).after(first)
+        if first is not None:
+            raise first
 
     def _map(self, name: str, key_field: FieldDescriptor, value_field: FieldDescriptor) -> Fill:
         read_key = scalars.key_reader(key_field)
@@ -109,11 +114,14 @@ class JsonReader:
             if type(value) is not dict:
                 raise Refusal("an object is wanted")
             entries = getattr(message, name)
+            first: Refusal | None = None
             for text, item in value.items():
                 try:
                     put(entries, read_key(text), _no_null(item, takes_null=takes_null))
                 except Refusal as refusal:
-                    raise refusal.under(f"[{text}]") from None
+                    first = refusal.under(f"[{text}]").after(first)
+            if first is not None:
+                raise first
 
         return fill_map
 
@@ -200,22 +208,28 @@ def _extend(read: scalars.Reader, name: str) -> Fill:
 
 def _each(value: Any, read: scalars.Reader) -> list[Any]:
     found = []
+    first: Refusal | None = None
     for index, item in enumerate(elements(value)):
         try:
             found.append(read(item))
         except Refusal as refusal:
-            raise refusal.under(f"[{index}]") from None
+            first = refusal.under(f"[{index}]").after(first)
+    if first is not None:
+        raise first
     return found
 
 
 def _append(fill_child: Fill, name: str, *, takes_null: bool) -> Fill:
     def fill(message: Any, value: Any) -> None:
         children = getattr(message, name)
+        first: Refusal | None = None
         for index, item in enumerate(elements(value)):
             try:
                 fill_child(children.add(), _no_null(item, takes_null=takes_null))
             except Refusal as refusal:
-                raise refusal.under(f"[{index}]") from None
+                first = refusal.under(f"[{index}]").after(first)
+        if first is not None:
+            raise first
 
     return fill
 

@@ -28,6 +28,9 @@ class Leaf:
     field: FieldDescriptor
     read_text: ReadText
 
+    names: str
+    """The path in canonical JSON names, for errors: ``a.b``."""
+
     def parent(self, message: Any) -> Any:
         """The message that holds the field, made present on the way."""
         for name in self.path[:-1]:
@@ -57,16 +60,19 @@ def find(root: Descriptor, names: Sequence[str]) -> Leaf:
     """
     descriptor = root
     path: list[str] = []
+    json_names: list[str] = []
     for name in names[:-1]:
         field = _field(descriptor, name)
         inner = field.message_type
         if inner is None or field.is_repeated or _textual(inner) or inner.full_name in _OPAQUE:
             raise NoSuchLeaf(f"{name} has no fields that text can name")
         path.append(field.name)
+        json_names.append(field.json_name)
         descriptor = inner
     field = _field(descriptor, names[-1])
     path.append(field.name)
-    return Leaf(tuple(path), field, _read_text(field))
+    json_names.append(field.json_name)
+    return Leaf(tuple(path), field, _read_text(field), ".".join(json_names))
 
 
 def _field(descriptor: Descriptor, name: str) -> FieldDescriptor:

@@ -1,6 +1,6 @@
 """From the parts of an HTTP request to the bytes of gRPC messages: body, then path, then query.
 
-Each field may be set from one of the three only; a contradiction is a 400 that names the field.
+Each field may be set from one of the three only; a contradiction is a 400. One answer names all that is wrong.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from google.protobuf.message import Message
 
 from transcoder import jsontext, leaves
 from transcoder.bindings import Binding
-from transcoder.errors import Code, Problem, Reason, Violation, clip, invalid_field
+from transcoder.errors import Code, Problem, Reason, Violation, clip, invalid, invalid_field
 from transcoder.jsonreader import serialise
 from transcoder.leaves import Leaf, NoSuchLeaf
 from transcoder.percent import MalformedPercent, decode_form
-from transcoder.scalars import Refusal
+from transcoder.scalars import MOST_REFUSALS, Refusal
 
 JSON: Final = b"application/json"
 NDJSON: Final = b"application/x-ndjson"
@@ -92,51 +92,62 @@ class RequestReader:
 
     def _framed(self, binding: Binding, parts: Parts, fill: Callable[[Message], None] | None, value: Any) -> bytes:
         message = binding.request()
-        try:
-            if fill is not None:
+        faults: list[Violation] = []
+        if fill is not None:
+            try:
                 fill(message)
-            for leaf, text in zip(binding.captures, parts.values, strict=True):
-                _set_from_path(binding, message, leaf, text, value)
-            if parts.query:
-                self._read_query(binding, message, parts.query)
+            except Refusal as refusal:
+                faults += [_violation(each.field, each.why) for each in (refusal, *refusal.more)]
+        for leaf, text in zip(binding.captures, parts.values, strict=True):
+            fault = _set_from_path(binding, message, leaf, text, value)
+            if fault is not None and leaf.names not in {each.field for each in faults}:
+                faults.append(fault)
+        if parts.query:
+            self._read_query(binding, message, parts.query, faults)
+        if faults:
+            raise invalid(faults[:MOST_REFUSALS])
+        try:
             data = serialise(message, check_depth=parts.body.count(b"{") + parts.body.count(b"[") > _SURELY_FLAT)
         except Refusal as refusal:
             raise invalid_field(refusal.field, refusal.why) from None
         return _frame(0, len(data)) + data
 
-    def _read_query(self, binding: Binding, message: Message, query: bytes) -> None:
+    def _read_query(self, binding: Binding, message: Message, query: bytes, faults: list[Violation]) -> None:
         seen = {leaf.path for leaf in binding.captures}
         for name, text in _pairs(query):
-            try:
-                leaf = self._parameter(binding, name)
-            except Problem as problem:
-                if problem.reason is Reason.UNKNOWN_QUERY_PARAMETER and self._is_ignored(name):
-                    continue
-                raise
+            if len(faults) >= MOST_REFUSALS:
+                return
+            leaf = self._parameter(binding, name)
+            if isinstance(leaf, Violation):
+                if leaf.reason is not Reason.UNKNOWN_QUERY_PARAMETER or not self._is_ignored(name):
+                    faults.append(leaf)
+                continue
             if leaf.path in seen:
-                raise invalid_field(name, "the field is set already")
+                faults.append(_violation(leaf.names, "the field is set already"))
+                continue
             if not leaf.field.is_repeated:
                 seen.add(leaf.path)
             try:
                 leaf.set(message, text)
             except Refusal as refusal:
-                raise invalid_field(name, refusal.why) from None
+                faults.append(_violation(leaf.names, refusal.why))
 
     def _is_ignored(self, name: str) -> bool:
         return name in self._ignored or (bool(self._ignored_prefixes) and name.startswith(self._ignored_prefixes))
 
-    def _parameter(self, binding: Binding, name: str) -> Leaf:
+    def _parameter(self, binding: Binding, name: str) -> Leaf | Violation:
+        """The field that a parameter names, or what is wrong with naming it."""
         names = name.split(".")
         if len(names) > self._max_depth:
-            raise _unknown_parameter(name, "nested too deeply")
+            return _unknown_parameter(name, "nested too deeply")
         if binding.body is not None and binding.body.field is None:
-            raise _unknown_parameter(name, "every field of this method belongs into the body")
+            return _unknown_parameter(name, "every field of this method belongs into the body")
         try:
             leaf = leaves.find(binding.input, names)
         except NoSuchLeaf as error:
-            raise _unknown_parameter(name, str(error)) from None
+            return _unknown_parameter(name, str(error))
         if binding.body is not None and binding.body.field is not None and leaf.path[0] == binding.body.field.name:
-            raise invalid_field(name, "the field belongs into the body")
+            return _violation(leaf.names, "the field belongs into the body")
         return leaf
 
 
@@ -170,22 +181,22 @@ def _fill_raw(binding: Binding, message: Any, parts: Parts) -> None:
     message.data = parts.body
 
 
-def _set_from_path(binding: Binding, message: Message, leaf: Leaf, text: str, value: Any) -> None:
-    name = ".".join(leaf.path)
+def _set_from_path(binding: Binding, message: Message, leaf: Leaf, text: str, value: Any) -> Violation | None:
     in_body = _in_body(binding, leaf, value)
     try:
         if not in_body:
             leaf.set(message, text)
-            return
+            return None
         holder = leaf.parent(message)
         before = type(holder)()
         before.CopyFrom(holder)
         holder.ClearField(leaf.field.name)
         leaf.set(message, text)
     except Refusal as refusal:
-        raise invalid_field(name, refusal.why) from None
+        return _violation(leaf.names, refusal.why)
     if getattr(before, leaf.field.name) != getattr(holder, leaf.field.name):
-        raise invalid_field(name, "the body contradicts the path")
+        return _violation(leaf.names, "the body contradicts the path")
+    return None
 
 
 def _in_body(binding: Binding, leaf: Leaf, value: Any) -> bool:
@@ -245,11 +256,9 @@ def _unsupported(accepted: tuple[bytes, ...]) -> Problem:
     )
 
 
-def _unknown_parameter(name: str, why: str) -> Problem:
-    name = clip(name)
-    return Problem(
-        Code.INVALID_ARGUMENT,
-        Reason.UNKNOWN_QUERY_PARAMETER,
-        f"The query parameter {name!r} is not known: {clip(why)}.",
-        violations=[Violation(name, clip(why))],
-    )
+def _violation(field: str, why: str) -> Violation:
+    return Violation(clip(field), why, Reason.INVALID_FIELD)
+
+
+def _unknown_parameter(name: str, why: str) -> Violation:
+    return Violation(clip(name), clip(why), Reason.UNKNOWN_QUERY_PARAMETER)

@@ -24,21 +24,45 @@ _LARGEST_FLOAT: Final = struct.unpack("<f", b"\xff\xff\x7f\x7f")[0]
 _MOST_DIGITS: Final = 400
 """Longest number text that is looked at; the largest double written out has 309 digits."""
 
+MOST_REFUSALS: Final = 50
+"""Most faults that one answer names."""
+
 Reader = Callable[[Any], Any]
 
 
 class Refusal(ValueError):
-    """A value that does not fit. *path* grows outwards while the refusal travels up."""
+    """A value that does not fit. *path* grows outwards while the refusal travels up.
+
+    *more* are refusals of other values of the same body, which travel with the first.
+    """
 
     def __init__(self, why: str, *path: str) -> None:
         super().__init__(why)
         self.why = why
         self.path = list(path)
+        self.more: list[Refusal] = []
 
     def under(self, name: str) -> Refusal:
         """The same refusal, seen from the parent that holds the value as *name*."""
-        self.path.insert(0, name)
+        for each in (self, *self.more):
+            each.path.insert(0, name)
         return self
+
+    def after(self, first: Refusal | None) -> Refusal:
+        """The first refusal of a parent whose refusals so far came with *first*.
+
+        Raises:
+            Refusal: There are :data:`MOST_REFUSALS` of them: nobody reads more, and finding them costs time.
+        """
+        if first is None:
+            first = self
+        else:
+            first.more += (self, *self.more)
+            self.more = []
+        if len(first.more) >= MOST_REFUSALS - 1:
+            del first.more[MOST_REFUSALS - 1 :]
+            raise first from None
+        return first
 
     @property
     def field(self) -> str:
@@ -109,9 +133,11 @@ def _enum_reader(enum: EnumDescriptor) -> Reader:
     known = frozenset(numbers.values())
     as_number = _integer_reader(-(2**31), 2**31 - 1)
 
+    is_null = enum.full_name == "google.protobuf.NullValue"
+
     def read(value: Any) -> int:
-        if value is None:
-            return 0  # reaches only NullValue: for every other enum null means absent
+        if value is None and is_null:
+            return 0
         if type(value) is str and value in numbers:
             return int(numbers[value])
         try:

@@ -10,13 +10,16 @@ import binascii
 from dataclasses import dataclass
 from typing import Any, Final
 
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from transcoder.errors import HTTP_STATUS, Code, Headers, retry_after, status_body
+from transcoder.fieldpaths import json_path
 from transcoder.jsonwriter import JsonWriter
 from transcoder.schema import Schema
 
+_BAD_REQUEST: Final = error_details_pb2.BadRequest.DESCRIPTOR.full_name
 _RETRY_INFO: Final = error_details_pb2.RetryInfo.DESCRIPTOR.full_name
 _NANOS: Final = 1_000_000_000
 
@@ -47,12 +50,19 @@ class FaultRenderer:
         field = status_pb2.Status.DESCRIPTOR.fields_by_name["details"]
         self._any = JsonWriter(schema, lenient=True).message(field.message_type)
 
-    def render(self, fault: Fault) -> Rendered:
-        """Status, headers and body. ``Retry-After`` where there is RetryInfo."""
+    def render(self, fault: Fault, request: Descriptor | None = None) -> Rendered:
+        """Status, headers and body. ``Retry-After`` where there is RetryInfo.
+
+        Services name fields of *request* as its proto does; over HTTP they are named as its JSON does.
+        """
         details: list[dict[str, Any]] = []
         headers: Headers = []
         for packed in _details(fault.details):
-            details.append(self._any(packed))
+            detail = self._any(packed)
+            if packed.type_url.rpartition("/")[2] == _BAD_REQUEST:
+                for violation in detail.get("fieldViolations", ()):
+                    violation["field"] = json_path(violation["field"], request)
+            details.append(detail)
             wait_s = _retry_delay_s(packed)
             if wait_s is not None:
                 headers.append(retry_after(wait_s))

@@ -29,7 +29,6 @@ class Format(Protocol):
 
     content_type: bytes
     keepalive: bytes
-    end: bytes
     cuts_on_error: bool
     """Whether an error can only be shown by cutting the connection, because the format has no record for it."""
 
@@ -43,11 +42,10 @@ class Format(Protocol):
 
 
 class Sse:
-    """``text/event-stream``: messages without an event name, then ``event: end`` or ``event: error``."""
+    """``text/event-stream``: messages without an event name, then nothing or ``event: error``."""
 
     content_type = b"text/event-stream"
     keepalive = b": keep-alive\n\n"
-    end = b"event: end\ndata: {}\n\n"
     cuts_on_error = False
 
     def record(self, json: bytes) -> bytes:
@@ -64,7 +62,6 @@ class Ndjson:
 
     content_type = b"application/x-ndjson"
     keepalive = b""
-    end = b""
     cuts_on_error = False
 
     def record(self, json: bytes) -> bytes:
@@ -80,7 +77,6 @@ class Raw:
     """The bytes of ``google.api.HttpBody`` messages, one after the other."""
 
     keepalive = b""
-    end = b""
     cuts_on_error = True
 
     def __init__(self, content_type: bytes) -> None:
@@ -192,7 +188,7 @@ class StreamAnswer:
                 return
             await self._send(self._form.error(self._render(error)), more=False)
         else:
-            await self._send(self._form.end, more=False)
+            await self._send(b"", more=False)
 
     async def _pass_on(self, opening: asyncio.Task[bytes | None]) -> None:
         while not opening.done():

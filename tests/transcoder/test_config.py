@@ -14,8 +14,14 @@ def settings(**changes: str) -> Settings:
 
 def test_values_come_from_the_environment() -> None:
     read = settings(PORT="0", MAX_DEPTH="10", IGNORED_QUERY="key, utm_*", LOG_LEVEL="error")
-    assert read.backends == {"a.v1": Address("127.0.0.1", 50051), "b": Address("::1", 50052)}
+    assert read.backends == {"a.v1": (Address("127.0.0.1", 50051),), "b": (Address("::1", 50052),)}
     assert (read.port, read.max_depth, read.ignored_query) == (0, 10, ("key", "utm_*"))
+
+
+def test_a_service_may_have_several_addresses() -> None:
+    read = settings(BACKENDS="a.v1=127.0.0.1:50051|[::1]:50052")
+    assert read.backends == {"a.v1": (Address("127.0.0.1", 50051), Address("::1", 50052))}
+    assert f"{PREFIX}BACKENDS=a.v1=127.0.0.1:50051|[::1]:50052" in read.lines()
 
 
 def test_it_listens_on_loopback_unless_told_otherwise() -> None:

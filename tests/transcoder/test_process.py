@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import httpx
@@ -105,6 +106,41 @@ async def test_readyz_turns_503_before_the_port_closes(backend: Library, descrip
         assert (await client.get(f"{process.url}/v1/titles")).status_code == 200
         process.process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.process.wait(), 10) == 0
+
+
+def resident_mb(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+async def test_endless_pipelining_takes_neither_memory_nor_other_clients_time(
+    backend: Library, descriptor_file: Path
+) -> None:
+    async def attack(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        with contextlib.suppress(OSError):
+            while True:
+                writer.write(b"GET /x HTTP/1.1\r\nhost: x\r\n\r\n" * 200)
+                await writer.drain()
+
+    async with running(environment(descriptor_file, backend.port)) as process, httpx.AsyncClient() as client:
+        port = int(process.event("listening")["port"])
+        await answered(client, f"{process.url}/healthz", 200)
+        before = resident_mb(process.process.pid)
+        attackers = [asyncio.create_task(attack(port)) for _ in range(20)]
+        taken = []
+        for _ in range(20):
+            await asyncio.sleep(0.1)
+            started = perf_counter()
+            assert (await client.get(f"{process.url}/healthz")).status_code == 200
+            taken.append(perf_counter() - started)
+        after = resident_mb(process.process.pid)
+        for attacker in attackers:
+            attacker.cancel()
+        await asyncio.wait(attackers)
+        assert sorted(taken)[-2] < 0.2, taken
+        assert after - before < 60
 
 
 async def run(*arguments: str, env: dict[str, str]) -> tuple[int, str, str]:

@@ -53,6 +53,34 @@ async def test_an_unknown_json_field_is_a_400_that_names_it(client: httpx.AsyncC
     assert (response.status_code, reason(response), field(response)) == (400, "INVALID_FIELD", "author.nam")
 
 
+def violations(response: httpx.Response) -> list[tuple[str, str]]:
+    assert response.status_code == 400
+    return [(each["field"], each["reason"]) for each in response.json()["details"][1]["fieldViolations"]]
+
+
+async def test_one_answer_names_every_fault_of_body_path_and_query(client: httpx.AsyncClient) -> None:
+    response = await client.post("/v1/books", json={"pages": "x", "nope": 1, "author": {"home_town": 1}})
+    assert violations(response) == [
+        *(("pages", "INVALID_FIELD"), ("nope", "INVALID_FIELD"), ("author.homeTown", "INVALID_FIELD"))
+    ]
+    assert response.json()["message"].endswith("(and 2 more)")
+    response = await client.get("/v1/echo?pages=x&author.home_town=a&author.homeTown=b&nope=1&lent=maybe&key=1")
+    assert violations(response) == [
+        *(("pages", "INVALID_FIELD"), ("author.homeTown", "INVALID_FIELD")),
+        *(("nope", "UNKNOWN_QUERY_PARAMETER"), ("lent", "INVALID_FIELD")),
+    ]
+    response = await client.post("/v1/echo/x/no/RED/0:typed?nope=1")
+    assert [name for name, _ in violations(response)] == ["pages", "lent", "printedTime", "nope"]
+    response = await client.patch("/v1/books/a?update_mask=-&nope=1", json={"name": 5, "sold": "x"})
+    assert [name for name, _ in violations(response)] == ["book.name", "book.sold", "updateMask", "nope"]
+
+
+async def test_one_answer_names_at_most_fifty_faults(client: httpx.AsyncClient) -> None:
+    query = "&".join(f"q{number}=1" for number in range(200))
+    assert len(violations(await client.get("/v1/echo?" + query))) == 50
+    assert len(violations(await client.post("/v1/books", json={f"q{number}": 1 for number in range(200)}))) == 50
+
+
 async def test_an_unknown_json_field_can_be_ignored_by_configuration(app_with: Callable[..., Transcoder]) -> None:
     async with client_of(app_with(ignore_unknown_fields=True)) as client:
         assert (await client.post("/v1/books", json={"nope": 1, "title": "x"})).json()["title"] == "x"

@@ -11,9 +11,11 @@ from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from tests.transcoder.conftest import client_of
+from tests.transcoder.descriptors import library
 from tests.transcoder.library_server import Library
 from transcoder.app import Transcoder
 from transcoder.errors import HTTP_STATUS, Code
+from transcoder.fieldpaths import json_path
 
 
 async def fail(client: httpx.AsyncClient, code: int, *details: Any, raw: bytes | None = None) -> httpx.Response:
@@ -49,6 +51,48 @@ async def test_details_are_rendered_with_their_types(client: httpx.AsyncClient) 
     }
     violation = details[1]["fieldViolations"][0]
     assert (violation["field"], violation["description"]) == ("title", "required")
+
+
+@pytest.mark.parametrize(
+    ("field", "shown"),
+    [
+        ("message", "message"),
+        ("page_size", "pageSize"),
+        ("readings[3].device_id", "readings[3].deviceId"),
+        ("ratings[some_key].x_y", "ratings[some_key].xY"),
+        ("deviceId", "deviceId"),
+        ("", ""),
+        ("not a path_at_all!", "not a path_at_all!"),
+    ],
+)
+async def test_fields_that_services_name_are_shown_in_json_names(
+    client: httpx.AsyncClient, field: str, shown: str
+) -> None:
+    bad = error_details_pb2.BadRequest()
+    bad.field_violations.add(field=field, description="page_size is bad", reason="TOO_BIG")
+    bad.field_violations.add(field=field)
+    info = error_details_pb2.ErrorInfo(metadata={"page_size": "page_size"})
+    details = (await fail(client, 3, bad, info)).json()["details"]
+    assert details[0]["fieldViolations"] == [
+        {"field": shown, "description": "page_size is bad", "reason": "TOO_BIG"},
+        {"field": shown, "description": "", "reason": ""},
+    ]
+    assert details[1]["metadata"] == {"page_size": "page_size"}
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("renamed", "otherName"),
+        ("author.home_town", "author.homeTown"),
+        ("readers[0].mentor.home_town", "readers[0].mentor.homeTown"),
+        ("editions[a.b].home_town", "editions[a.b].homeTown"),
+        ("extra.some_key.x_y", "extra.some_key.x_y"),
+        ("no_such.home_town", "noSuch.homeTown"),
+    ],
+)
+def test_json_names_are_those_of_the_request(path: str, shown: str) -> None:
+    assert json_path(path, library().pool.FindMessageTypeByName("library.v1.Book")) == shown
 
 
 async def test_details_of_every_length_survive_missing_padding(client: httpx.AsyncClient) -> None:

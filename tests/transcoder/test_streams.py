@@ -41,12 +41,10 @@ async def test_the_format_of_a_stream_follows_accept(client: httpx.AsyncClient, 
     assert response.headers["content-type"] == kind
 
 
-async def test_sse_has_a_data_line_for_each_message_and_an_end(serve: Serve) -> None:
+async def test_sse_has_a_data_line_for_each_message(serve: Serve) -> None:
     served = await serve()
     response = await get(served.url + "/v1/ticks:watch?count=2&padding=1", **SSE)
-    assert response.text == (
-        'data: {"number":0,"padding":"x"}\n\ndata: {"number":1,"padding":"x"}\n\nevent: end\ndata: {}\n\n'
-    )
+    assert response.text == ('data: {"number":0,"padding":"x"}\n\ndata: {"number":1,"padding":"x"}\n\n')
     assert response.headers["cache-control"] == "no-cache"
     assert response.headers["x-accel-buffering"] == "no"
 
@@ -57,10 +55,10 @@ async def test_ndjson_has_a_line_for_each_message(serve: Serve) -> None:
     assert [json.loads(line)["number"] for line in response.text.splitlines()] == [0, 1, 2]
 
 
-async def test_an_empty_stream_is_an_empty_body_or_only_the_end(serve: Serve) -> None:
+async def test_an_empty_stream_is_an_empty_body(serve: Serve) -> None:
     served = await serve()
     assert (await get(served.url + "/v1/ticks:watch")).text == ""
-    assert (await get(served.url + "/v1/ticks:watch", **SSE)).text == "event: end\ndata: {}\n\n"
+    assert (await get(served.url + "/v1/ticks:watch", **SSE)).text == ""
 
 
 @pytest.mark.parametrize("headers", [SSE, {}])

@@ -64,8 +64,37 @@ async def test_many_calls_at_once_share_few_connections(app: Transcoder, backend
     assert [response.json()["key"] for response in responses] == [str(n) for n in range(350)]
     assert backend._server is not None
     assert len(backend._server.protocols) <= 5
-    link_count = len(app._backends.by_prefix["library"]._links)
-    await until(lambda: link_count >= len(app._backends.by_prefix["library"]._links) <= 1)
+    (place,) = app._backends.by_prefix["library"]._places
+    link_count = len(place._links)
+    await until(lambda: link_count >= len(place._links) <= 1)
+
+
+async def test_calls_are_spread_over_the_addresses_of_a_service_and_go_past_one_that_is_away(
+    app_with: Make, backend: Library
+) -> None:
+    second = Library()
+    await second.start()
+    app = app_with(backends={"library": (Address("127.0.0.1", backend.port), Address("127.0.0.1", second.port))})
+    places = app._backends.by_prefix["library"]._places
+    async with client_of(app) as client:
+        await client.get("/v1/titles")
+        await client.get("/v1/titles")
+        await until(lambda: all(place.connected for place in places))
+        before = len(backend.calls), len(second.calls)
+        for _ in range(20):
+            assert (await client.get("/v1/titles")).status_code == 200
+        assert (len(backend.calls) - before[0], len(second.calls) - before[1]) == (10, 10)
+        await second.stop()
+        await until(lambda: not places[1].connected)
+        for _ in range(20):
+            assert (await client.get("/v1/titles")).status_code == 200
+        await second.start(second.port)
+        seen = len(second.calls)
+        async with asyncio.timeout(5):
+            while len(second.calls) == seen:
+                assert (await client.get("/v1/titles")).status_code == 200
+                await asyncio.sleep(0.02)
+    await second.stop()
 
 
 class Peer:

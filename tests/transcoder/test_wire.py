@@ -116,6 +116,125 @@ async def test_one_connection_serves_many_requests(serve: Serve) -> None:
     assert answer.count(b"HTTP/1.1 200 OK") == 5
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /v1/titles HTTP/1.1\r\n",
+        b"GET  /v1/titles HTTP/1.1\r\nhost: x\r\n",
+        b"GET /v1/titles  HTTP/1.1\r\nhost: x\r\n",
+        b"GET /v1/titles HTTP/1.1\r\nhost: x\r\nhost: x\r\n",
+        b"GET /v1/titles HTTP/1.1\r\nhost: x/y\r\n",
+        b"GET http://y/v1/titles HTTP/1.1\r\nhost: x\r\n",
+        b"GET http://a@x/v1/titles HTTP/1.1\r\nhost: x\r\n",
+        b"GET ftp://x/v1/titles HTTP/1.1\r\nhost: x\r\n",
+        b"OPTIONS * HTTP/1.1\r\nhost: x\r\n",
+        b"CONNECT x:1 HTTP/1.1\r\nhost: x:1\r\n",
+    ],
+)
+@pytest.mark.parametrize("size", [1, 5, 1000])
+async def test_what_rfc_9112_refuses_is_a_400_however_it_arrives(serve: Serve, head: bytes, size: int) -> None:
+    served = await serve()
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    data = head + b"\r\n"
+    for start in range(0, len(data), size):
+        writer.write(data[start : start + size])
+        await asyncio.sleep(0)
+    answer = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    assert (status(answer), problem(answer)["details"][0]["reason"]) == (400, "MALFORMED_HTTP")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET http://X:80/v1/titles HTTP/1.1\r\nhost: x:80\r\nconnection: close\r\n",
+        b"\r\n\r\nGET /v1/titles HTTP/1.1\r\nhost:\r\nconnection: close\r\n",
+        b"GET /v1/titles HTTP/1.1\r\nhost: [::1]:80\r\nconnection: close\r\n",
+        b"GET /v1/titles HTTP/1.0\r\n",
+    ],
+)
+async def test_what_rfc_9112_allows_is_answered(serve: Serve, head: bytes) -> None:
+    served = await serve()
+    assert status(await talk(served.port, head + b"\r\n", then_close=False)) == 200
+
+
+async def test_a_malformed_request_is_refused_after_the_answers_before_it(serve: Serve) -> None:
+    served = await serve()
+    slow = b"GET /v1/slow?wait_ms=200&key=k HTTP/1.1\r\nhost: x\r\n\r\n"
+    answer = await talk(served.port, slow * 2 + b"NONSENSE\r\n\r\n" + slow, then_close=False)
+    assert [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]] == [200, 200, 400]
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 1 << 20])
+async def test_pipelined_requests_of_every_kind_are_all_answered_in_order(serve: Serve, size: int) -> None:
+    served = await serve()
+    post = b"POST /v1/books HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    kinds = [
+        b"GET /v1/books/%d HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET /v1/books/%d HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n",
+        post + b'content-length: 24\r\n\r\n{"name":"%03d" \r\n\r\n \r\n\r\n}',
+        post + b'transfer-encoding: chunked\r\n\r\n15\r\n{"name":"%03d"\r\n\r\n   }\r\n0\r\nx-trailer: 1\r\n\r\n',
+    ]
+    data = b"".join(kinds[number % 4] % number for number in range(40))
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    for start in range(0, len(data), size):
+        writer.write(data[start : start + size])
+        if size < 100:
+            await asyncio.sleep(0)
+    for number in range(40):
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        length = int(head.partition(b"content-length: ")[2].split(b"\r\n")[0])
+        answer = json.loads(await reader.readexactly(length))
+        assert int(answer["name"]) == number
+    writer.close()
+
+
+async def test_few_requests_are_parsed_ahead_and_reading_stops(serve: Serve) -> None:
+    served = await serve()
+    _, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(b"GET /v1/slow?wait_ms=60000 HTTP/1.1\r\nhost: x\r\n\r\n" * 10_000)
+    await until(lambda: served.server.server_state.tasks)
+    (connection,) = served.server.server_state.connections
+    await until(lambda: connection.flow.read_paused)
+    assert len(connection.pipeline) == 7
+    assert len(connection._rest) <= 65_536
+    writer.transport.abort()
+    connection.transport.abort()
+
+
+@pytest.mark.parametrize("count", [1, 100])
+async def test_a_client_that_does_not_read_its_answers_is_cut_off(serve: Serve, count: int) -> None:
+    served = await serve(stream_send_timeout_s=0.5, request_timeout_s=30)
+    body = b'{"title":"' + b"x" * 1_000_000 + b'"}'
+    head = b"POST /v1/books HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.setblocking(False)  # noqa: FBT003 - the standard library wants it so
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(sock, ("127.0.0.1", served.port))
+    sending = asyncio.create_task(loop.sock_sendall(sock, (head % len(body) + body) * count))
+    await until(lambda: served.server.server_state.total_requests >= 1)
+    await until(lambda: not served.server.server_state.connections, within_s=8)
+    sending.cancel()
+    await asyncio.wait({sending})
+    sock.close()
+
+
+async def test_a_slow_client_that_goes_on_reading_is_not_cut_off(serve: Serve) -> None:
+    served = await serve(stream_send_timeout_s=0.3)
+    body = b'{"title":"' + b"x" * 1_000_000 + b'"}'
+    head = b"POST /v1/books HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=4096)
+    writer.write(head % len(body) + body)
+    read = 0
+    while read < 1_000_000:
+        piece = await asyncio.wait_for(reader.read(60_000), 5)
+        assert piece
+        read += len(piece)
+        await asyncio.sleep(0.02)
+    writer.close()
+
+
 async def test_a_chunked_body_is_read(serve: Serve) -> None:
     served = await serve()
     head = b"POST /v1/books HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n"
