@@ -67,6 +67,7 @@ requirements: env ## the numbered requirements and the tests that prove them
 lock: env ## write deploy/lock anew from pyproject.toml; newer versions with ARGS=--upgrade
 	$(LOCK) pyproject.toml --group setup -o deploy/lock/runtime.txt $(ARGS)
 	$(LOCK) pyproject.toml --group dev -o deploy/lock/dev.txt $(ARGS)
+	$(LOCK) --group fuzz -o deploy/lock/fuzz.txt $(ARGS)
 
 .PHONY: demo
 demo: env ## walkers and one live board, against a running backend (`make run` in another terminal)
@@ -75,6 +76,15 @@ demo: env ## walkers and one live board, against a running backend (`make run` i
 .PHONY: bench
 bench: env ## measure, and print the table of figures
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+.PHONY: conformance
+conformance: env ## h2spec and gRPC's interop client against every gRPC port (needs Go)
+	@$(BIN)/python -m tests.conformance $(ARGS)
+
+.PHONY: fuzz
+fuzz: env ## a minute of atheris on everything that reads what strangers send
+	@$(BIN)/uv pip install --quiet --system-certs --require-hashes -r deploy/lock/fuzz.txt
+	@for target in connections requests tokens; do $(BIN)/python -m tests.fuzz $$target --seconds 60; done
 
 .PHONY: clean
 clean: ## remove the environment, caches and unpacked servers; keeps data and keys in .local/

@@ -30,13 +30,35 @@ OLDEST = (3, 11)
 PROJECT = Path(__file__).resolve().parent.parent
 LIMIT_S = 900
 """Longest that one step may take: a download over a slow line."""
+LOG = PROJECT / ".local" / "setup.log"
+"""What failed programs printed, of the last set-up only."""
 STAMP = ".firewalker-stamp"
 SECTIONS = ("global", "install", ":env:")
 """Of pip's configuration, the sections that `pip install` reads, the strongest last."""
 
 
+UNREACHABLE = re.compile(
+    r"NewConnectionError|ConnectTimeout|ReadTimeoutError|Max retries exceeded|ProxyError|NameResolutionError"
+    r"|Failed to establish a new connection|name resolution|Name or service not known|Network is unreachable"
+    r"|Connection refused|No route to host|dns error|tcp connect error|error sending request|client error \(Connect\)"
+)
+"""How pip and uv say that they did not get through to an index."""
+TRIES = "2"
+"""pip's retries where the person set none: its own five take 17 s to say that there is no network."""
+
+
 class SetUpError(Exception):
     """Set-up cannot go on; the text is a sentence for the person at the terminal."""
+
+
+class UnreachableError(SetUpError):
+    """The package index does not answer; another client would not reach it either."""
+
+
+class Verbosity:
+    """Whether what failed programs print is shown, besides being kept in `LOG`."""
+
+    shown = False
 
 
 def main() -> int:
@@ -46,7 +68,9 @@ def main() -> int:
         "--runtime", action="store_true", help="only what a running backend needs, no tools for development"
     )
     parser.add_argument("--venv", type=Path, default=PROJECT / ".venv", help="where (default: .venv)")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show all that failed programs print")
     options = parser.parse_args()
+    Verbosity.shown = options.verbose
     if sys.version_info < OLDEST:
         found = ".".join(map(str, sys.version_info[:3]))
         sys.stderr.write(
@@ -73,6 +97,8 @@ def set_up(venv: Path, lock: Path) -> None:
             if stamp.read_text(encoding="ascii") == wanted and python.exists():
                 return
         began = time.monotonic()
+        with contextlib.suppress(OSError):
+            LOG.unlink(missing_ok=True)
         if usable(python):
             stamp.unlink(missing_ok=True)
         else:
@@ -139,6 +165,8 @@ def install_locked(python: Path, lock: Path) -> None:
                 "--no-progress",
             ]
             run(uv, uv_environment(python))
+    except UnreachableError:
+        raise
     except SetUpError as problem:
         say(f"uv cannot be used ({problem}); pip does the same, more slowly\n")
         with step(f"installing {count} locked packages with pip"):
@@ -216,6 +244,8 @@ def pip_settings(python: Path) -> dict[str, str]:
 def pip(python: Path, arguments: list[str]) -> str:
     """Run the environment's pip and return what it printed."""
     quiet = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_USER": "0"}
+    if arguments[0] == "install" and "PIP_RETRIES" not in os.environ and "retries" not in pip_settings(python):
+        quiet["PIP_RETRIES"] = TRIES
     return run([str(python), "-m", "pip", *arguments], {**own_environment(), **quiet})
 
 
@@ -227,7 +257,7 @@ def own_environment() -> dict[str, str]:
 
 
 def run(command: list[str], environment: dict[str, str]) -> str:
-    """Run *command* and return what it printed; its failure is one sentence and its last words."""
+    """Run *command* and return what it printed; its failure is one sentence, and all it printed is in `LOG`."""
     try:
         done = subprocess.run(  # noqa: S603 - commands are made in this file
             command,
@@ -246,12 +276,29 @@ def run(command: list[str], environment: dict[str, str]) -> str:
         message = f"`{shown(command)}` cannot be run: {problem.strerror}"
         raise SetUpError(message) from None
     if done.returncode != 0:
+        where = keep(command, done.stdout + done.stderr)
+        if UNREACHABLE.search(done.stdout + done.stderr):
+            message = f"the package index cannot be reached; check the network or PIP_INDEX_URL{where}."
+            raise UnreachableError(message)
         lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        telling = [line.strip() for line in lines if re.search(r"error", line, flags=re.IGNORECASE)] or lines
-        said = "\n  ".join(telling[-5:])
-        message = f"`{shown(command)}` failed:\n  {said}"
+        telling = [line.strip() for line in lines if re.search(r"error", line, flags=re.IGNORECASE)] or lines or [""]
+        message = f"`{shown(command)}` failed: {telling[-1].strip()}{where}"
         raise SetUpError(message)
     return done.stdout
+
+
+def keep(command: list[str], said: str) -> str:
+    """Write what a failed program printed to `LOG`, and show it if asked to; where it is, to be put into a sentence."""
+    text = f"$ {' '.join(command)}\n{said.rstrip()}\n"
+    if Verbosity.shown:
+        sys.stderr.write(f"\n{text}")
+    try:
+        LOG.parent.mkdir(mode=0o700, exist_ok=True)
+        with LOG.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError:
+        return ""  # a checkout that cannot be written to has worse troubles
+    return f" (details: {os.path.relpath(LOG)})"
 
 
 def shown(command: list[str]) -> str:

@@ -71,6 +71,29 @@ def rebuild() -> None:
     asyncio.run(run_rebuild())
 
 
+outbox_app = typer.Typer(help="Events on their way from service to service.", add_completion=False)
+app.add_typer(outbox_app, name="outbox", rich_help_panel=BACKEND)
+
+
+@outbox_app.callback(invoke_without_command=True)
+def outbox(context: typer.Context) -> None:
+    """Show what waits for each destination, and what was set aside because it could not be delivered."""
+    if context.invoked_subcommand is None:
+        from firewalker.cli.outbox import show
+
+        asyncio.run(show())
+
+
+@outbox_app.command("replay")
+def replay_outbox(
+    destination: Annotated[str | None, typer.Argument(help="step or notification; all if left out.")] = None,
+) -> None:
+    """Deliver again what was set aside, once what was wrong is mended."""
+    from firewalker.cli.outbox import replay
+
+    asyncio.run(replay(destination))
+
+
 @app.command(rich_help_panel=BACKEND)
 def doctor(address: Host = LOOPBACK) -> None:
     """Look at everything that has to work, and say what does not. Exit status 1 if something does not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import platform
 import time
 from dataclasses import dataclass
@@ -11,14 +12,16 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from firewalker.cli.services import plan
-from firewalker.cli.terminal import CommandError, out
+from firewalker.cli.services import mysql_url, plan
+from firewalker.cli.terminal import CommandError, number, out
 from firewalker.kernel.faults import Fault
 from firewalker.local.ports import HOST
 from firewalker.local.problems import CannotStartError
 from firewalker.local.readiness import grpc_serving, http_ok
 from firewalker.local.secrets import SERVICES
+from firewalker.local.variables import unknown
 from firewalker.runtime.mysql.inspection import describe
+from firewalker.runtime.outbox import inspection
 from firewalker.runtime.redis import RedisUnavailable, calling, connect
 
 if TYPE_CHECKING:
@@ -61,6 +64,8 @@ def _version(package: str) -> str:
 
 
 async def _findings(addresses: Addresses) -> AsyncIterator[Finding]:
+    for misspelt in unknown(os.environ):
+        yield Finding("environment", good=False, facts=misspelt)
     for name in SERVICES:
         address: Address = getattr(addresses, name)
         yield await _service(f"{name} service", address, grpc_serving(address.host, address.port))
@@ -79,8 +84,10 @@ async def _findings(addresses: Addresses) -> AsyncIterator[Finding]:
         yield await _service(f"{name} service, internal port", rest._replace(port=internal), _listens(internal))
     environment = here.environment
     for name in SERVICES:
-        variable = f"FIREWALKER_{name.upper()}_MYSQL_URL"
-        yield await _mysql(name, environment.get(variable) or settings[name][variable])
+        url = mysql_url(here, name)
+        yield await _mysql(name, url)
+        async for finding in _outbox(name, url):
+            yield finding
     yield await _redis(environment.get("FIREWALKER_REDIS_URL") or settings["step"]["FIREWALKER_STEP_REDIS_URL"])
 
 
@@ -109,6 +116,21 @@ async def _mysql(service: str, url: str) -> Finding:
     except (Fault, OSError) as problem:
         return Finding(what, good=False, facts=str(problem) or type(problem).__name__)
     return Finding(what, good=tables > 0, facts=f"{version}, {tables} tables")
+
+
+async def _outbox(service: str, url: str) -> AsyncIterator[Finding]:
+    """Events that were given up are lost to their receivers until somebody replays them."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            lanes = await inspection.look(url)
+    except (Fault, OSError):
+        return  # said already of the database
+    for lane in lanes:
+        counts = lane.counts
+        facts = f"{number(counts.waiting)} waiting, {number(counts.set_aside)} set aside"
+        if counts.set_aside:
+            facts += ": see `firewalker outbox`"
+        yield Finding(f"events from {service} to {lane.destination}", good=not counts.set_aside, facts=facts)
 
 
 async def _redis(url: str) -> Finding:

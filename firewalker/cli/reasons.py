@@ -20,6 +20,7 @@ from firewalker.step.domain.reading import FIRST_REJECTED, Outcome
 _DECLARING = (
     "firewalker.kernel.faults",
     "firewalker.runtime.grpc.faults",
+    "firewalker.runtime.rate_limits",
     "firewalker.runtime.grpc.health",
     "firewalker.user.domain.faults",
     "firewalker.step.domain.faults",

@@ -89,6 +89,22 @@ async def rebuild() -> None:
     out.print(f"Redis is complete again after {time.monotonic() - began:.1f} s.")
 
 
+def mysql_urls() -> dict[str, str]:
+    """The database of each service.
+
+    Raises:
+        CommandError: The private MySQL does not run.
+    """
+    here = _running()
+    return {name: mysql_url(here, name) for name in SERVICES}
+
+
+def mysql_url(here: Plan, service: str) -> str:
+    """The database of *service* in the backend *here*."""
+    variable = f"FIREWALKER_{service.upper()}_MYSQL_URL"
+    return here.environment.get(variable) or here.service_settings(service)[variable]
+
+
 def _running() -> Plan:
     """The plan, if the private MySQL in it runs."""
     here = plan()

@@ -16,11 +16,14 @@ from __future__ import annotations
 
 import os
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firewalker.local import ports
-from firewalker.local.binaries import MYSQL, REDIS, find
-from firewalker.local.files import locked
+from firewalker.local.binaries import MYSQL, REDIS, Binary, find
+from firewalker.local.checks import check_configuration
+from firewalker.local.files import locked, remove_socket_folder
 from firewalker.local.layout import Layout
 from firewalker.local.mysql_server import MySQLServer
 from firewalker.local.plan import DATABASES, Plan
@@ -28,10 +31,10 @@ from firewalker.local.redis_server import RedisServer
 from firewalker.local.secrets import SERVICES, make_secrets
 from firewalker.local.servers import quiet
 from firewalker.local.supervisor import Supervisor
+from firewalker.local.variables import require_known
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-    from pathlib import Path
 
     from firewalker.local.unit import Say
 
@@ -39,6 +42,10 @@ BUSY = (
     "Another run (process {pid}) is using {root}. Stop that one first, or set FIREWALKER_LOCAL_DIR to another folder and "
     "the FIREWALKER_*_PORT variables to other ports."
 )
+
+
+_NOT_FOUND_YET = Binary(Path("unknown"), "unknown", (0, 0, 0))
+"""Stands for a server's program while the settings are checked: a typing error should not cost a download first."""
 
 
 class Backend(Supervisor):
@@ -99,30 +106,44 @@ def prepare(
     packages: Path | None = None,
     report: Callable[[str], None] = quiet,
 ) -> Iterator[Plan]:
-    """Everything that comes before the first process: ports checked, servers found, secrets made; holds the folder.
+    """Everything that comes before the first process: settings and ports checked, servers found, secrets made.
+
+    Holds the folder until left, and then removes the sockets' folder if it is under the temporary directory.
 
     *packages* is where server packages are unpacked, the layout's own folder by default.
 
     Raises:
-        CannotStartError: Another run uses the folder, a port is taken, or a server cannot be found.
+        CannotStartError: Another run uses the folder, a setting is wrong, a port is taken, or a server cannot be found.
     """
     with locked(layout.run_lock, busy=BUSY.replace("{root}", str(layout.root))):
+        require_known(environment)
         chosen = ports.chosen(environment)
         ports.require_free(chosen)
-        unpacked = packages or layout.packages
         databases = tuple(
             DATABASES[name] for name in SERVICES if not environment.get(f"FIREWALKER_{name.upper()}_MYSQL_URL")
         )
-        mysql = redis = None
-        if databases:
-            binary = find(MYSQL, unpacked, environment, report)
-            report(f"MySQL: {binary}")
-            mysql = MySQLServer(binary, layout.data / "mysql", layout.sockets(), databases)
         redis_given = environment.get("FIREWALKER_REDIS_URL") or all(
             environment.get(f"FIREWALKER_{name.upper()}_REDIS_URL") for name in SERVICES
         )
-        if not redis_given:
-            binary = find(REDIS, unpacked, environment, report)
-            report(f"Redis: {binary}")
-            redis = RedisServer(binary, layout.data / "redis", layout.sockets())
-        yield Plan(environment, chosen, make_secrets(layout.secrets), mysql, redis)
+        sockets = layout.sockets()
+        try:
+            mysql = MySQLServer(_NOT_FOUND_YET, layout.data / "mysql", sockets, databases) if databases else None
+            redis = None if redis_given else RedisServer(_NOT_FOUND_YET, layout.data / "redis", sockets)
+            plan = Plan(environment, chosen, make_secrets(layout.secrets), mysql, redis)
+            report("checking the configuration")
+            check_configuration(plan)
+            yield _with_servers(plan, packages or layout.packages, report)
+        finally:
+            remove_socket_folder(sockets)
+
+
+def _with_servers(plan: Plan, unpacked: Path, report: Callable[[str], None]) -> Plan:
+    """*plan* with the programs of its private servers, which may have to be downloaded first."""
+    mysql, redis = plan.mysql, plan.redis
+    if mysql is not None:
+        mysql = replace(mysql, binary=find(MYSQL, unpacked, plan.environment, report))
+        report(f"MySQL: {mysql.binary}")
+    if redis is not None:
+        redis = replace(redis, binary=find(REDIS, unpacked, plan.environment, report))
+        report(f"Redis: {redis.binary}")
+    return replace(plan, mysql=mysql, redis=redis)

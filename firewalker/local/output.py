@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import select
 import sys
 from typing import TYPE_CHECKING, TextIO
 
@@ -35,11 +37,14 @@ async def split_lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
 class Terminal:
     """Writes lines with the padded name of who says them; the names in colour if *stream* is a terminal.
 
-    A reader that goes away (``make run | head``) silences it and harms nothing else.
+    A reader that goes away (``make run | head``), or a terminal that is closed, silences it and harms nothing else.
     """
 
     def __init__(self, names: Iterable[str], stream: TextIO | None = None) -> None:
         self._stream = sys.stdout if stream is None else stream
+        self._lost = False
+        streams = (self._stream, sys.stdin, sys.stderr)
+        self._terminals = [each.fileno() for each in streams if each is not None and not each.closed and each.isatty()]
         names = tuple(names)
         self._width = max(map(len, names), default=0)
         coloured = self._stream.isatty() and "NO_COLOR" not in os.environ
@@ -54,9 +59,31 @@ class Terminal:
 
     def write(self, text: str) -> None:
         """Write *text* as it is, and a line end."""
-        with contextlib.suppress(OSError, ValueError):
+        try:
             self._stream.write(f"{text}\n")
             self._stream.flush()
+        except OSError as problem:
+            if problem.errno == errno.EIO:  # what a terminal says that is gone
+                self._lost = True
+            self._silence()
+        except ValueError:
+            pass  # closed already
+
+    def hung_up(self) -> bool:
+        """Whether a terminal that we were started on has been closed; False if we were started without one."""
+        if not self._lost:
+            poll = select.poll()
+            for descriptor in self._terminals:
+                poll.register(descriptor, 0)  # POLLHUP is told unasked
+            self._lost = any(event & select.POLLHUP for _, event in poll.poll(0))
+        return self._lost
+
+    def _silence(self) -> None:
+        """Let what cannot be written go nowhere, or the interpreter would try once more at its end and complain."""
+        with contextlib.suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
 
     def _prefix(self, name: str, colour: int | None) -> str:
         padded = f"{name:<{self._width}} | "

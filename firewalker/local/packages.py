@@ -30,6 +30,8 @@ SEEDS = (
 The ``-core`` packages hold the binaries alone; the ones without the suffix would also start system services.
 """
 
+UNREACHED = "{} of this system could not be reached; check the network, or the proxy in apt's configuration."
+
 COMPLETE = ".complete"
 APT_UPDATE_S = 300
 APT_STEP_S = 300
@@ -76,8 +78,8 @@ def library_path(target: Path) -> str:
 def _fetch_and_unpack(work: Path, say: Callable[[str], None]) -> None:
     environment = _apt_environment(work)
     say("reading the package lists of this distribution")
-    _run(["apt-get", "-q", "update"], work, environment, APT_UPDATE_S)
-    names = _names(work, environment)
+    unreached = _update(work, environment)
+    names = _names(work, environment, unreached)
     say(f"downloading {len(names)} packages of MariaDB and Redis")
     downloads = work / "packages"
     downloads.mkdir()
@@ -91,6 +93,26 @@ def _fetch_and_unpack(work: Path, say: Callable[[str], None]) -> None:
         # One binary with several names: it becomes the server when called by the server's name.
         if (root / "usr/bin" / check).exists() and not (root / "usr/bin" / server).exists():
             (root / "usr/bin" / server).symlink_to(check)
+
+
+def _update(work: Path, environment: dict[str, str]) -> str:
+    """Read the package lists; why some sources could not be reached, empty if all were.
+
+    One source in trouble is no reason to stop: what is wanted may be in the others.
+
+    Raises:
+        CannotStartError: None of them was reached.
+    """
+    why = ""
+    try:
+        # Otherwise apt calls it a success when no source answers. Versions that do not know the option ignore it.
+        _run(["apt-get", "-q", "update", "-o", "APT::Update::Error-Mode=any"], work, environment, APT_UPDATE_S)
+    except CannotStartError as problem:
+        why = str(problem).splitlines()[-1]
+    if not any(file.is_file() and file.name != "lock" for file in (work / "state/lists").iterdir()):
+        message = f"{UNREACHED.format('The package sources')} {why}".rstrip()
+        raise CannotStartError(message)
+    return why
 
 
 def _apt_environment(work: Path) -> dict[str, str]:
@@ -129,12 +151,17 @@ def _apt_environment(work: Path) -> dict[str, str]:
     return {**plain, "APT_CONFIG": str(configuration)}
 
 
-def _names(work: Path, environment: dict[str, str]) -> list[str]:
-    """The packages to unpack: the seeds, and what they need that this system does not have."""
+def _names(work: Path, environment: dict[str, str], unreached: str = "") -> list[str]:
+    """The packages to unpack: the seeds, and what they need that this system does not have.
+
+    *unreached* is why some package sources could not be read, if so.
+    """
     known = set(_run(["apt-cache", "pkgnames"], work, environment, APT_STEP_S).split())
     seeds = [next((name for name in row if name in known), "") for row in SEEDS]
     if not all(seeds):
         message = "The package sources of this system offer no MariaDB or no Redis packages."
+        if unreached:
+            message = f"{UNREACHED.format('Some package sources')} {unreached}"
         raise CannotStartError(message)
     plan = _run(["apt-get", "-s", "-q", "install", *seeds], work, environment, APT_STEP_S)
     needed = set(re.findall(r"^Inst (\S+)", plan, flags=re.MULTILINE))

@@ -6,10 +6,11 @@ Pure but for the probes it hands out: it starts nothing and reads no file.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 from firewalker.local.ports import HOST
 from firewalker.local.readiness import grpc_serving, http_ok, off_the_loop
@@ -32,6 +33,11 @@ DATABASES: Mapping[str, str] = {service: f"firewalker_{service}" for service in 
 """The database of each service on the private server."""
 
 SERVER_STOP_S = 30
+
+MYSQL_PORT = 3306
+
+FINAL = frozenset({2})
+"""The status with which services and transcoder refuse their configuration, which no further start would change."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +64,14 @@ class Plan:
             migration = Program(f"{service}-migrate", [*module, "migrate"], environment, needs=servers, once=True)
             ready = partial(grpc_serving, HOST, self.port(service))
             # Needs the servers again, though its migration does: they are to be stopped after it.
-            made += [migration, Program(service, module, environment, ready, needs=(migration.name, *servers))]
+            serving = Program(service, module, environment, ready, needs=(migration.name, *servers))
+            hint = self._database_hint(service)
+            made += [replace(program, final=FINAL, hint=hint) for program in (migration, serving)]
         settings = self.transcoder_settings()
         ready = partial(http_ok, HOST, self.port("transcoder"), "/readyz")
         command = [sys.executable, "-m", "transcoder"]
         environment = self._environment("transcoder", settings)
-        return [*made, Program("transcoder", command, environment, ready, needs=SERVICES)]
+        return [*made, Program("transcoder", command, environment, ready, needs=SERVICES, final=FINAL)]
 
     def service_settings(self, service: str) -> dict[str, str]:
         """What *service* is told, by variable, apart from what the environment sets for it itself."""
@@ -106,6 +114,12 @@ class Plan:
         """A port of *process*: its ``PORT``, ``INTERNAL_PORT`` or ``METRICS_PORT``."""
         return self.ports[f"FIREWALKER_{process.upper()}_{which}"]
 
+    def _database_hint(self, service: str) -> str:
+        """Where the database of *service* is, for a person whose service does not start; empty if it is a private one."""
+        variable = f"FIREWALKER_{service.upper()}_MYSQL_URL"
+        place = database_place(self.environment.get(variable, ""))
+        return f"Its database is at {place} ({variable})." if place else ""
+
     def _servers(self) -> list[Program]:
         made = []
         for name, server in (("mysql", self.mysql), ("redis", self.redis)):
@@ -134,3 +148,16 @@ class Plan:
             if not name.startswith("FIREWALKER_") or (name.startswith(prefix) and value)
         }
         return {"PYTHONUNBUFFERED": "1", **settings, **kept}
+
+
+def database_place(url: str) -> str:
+    """The ``host:port`` or the socket's path in a MySQL URL, nothing else of it; empty if it cannot be told.
+
+    No user and above all no password: it is for messages.
+    """
+    try:
+        parts = urlsplit(url)
+        socket = parse_qs(parts.query).get("unix_socket")
+        return socket[0] if socket else f"{parts.hostname}:{parts.port or MYSQL_PORT}" if parts.hostname else ""
+    except ValueError:
+        return ""  # the service itself says what is wrong with it

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from firewalker.local.binaries import MYSQL, REDIS, Binary, find
 from firewalker.local.children import signal_group, tethered
-from firewalker.local.files import make_private_folder, socket_folder
+from firewalker.local.files import make_private_folder, remove_socket_folder, socket_folder
 from firewalker.local.layout import Layout
 from firewalker.local.mysql_server import MySQLServer
 from firewalker.local.problems import CannotStartError
@@ -211,5 +211,6 @@ class PrivateServers:
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop both."""
+        """Stop both, and remove their sockets' folder if it is under the temporary directory."""
         self.stop()
+        remove_socket_folder(self.mysql.server.sockets)

@@ -125,9 +125,15 @@ class Supervisor:
         """Let *name* run again after `halt` or ``kill(stay_down=True)``; returns at once, see `wait_ready`."""
         self._units[name].wanted.set()
 
+    def begin_stop(self) -> None:
+        """Start nothing any more; what ends from now on is no trouble worth a word. `stop` has still to follow."""
+        self._stopping.set()
+        for unit in self._units.values():
+            unit.wanted.clear()
+
     async def stop(self) -> None:
         """Stop everything, each program after those that need it; returns when all are gone."""
-        self._stopping.set()
+        self.begin_stop()
         stops: dict[str, asyncio.Task[None]] = {}
 
         async def stop_one(unit: Unit) -> None:
@@ -166,8 +172,9 @@ class Supervisor:
             steady = unit.ready_since and time.monotonic() - unit.ready_since > STEADY_S
             unit.deaths = 1 if steady else unit.deaths + 1
             unit.ready_since = 0
-            if not unit.was_ready and unit.deaths >= MOST_FAILED_STARTS:
-                self._give_up(unit)
+            final = status in program.final
+            if not unit.was_ready and (final or unit.deaths >= MOST_FAILED_STARTS):
+                self._give_up(unit, _ending(status) if final else f"{MOST_FAILED_STARTS} starts failed")
                 return
             if program.hushed:
                 for line in list(unit.lines)[-LAST_LINES:]:
@@ -176,11 +183,11 @@ class Supervisor:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), _delay_s(unit.deaths))
 
-    def _give_up(self, unit: Unit) -> None:
+    def _give_up(self, unit: Unit, why: str) -> None:
         said = "\n".join(f"{unit.program.name} | {line}" for line in self.lines(unit.program.name)[-LAST_LINES:])
         if not self.given_up.done():
-            times = f"{MOST_FAILED_STARTS} starts failed"
-            self.given_up.set_result(f"{unit.program.name} cannot be started ({times}). Its last lines:\n{said}")
+            hint = f" {unit.program.hint}" if unit.program.hint else ""
+            self.given_up.set_result(f"{unit.program.name} cannot be started ({why}).{hint} Its last lines:\n{said}")
 
     def _note_defect(self, keeper: asyncio.Task[None]) -> None:
         """A defect in this module must not look like a program that is merely slow."""

@@ -37,6 +37,10 @@ class Program:
     needs: tuple[str, ...] = ()
     """Names of programs that have to be ready before its first start, and are stopped after it."""
     once: bool = False
+    final: frozenset[int] = frozenset()
+    """Exit statuses of a start that would fail the same way again: it is given up at once."""
+    hint: str = ""
+    """A sentence for people when it cannot be started."""
     hushed: bool = False
     """Its lines are kept but shown only when it dies: for servers that tell much of their daily life."""
     prepare: Callable[[], None] | None = None
@@ -88,7 +92,8 @@ class Unit:
         try:
             self.process = process = await self._spawn(self.program)
         except (OSError, CannotStartError) as problem:
-            self.tell(str(problem))
+            if self.wanted.is_set():  # else it was interrupted: by us, or by the Ctrl-C that reaches all of a terminal
+                self.tell(str(problem))
             self.over.set()
             return NOT_RUN
         finally:
@@ -110,6 +115,9 @@ class Unit:
     async def _spawn(self, program: Program) -> asyncio.subprocess.Process:
         if program.prepare is not None:
             await asyncio.to_thread(program.prepare)
+            if not self.wanted.is_set():
+                message = f"{program.name} is not to be started any more."
+                raise CannotStartError(message)
         return await asyncio.create_subprocess_exec(
             *tethered(program.command),
             env=dict(program.environment),

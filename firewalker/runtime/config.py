@@ -4,26 +4,40 @@ A service adds its own fields in a subclass. Variables are named ``FIREWALKER_<S
 that no field knows is an error, because a misspelt setting would otherwise silently be a default.
 """
 
+import json
 import os
 from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
 from collections.abc import Iterator
+from dataclasses import asdict
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, FilePath, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from firewalker.runtime.grpc.limits import Limits
+from firewalker.runtime.masking import masked
 from firewalker.runtime.mysql.address import Address
+from firewalker.runtime.workers import MOST_WORKERS
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 """A TCP port; 0 lets the system choose a free one, which only tests want."""
+
+Network = IPv4Network | IPv6Network
+
+_LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 _SHARED = {"redis_url": "FIREWALKER_REDIS_URL"}
 
 
 class ConfigError(Exception):
     """The configuration cannot be used. The text has one line for each thing to mend, and no value of a secret."""
+
+
+def _listed(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 class ServiceConfig(BaseSettings):
@@ -68,11 +82,12 @@ class ServiceConfig(BaseSettings):
     """Key of the page tokens: 32 bytes as base64url. All processes of a service need the same one, or lists break off."""
 
     log_pseudonym_key_file: FilePath | None = None
-    """Key that replaces user ids in logs by pseudonyms: 32 bytes as base64url. Without it, logs show user ids."""
+    """Key that replaces user ids in logs by pseudonyms: 32 bytes as base64url. Without it each process makes one up, and
+    the lines of a user go together within one process alone."""
 
     pool_size: int = Field(default=10, ge=1, le=200)
     """Most MySQL connections of this process. Times the processes of all services it has to stay below the server's
-    ``max_connections``; too few show as OVERLOADED."""
+    ``max_connections``; too few show as OVERLOADED. The step service opens ``ingest_lanes`` + 1 more."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least level that is logged."""
@@ -80,8 +95,38 @@ class ServiceConfig(BaseSettings):
     log_format: Literal["console", "json"] = "console"
     """For people, or for machines. One line per event in both."""
 
+    concurrency: int = Field(default=200, ge=1, le=10_000)
+    """Unary calls that run at once in the beginning; what more come wait a moment or are OVERLOADED. Too few and the
+    process idles, too many and all calls get slow together; from there on it is learnt, see ``concurrency_adaptive``."""
+
+    concurrency_adaptive: bool = True
+    """Learn from how long calls take how many may run at once. Off, ``concurrency`` stays as it is."""
+
+    rate_limits: bool = True
+    """Limit how often one user, or one address, may call. Without it one client can take the turns of all others."""
+
+    exempt_networks: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_listed)] = _LOOPBACK
+    """Networks, separated by commas, whose calls and connections are not counted; loopback, unless told otherwise. Behind
+    a proxy on the same machine that is not among ``trusted_proxies``, loopback is everybody: set it empty then."""
+
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_listed)] = _LOOPBACK
+    """Networks of the proxies, and of the transcoder, whose ``x-forwarded-for`` is believed. Without them all who come
+    through one count as one address; with too wide ones clients can choose the address they are counted by."""
+
+    workers: int = Field(default=1, ge=1, le=MOST_WORKERS)
+    """Processes that serve the ports together. Each has a pool of its own, and shows its metrics on ``metrics_port`` plus
+    ten for every worker before it. The first process only starts and watches them; SIGHUP replaces them one by one."""
+
+    share_port: bool = False
+    """Let other processes listen on the same ports (SO_REUSEPORT), for a restart without a gap. Else a second process
+    that is started by mistake is refused."""
+
     wire: Literal["fast", "plain"] = "fast"
     """How the gRPC server writes: ``plain`` leaves out the shortcuts below grpclib's surface, in case one is suspected."""
+
+    limits: Limits = Limits()
+    """What clients may do to the gRPC ports: numbers by name, as a JSON object, for those that differ from the defaults in
+    ``runtime/grpc/limits.py``. Too tight and clients are cut off that do nothing wrong, too wide and one can hurt all."""
 
     drain_delay_s: float = Field(default=0.0, ge=0, le=300)
     """After SIGTERM: how long to go on taking calls while health says NOT_SERVING, so that balancers notice. Behind one:
@@ -147,12 +192,11 @@ def load(config: type[C]) -> C:
 
 
 def described(config: ServiceConfig) -> Iterator[str]:
-    """A line ``NAME=value`` for each setting, secrets masked."""
+    """A line ``NAME=value`` for each setting; of secrets only where they point, without passwords."""
     prefix = str(config.model_config.get("env_prefix", "")).upper()
     for field in type(config).model_fields:
         value = getattr(config, field)
-        shown = "********" if isinstance(value, SecretStr) else "" if value is None else value
-        yield f"{prefix}{field.upper()}={shown}"
+        yield f"{prefix}{field.upper()}={_shown(value)}"
 
 
 def read_key(path: Path) -> bytes:
@@ -173,6 +217,16 @@ def read_key(path: Path) -> bytes:
 
 def _secrets(config: type[ServiceConfig]) -> list[str]:
     return [name for name, field in config.model_fields.items() if field.annotation in (SecretStr, SecretStr | None)]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Limits):
+        return json.dumps(asdict(value))
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    if isinstance(value, SecretStr):
+        return masked(value.get_secret_value())
+    return "" if value is None else str(value)
 
 
 def _plain(kind: str, message: str) -> str:

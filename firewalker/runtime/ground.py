@@ -10,15 +10,21 @@ A composition root opens the ground, builds its own rooms on it, and hands its d
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Any
 
 from firewalker.kernel.clock import Clock
 from firewalker.runtime.config import ServiceConfig
+from firewalker.runtime.grpc.admission import Admission
+from firewalker.runtime.grpc.arrivals import raise_open_files
+from firewalker.runtime.grpc.concurrency import ConcurrencyLimit
 from firewalker.runtime.grpc.credentials import ServiceCredentials
 from firewalker.runtime.grpc.edge import Edge
+from firewalker.runtime.grpc.rates import CallRates
 from firewalker.runtime.grpc.server import GrpcServer
 from firewalker.runtime.grpc.wire import Wire
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.process import App, Part
+from firewalker.runtime.rate_limits import RateLimits
 from firewalker.runtime.revocation import RevocationView
 from firewalker.runtime.tokens import AccessTokens, KeyRing
 
@@ -41,11 +47,18 @@ class Ground:
         parts: Sequence[Part] = (),
     ) -> App:
         """The service with its doors: *public* and *internal* ones, each behind its own port, and background *parts*."""
-        wire = Wire(config.wire)
+        uncounted = (*config.exempt_networks, *config.trusted_proxies)
+        shared: dict[str, Any] = {
+            "host": config.host,
+            "wire": Wire(config.wire),
+            "limits": config.limits,
+            "uncounted": uncounted,
+            "share_port": config.share_port,
+        }
         return App(
             servers=[
-                GrpcServer(public, self.edge, host=config.host, port=config.port, wire=wire),
-                GrpcServer(internal, self.edge, host=config.host, port=config.internal_port, internal=True, wire=wire),
+                GrpcServer(public, self.edge, port=config.port, **shared),
+                GrpcServer(internal, self.edge, port=config.internal_port, internal=True, **shared),
             ],
             parts=[self.revocations, *parts],
             resources=self.resources,
@@ -60,15 +73,23 @@ async def open_ground(config: ServiceConfig, clock: Clock) -> Ground:
         ConfigError, OSError: A file is not what it should be.
         DatabaseUnavailable: MySQL does not answer.
     """
+    raise_open_files()
     async with AsyncExitStack() as opened:
         database = await opened.enter_async_context(
             Database(config.mysql_url.get_secret_value(), pool_size=config.pool_size)
         )
         revocations = RevocationView(config.redis_url.get_secret_value(), clock=clock)
+        rates = None
+        if config.rate_limits:
+            limits = RateLimits(config.redis_url.get_secret_value())
+            opened.push_async_callback(limits.close)
+            rates = CallRates(limits, trusted=config.trusted_proxies, exempt=config.exempt_networks)
         edge = Edge(
             tokens=AccessTokens(KeyRing.from_file(config.jwks_file), clock=clock),
             revocations=revocations,
             services=ServiceCredentials.from_file(config.service_allow_file),
             clock=clock,
+            admission=Admission(ConcurrencyLimit(config.concurrency, adaptive=config.concurrency_adaptive)),
+            rates=rates,
         )
         return Ground(database, edge, revocations, opened.pop_all())

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import logging
+import secrets
 import sys
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final
@@ -29,7 +30,11 @@ _QUIET: Final = ("hpack", "h2", "httpx", "httpcore", "redis", "grpclib", "aiomys
 
 
 def configure(*, level: str, form: str, service: str, pseudonym_key: bytes | None = None) -> None:
-    """Set logging up for the process, on standard error. *form* is ``console`` or ``json``."""
+    """Set logging up for the process, on standard error. *form* is ``console`` or ``json``.
+
+    Without *pseudonym_key* a random one is made: a user's lines go together within this process, and nobody can tell whose
+    they are. A key that all processes share makes them go together everywhere.
+    """
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -37,7 +42,7 @@ def configure(*, level: str, form: str, service: str, pseudonym_key: bytes | Non
         _Service(service),
         _without_nothing,
         _without_secrets,
-        _Pseudonyms(pseudonym_key),
+        _Pseudonyms(pseudonym_key or secrets.token_bytes(32)),
         structlog.processors.format_exc_info,
     ]
     render: Callable[[Any, str, Event], str] = _json if form == "json" else _console
@@ -69,13 +74,12 @@ class _Service:
 class _Pseudonyms:
     """Replaces users' ids by the same pseudonym each time, which only the holder of the key can tell."""
 
-    def __init__(self, key: bytes | None) -> None:
+    def __init__(self, key: bytes) -> None:
         self._key = key
 
     def __call__(self, _logger: object, _method: str, event: Event) -> Event:
-        if self._key is not None:
-            for name in PEOPLE & event.keys():
-                event[name] = hmac.new(self._key, str(event[name]).encode(), hashlib.sha256).hexdigest()[:16]
+        for name in PEOPLE & event.keys():
+            event[name] = hmac.new(self._key, str(event[name]).encode(), hashlib.sha256).hexdigest()[:16]
         return event
 
 

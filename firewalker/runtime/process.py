@@ -25,6 +25,8 @@ from firewalker.runtime import logging, tasks
 from firewalker.runtime.config import ConfigError, ServiceConfig, described, load, read_key
 from firewalker.runtime.metrics import MetricsServer, watch_event_loop
 from firewalker.runtime.migrations import MigrationError, migrate, pending
+from firewalker.runtime.watchdog import Watchdog
+from firewalker.runtime.workers import METRICS_STEP, MOST_WORKERS, WorkerLink, Workers
 
 PARTS_STOP_S = 10.0
 """How long each background part, and all resources together, may take to stop."""
@@ -106,6 +108,8 @@ def main(
 ) -> NoReturn:
     """The command line of *service*: serve (the default), ``migrate``, ``check-config``. Does not return.
 
+    With several workers this process serves nothing itself but keeps them (`workers.py`).
+
     *app* builds the service; its migrations are in *schema*, by default ``firewalker/<service>/store/schema``.
     """
     parser = argparse.ArgumentParser(prog=f"python -m firewalker.{service}")
@@ -116,9 +120,11 @@ def main(
         choices=["serve", "migrate", "check-config"],
         help="serve (default); migrate: bring the database's schema forward; check-config: print the settings",
     )
-    command: str = parser.parse_args(argv).command
+    parser.add_argument("--workers", type=int, help="serve with so many processes; else as the configuration says")
+    arguments = parser.parse_args(argv)
+    command: str = arguments.command
     try:
-        settings = load(config)
+        settings = _with_workers(load(config), arguments.workers)
         if command == "check-config":
             print("\n".join(described(settings)))  # noqa: T201 - what was asked for
             raise SystemExit(0)
@@ -129,7 +135,10 @@ def main(
         if command == "migrate":
             asyncio.run(_migrate(settings, schema))
             raise SystemExit(0)
-        raise SystemExit(asyncio.run(_serve(settings, app, schema)))
+        link = WorkerLink.inherited()
+        if settings.workers > 1 and link is None:
+            raise SystemExit(asyncio.run(_keep_workers(settings.workers)))
+        raise SystemExit(asyncio.run(_serve(settings, app, schema, link)))
     except ConfigError as error:
         sys.stderr.write(f"firewalker.{service} cannot start:\n{error}\n")
         raise SystemExit(EXIT_CONFIG) from None
@@ -144,7 +153,27 @@ async def _migrate(settings: ServiceConfig, schema: Traversable) -> None:
     _log.info("migrated", applied=len(done))
 
 
-async def _serve(settings: C, build: Callable[[C], Awaitable[App]], schema: Traversable) -> int:
+def _with_workers(settings: C, workers: int | None) -> C:
+    """The settings with as many workers as the command line asks for, if it does."""
+    if workers is not None:
+        settings = settings.model_copy(update={"workers": workers})
+    if not 1 <= settings.workers <= MOST_WORKERS:
+        raise ConfigError(f"--workers: between 1 and {MOST_WORKERS}")
+    if settings.workers > 1 and 0 in (settings.port, settings.internal_port):
+        raise ConfigError("several workers need ports that are said beforehand; 0 gives each its own")
+    return settings
+
+
+async def _keep_workers(count: int) -> int:
+    return await Workers(count).run()
+
+
+async def _serve(
+    settings: C, build: Callable[[C], Awaitable[App]], schema: Traversable, link: WorkerLink | None
+) -> int:
+    if link is not None:
+        own_port = None if settings.metrics_port is None else settings.metrics_port + METRICS_STEP * link.number
+        settings = settings.model_copy(update={"share_port": True, "metrics_port": own_port})
     missing = await pending(settings.mysql_url.get_secret_value(), schema)
     if missing:
         raise MigrationError(f"the database lacks {', '.join(missing)}; run the migrate command first")
@@ -153,14 +182,16 @@ async def _serve(settings: C, build: Callable[[C], Awaitable[App]], schema: Trav
         app = await build(settings)
         if metrics is not None:
             metrics.start()
-        return await run(app, drain_delay_s=settings.drain_delay_s, drain_s=settings.drain_s)
+        return await run(app, drain_delay_s=settings.drain_delay_s, drain_s=settings.drain_s, link=link)
     finally:
         if metrics is not None:
             metrics.close()
 
 
-async def run(app: App, *, drain_delay_s: float = 0.0, drain_s: float = 20.0) -> int:
+async def run(app: App, *, drain_delay_s: float = 0.0, drain_s: float = 20.0, link: WorkerLink | None = None) -> int:
     """Serve *app* until a signal says stop; the exit status. What did not start is undone before the error travels on.
+
+    A worker stops also when the process at the other end of its *link* is gone.
 
     If a background task dies, it stops in the same order, with status 1: whoever supervises starts it anew.
     """
@@ -179,6 +210,9 @@ async def run(app: App, *, drain_delay_s: float = 0.0, drain_s: float = 20.0) ->
     try:
         async with AsyncExitStack() as undo:
             undo.callback(tasks.on_death(died))
+            if link is not None:
+                undo.callback(link.close)
+                link.attach(stop.set)
             undo.push_async_callback(_within, PARTS_STOP_S, app.resources.aclose)
             for part in app.parts:
                 undo.push_async_callback(_within, PARTS_STOP_S, part.stop)
@@ -188,8 +222,11 @@ async def run(app: App, *, drain_delay_s: float = 0.0, drain_s: float = 20.0) ->
                 await server.start()
             watches = [
                 asyncio.create_task(watch_event_loop(), name="event loop lag"),
-                asyncio.create_task(_watch_readiness(app), name="readiness"),
+                asyncio.create_task(_watch_readiness(app, link), name="readiness"),
             ]
+            watchdog = Watchdog()
+            watchdog.start()
+            undo.callback(watchdog.stop)
             await _until(stop, watches)
             await _drain(app, watches[1], drain_delay_s, drain_s)
     finally:
@@ -227,7 +264,7 @@ async def _drain(app: App, readiness: asyncio.Task[None], delay_s: float, drain_
             _log.error("drain_failed", exc_info=result)
 
 
-async def _watch_readiness(app: App) -> None:
+async def _watch_readiness(app: App, link: WorkerLink | None) -> None:
     """Say SERVING once all checks pass, NOT_SERVING once they have failed three times in a row."""
     serving, failures = False, 0
     while True:
@@ -238,6 +275,8 @@ async def _watch_readiness(app: App) -> None:
             serving = now
             for server in app.servers:
                 server.health.set(serving)
+            if serving and link is not None:
+                link.ready()
             _log.info("ready") if serving else _log.error("not_ready", check=failed)
         await asyncio.sleep(CHECK_EVERY_S if serving else CHECK_EVERY_S / 10)
 

@@ -4,10 +4,12 @@ import asyncio
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any, Final
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from firewalker.runtime import deadline
@@ -17,11 +19,38 @@ COMMAND_S = 0.5
 """Longest wait for an answer. Commands here take well under a millisecond; Redis that needs longer is as good as away."""
 
 MAX_CONNECTIONS = 64
-"""Per client. One more caller fails at once rather than opening without bound."""
+"""Per client. One more caller waits for one of them, rather than opening without bound."""
+
+WAIT_S = 0.1
+"""Longest wait for a connection while all are in use."""
+
+
+_NO_PLACE: Final = "No connection available."
+"""The library's text, the only mark of it; a test fails should it change."""
 
 
 class RedisUnavailable(OSError):
     """Redis did not do it, or it is not known whether it did. The truth is in MySQL: go on without, or by it."""
+
+
+class RedisBusy(RedisUnavailable):
+    """All connections of this client were in use for too long. It says nothing about Redis, which was not asked."""
+
+
+class _Pool(BlockingConnectionPool):
+    """The library's pool, which tells its own exhaustion as it tells a lost connection."""
+
+    async def get_connection(self, *_: Any, **__: Any) -> Any:  # the library's own signature, long deprecated
+        try:
+            return await super().get_connection()  # type: ignore[no-untyped-call]
+        except RedisConnectionError as error:
+            if str(error) == _NO_PLACE:
+                raise _NoPlaceError from error
+            raise
+
+
+class _NoPlaceError(RedisError):
+    """No connection became free."""
 
 
 def connect(url: str, *, command_s: float = COMMAND_S, max_connections: int = MAX_CONNECTIONS) -> Redis:
@@ -46,7 +75,8 @@ async def calling(limit_s: float = math.inf) -> AsyncIterator[None]:
     """Run commands in the block within the call's deadline and *limit_s*.
 
     Raises:
-        RedisUnavailable: Whatever went wrong: no connection, no answer in time, an error answer, a failover.
+        RedisBusy: All connections of the client are in use.
+        RedisUnavailable: Whatever else went wrong: no connection, no answer in time, an error answer, a failover.
         DeadlineExceeded: The deadline had passed before the block began.
     """
     limit_s = deadline.within(limit_s)
@@ -55,6 +85,9 @@ async def calling(limit_s: float = math.inf) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(limit_s if limit_s < math.inf else None):
             yield
+    except _NoPlaceError as error:
+        _pass_on_cancellation(task, cancelled_before)
+        raise RedisBusy("no connection to Redis became free") from error
     except (RedisError, OSError) as error:  # TimeoutError is an OSError
         _pass_on_cancellation(task, cancelled_before)
         # Named by class: texts of errors can hold arguments.
@@ -71,8 +104,9 @@ def _pass_on_cancellation(task: asyncio.Task[object] | None, before: int) -> Non
 def _client(url: str, *, command_s: float, max_connections: int) -> Redis:
     # Only TCP has keep-alive, and the library refuses the option elsewhere.
     keepalive = {} if url.startswith("unix://") else {"socket_keepalive": True}
-    return Redis.from_url(
+    pool = _Pool.from_url(
         url,
+        timeout=WAIT_S,
         retry=Retry(NoBackoff(), 0),
         retry_on_error=[],
         socket_connect_timeout=CONNECT_S,
@@ -83,3 +117,4 @@ def _client(url: str, *, command_s: float, max_connections: int) -> Redis:
         client_name="firewalker",
         **keepalive,
     )
+    return Redis.from_pool(pool)

@@ -157,6 +157,9 @@ class AccessTokens:
         if not all(type(value) is int for value in (issued_s, expires_s, not_before_s)):
             raise Unauthenticated
         leeway_s = LEEWAY.total_seconds()
+        # A time before 1970 would be refused for its age, had its number a place in arithmetic (it may have 400 digits).
+        if issued_s < 0:
+            raise Unauthenticated
         if not 0 < expires_s - issued_s <= self._lifetime_s or max(issued_s, not_before_s) > now_s + leeway_s:
             raise Unauthenticated
         texts = [claims[name] for name in ("sub", "sid", "jti")]

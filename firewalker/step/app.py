@@ -5,6 +5,7 @@ from datetime import timedelta
 from firewalker.kernel.clock import Clock, SystemClock
 from firewalker.runtime.chores import Chore
 from firewalker.runtime.ground import open_ground
+from firewalker.runtime.mysql import Database
 from firewalker.runtime.process import App
 from firewalker.step.boards_part import BoardsPart
 from firewalker.step.config import StepConfig
@@ -12,6 +13,14 @@ from firewalker.step.ingest import Ingest
 from firewalker.step.live import LiveTotals
 from firewalker.step.rpc.steps import StepDoor
 from firewalker.step.usecases.readings import Readings
+
+
+def _lanes_database(config: StepConfig, name: str) -> Database:
+    """Connections of the ingest's own: one for each lane, and one to replace a broken one.
+
+    Out of the common pool, first come, first served, a whole group of readings would wait behind every board being read.
+    """
+    return Database(config.mysql_url.get_secret_value(), pool_size=config.ingest_lanes + 1, name=f"{name}-ingest")
 
 
 async def build(config: StepConfig, clock: Clock | None = None) -> App:
@@ -22,7 +31,7 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
     live = LiveTotals(redis_url, database, clock)
     boards = BoardsPart(database=database, live=live, redis_url=redis_url, clock=clock)
     ingest = Ingest(
-        database,
+        await ground.resources.enter_async_context(_lanes_database(config, database.name)),
         live,
         clock,
         lanes=config.ingest_lanes,

@@ -18,8 +18,9 @@ class StepConfig(ServiceConfig):
     """Port for the other services."""
 
     ingest_lanes: int = Field(default=2, ge=1, le=16)
-    """Commits under way at once, each on a connection of its own (so keep it below ``pool_size``). More of them make the
-    groups smaller: worth it only where a commit takes long because the database is far away."""
+    """Commits under way at once. Each has a MySQL connection of its own; with one to spare they come on top of
+    ``pool_size``. More of them make the groups smaller: worth it only where a commit takes long because the database is
+    far away."""
 
     ingest_max_group: int = Field(default=2_000, ge=1, le=100_000)
     """Readings of one commit. Smaller groups hold their locks for a shorter time, larger ones cost less per reading."""

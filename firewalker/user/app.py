@@ -8,7 +8,7 @@ from firewalker.runtime.grpc.credentials import read_service_token
 from firewalker.runtime.outbox import Outbox, Relay
 from firewalker.runtime.page_tokens import PageTokens
 from firewalker.runtime.process import App
-from firewalker.runtime.revocation import RevocationFeed
+from firewalker.runtime.revocation import RevocationFeed, ViewFilling
 from firewalker.user.config import UserConfig, read_key_ring
 from firewalker.user.deliveries import RemoteSink
 from firewalker.user.domain.refresh_token import RefreshKeys
@@ -58,9 +58,9 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
     outbox = Outbox(*channels)
     facts = OutboxFacts(outbox)
     relay = Relay(database, {name: RemoteSink(channel) for name, channel in channels.items()}, outbox)
-    feed = RevocationFeed(
-        config.redis_url.get_secret_value(), EndedSessions(database, session_store).since, clock=clock
-    )
+    ended = EndedSessions(database, session_store).since
+    feed = RevocationFeed(config.redis_url.get_secret_value(), ended, view=ground.revocations, clock=clock)
+    filling = ViewFilling(ground.revocations, ended, clock=clock)
     accounts = Accounts(
         database=database,
         accounts=account_store,
@@ -93,5 +93,5 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
             FriendDoor(requests, Friends(database=database, friendships=friendships), page_tokens),
         ],
         internal=[],
-        parts=[feed, relay],
+        parts=[feed, filling, relay],
     )

@@ -10,7 +10,7 @@ from pydantic_settings import SettingsConfigDict
 from firewalker.runtime.config import ConfigError, Port, ServiceConfig
 from firewalker.user.domain.refresh_token import ROOT_KEY_BYTES
 
-_ADDRESS = r"^(\[[0-9A-Fa-f:]+\]|[^\s:]+):[0-9]{1,5}$"
+_ADDRESS = r"^(\[[0-9A-Fa-f:]+\]|[^\s:,]+):[0-9]{1,5}(,(\[[0-9A-Fa-f:]+\]|[^\s:,]+):[0-9]{1,5})*$"
 
 
 class UserConfig(ServiceConfig):
@@ -33,11 +33,12 @@ class UserConfig(ServiceConfig):
     out whoever still holds a token of it (at most 30 days after a newer line was put before it, nobody does)."""
 
     step_address: str = Field(default="127.0.0.1:50062", pattern=_ADDRESS)
-    """Internal port of the step service, ``host:port``. If it is wrong, friends do not see each other's steps: events pile
-    up in the outbox."""
+    """Internal port of the step service, ``host:port``, or several with commas between. If it is wrong, friends
+    do not see each other's steps: events pile up in the outbox."""
 
     notification_address: str = Field(default="127.0.0.1:50063", pattern=_ADDRESS)
-    """Internal port of the notification service, ``host:port``. If it is wrong, nobody is notified: events pile up."""
+    """Internal port of the notification service, ``host:port``, or several. If it is wrong, nobody is notified:
+    events pile up."""
 
     password_queue: int = Field(default=32, ge=1, le=1_000)
     """Most sign-ins and sign-ups that wait for their password to be hashed; the next is told to come back. Longer ones

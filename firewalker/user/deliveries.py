@@ -6,11 +6,15 @@ from firewalker.gen.pb.firewalker.event import v1 as pb
 from firewalker.kernel.faults import Fault, Kind
 from firewalker.runtime.grpc.channel import CallRefused, InternalChannel
 from firewalker.runtime.grpc.faults import ServiceUnavailable
+from firewalker.runtime.outbox import SinkFailed
 
 _EVENTS_ARE_TO_BLAME = frozenset(
-    {"INVALID_ARGUMENT", "OUT_OF_RANGE", "NOT_FOUND", "ALREADY_EXISTS", "FAILED_PRECONDITION", "INTERNAL", "UNKNOWN"}
+    {"INVALID_ARGUMENT", "OUT_OF_RANGE", "NOT_FOUND", "ALREADY_EXISTS", "FAILED_PRECONDITION"}
 )
 """Answers that another try with the same events would get again."""
+
+_SOMEBODY_IS_TO_BLAME = frozenset({"INTERNAL", "UNKNOWN", "DATA_LOSS"})
+"""Answers of a receiver with a bug, which one event may bring out, or any."""
 
 
 class EventRefused(Fault):
@@ -32,6 +36,7 @@ class RemoteSink:
 
         Raises:
             EventRefused: One of them is to blame.
+            SinkFailed: The receiver has a bug, which one of them brings out or any event.
             ServiceUnavailable, DeadlineExceeded: The receiver is in trouble, or not set up to take events from here.
         """
         request = pb.DeliverRequest(events=[pb.Event.parse(payload) for payload in payloads])
@@ -41,4 +46,6 @@ class RemoteSink:
             # A wrong credential, a missing method or a full queue is nothing that setting an event aside would mend.
             if refused.status in _EVENTS_ARE_TO_BLAME or refused.reason == "MESSAGE_TOO_LARGE":
                 raise EventRefused from refused
+            if refused.status in _SOMEBODY_IS_TO_BLAME:
+                raise SinkFailed from refused
             raise ServiceUnavailable from refused

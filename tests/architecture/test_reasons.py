@@ -11,6 +11,7 @@ PROTOS = sorted((ROOT / "proto" / "firewalker").rglob("*.proto"))
 
 OF_EVERY_CALL = {
     "ACCESS_TOKEN_INVALID",
+    "ANSWER_TOO_LARGE",
     "COMPRESSION_UNSUPPORTED",
     "CONTENTION",
     "DATABASE_UNAVAILABLE",
@@ -18,10 +19,12 @@ OF_EVERY_CALL = {
     "MALFORMED_MESSAGE",
     "MESSAGE_TOO_LARGE",
     "METHOD_NOT_FOUND",
+    "RATE_EXCEEDED",
     "SERVICE_CREDENTIAL_INVALID",
     "SERVICE_UNAVAILABLE",
     "SERVICE_UNKNOWN",
     "STREAM_STALLED",
+    "STREAM_TOO_LONG",
 }
 """Any method may answer with these; no comment repeats them."""
 

@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from firewalker.kernel.principal import principal
+from firewalker.runtime.grpc.admission import Admission
 from firewalker.runtime.grpc.edge import Edge
 from firewalker.runtime.grpc.messages import message_class
 from firewalker.runtime.grpc.policy import Caller, Rule
@@ -79,7 +80,7 @@ async def serve(kind: str) -> None:
         async def stop() -> None:
             await echo_server.stop(None)
     else:
-        edge = Edge(tokens=AccessTokens(signer.ring()))
+        edge = Edge(tokens=AccessTokens(signer.ring()), admission=Admission())
         server = GrpcServer([BoardDoor()], edge, wire=Wire(kind.split()[1]))
         await server.start()
         port, stop = server.port, server.close

@@ -2,8 +2,10 @@
 
 import importlib.util
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -121,3 +123,43 @@ def test_a_failed_step_is_told_without_a_traceback(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == 1
     assert done.stderr == f"set-up: {tmp_path} is there and is no virtual environment; move it away.\n"
+
+
+def test_without_a_network_there_is_one_sentence_and_the_details_are_in_a_file(
+    bootstrap: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        index = f"http://127.0.0.1:{unused.getsockname()[1]}/simple"
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", index)
+    monkeypatch.setattr(bootstrap, "LOG", tmp_path / ".local/setup.log")
+    lock = tmp_path / "lock.txt"
+    lock.write_text("uv==0.1.0 \\\n    --hash=sha256:" + "0" * 64 + "\n")
+    began = time.monotonic()
+    with pytest.raises(
+        bootstrap.UnreachableError, match=r"the package index cannot be reached.*PIP_INDEX_URL"
+    ) as raised:
+        bootstrap.install_locked(Path(sys.executable), lock)
+    assert time.monotonic() - began < 12
+    assert "\n" not in str(raised.value)
+    assert "with pip" not in capfd.readouterr().out
+    assert "Retrying" in (tmp_path / ".local/setup.log").read_text()
+
+
+def test_retries_that_the_person_set_stay(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, str]] = []
+
+    def run(_command: list[str], environment: dict[str, str]) -> str:
+        seen.append(environment)
+        return ""
+
+    monkeypatch.setattr(bootstrap, "run", run)
+    monkeypatch.setenv("PIP_RETRIES", "9")
+    bootstrap.pip(Path("python"), ["install", "uv"])
+    monkeypatch.delenv("PIP_RETRIES")
+    monkeypatch.setattr(bootstrap, "pip_settings", lambda _python: {})
+    bootstrap.pip(Path("python"), ["install", "uv"])
+    assert [environment["PIP_RETRIES"] for environment in seen] == ["9", bootstrap.TRIES]

@@ -1,12 +1,20 @@
 """Private folders, whole files, one process at a time."""
 
+import errno
 import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from firewalker.local.files import MAX_SOCKET_PATH_BYTES, locked, make_private_folder, socket_folder, write_whole
+from firewalker.local.files import (
+    MAX_SOCKET_PATH_BYTES,
+    locked,
+    make_private_folder,
+    remove_socket_folder,
+    socket_folder,
+    write_whole,
+)
 from firewalker.local.problems import CannotStartError
 
 
@@ -66,3 +74,40 @@ def test_a_socket_folder_that_is_a_link_is_refused(tmp_path: Path, monkeypatch: 
     short.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(CannotStartError, match="is not a folder of yours"):
         socket_folder(long)
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(CannotStartError, match=f"{path}.*FIREWALKER_LOCAL_DIR"):
+            make_private_folder(path)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC, errno.EROFS])
+def test_what_the_system_refuses_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    told = f"{os.strerror(number)}. Set FIREWALKER_LOCAL_DIR"
+    with pytest.raises(CannotStartError, match=told):
+        make_private_folder(tmp_path / "new")
+    with pytest.raises(CannotStartError, match=told):
+        write_whole(tmp_path / "key", b"key")
+    with pytest.raises(CannotStartError, match=told), locked(tmp_path / "lock"):
+        pass
+
+
+def test_an_empty_socket_folder_under_the_temporary_directory_goes_away_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    short, beside = socket_folder(tmp_path / ("x" * MAX_SOCKET_PATH_BYTES)), socket_folder(tmp_path / "run")
+    (short / "mysql.sock").touch()
+    remove_socket_folder(short)
+    assert short.exists()
+    (short / "mysql.sock").unlink()
+    remove_socket_folder(short)
+    remove_socket_folder(beside)
+    assert (short.exists(), beside.exists()) == (False, True)

@@ -76,3 +76,37 @@ def test_a_distribution_without_the_packages_is_told_so(tmp_path: Path, monkeypa
     monkeypatch.setattr(packages, "_run", lambda *_: "libc6\n")
     with pytest.raises(CannotStartError, match="offer no MariaDB or no Redis"):
         packages._names(tmp_path, {})
+
+
+@pytest.mark.parametrize("apt_complains", [True, False])
+def test_without_a_network_the_network_is_blamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, apt_complains: bool
+) -> None:
+    (tmp_path / "state/lists/partial").mkdir(parents=True)
+    (tmp_path / "state/lists/lock").touch()
+
+    def run(*_: object) -> str:
+        if apt_complains:
+            raise CannotStartError("`apt-get` failed:\nE: Could not resolve 'mirror.example'")
+        return ""
+
+    monkeypatch.setattr(packages, "_run", run)
+    with pytest.raises(CannotStartError, match="package sources of this system could not be reached"):
+        packages._update(tmp_path, {})
+
+
+def test_one_source_in_trouble_is_blamed_only_if_something_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "state/lists").mkdir(parents=True)
+    (tmp_path / "state/lists/one_InRelease").touch()
+
+    def fail(*_: object) -> str:
+        raise CannotStartError("`apt-get` failed:\nE: two does not answer")
+
+    monkeypatch.setattr(packages, "_run", fail)
+    why = packages._update(tmp_path, {})
+    assert why == "E: two does not answer"
+    monkeypatch.setattr(packages, "_run", lambda *_: "libc6\n")
+    with pytest.raises(CannotStartError, match=r"Some package sources .* could not be reached.*two does not answer"):
+        packages._names(tmp_path, {}, why)

@@ -11,10 +11,13 @@ import pytest
 
 from firewalker.local import ports
 from firewalker.local.binaries import Binary
+from firewalker.local.checks import check_configuration
 from firewalker.local.mysql_server import MySQLServer
-from firewalker.local.plan import Plan
+from firewalker.local.plan import Plan, database_place
+from firewalker.local.problems import CannotStartError
 from firewalker.local.redis_server import RedisServer
 from firewalker.local.secrets import Secrets, make_secrets
+from firewalker.local.up import greeting_text
 
 MARIADB = Binary(Path("/usr/sbin/mariadbd"), "mariadb", (10, 11, 19))
 REDIS = Binary(Path("/usr/bin/redis-server"), "redis", (7, 0, 15))
@@ -123,3 +126,48 @@ def test_every_process_accepts_what_it_is_told(module: str, tmp_path: Path) -> N
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("mysql://ann:secret@db.example:3307/walks", "db.example:3307"),
+        ("mysql://ann:secret@db.example/walks", "db.example:3306"),
+        ("mysql://ann:secret@localhost/walks?unix_socket=%2Frun%2Fm.sock", "/run/m.sock"),
+        ("mysql://ann:sec/ret@db.example:3307/walks", ""),
+        ("", ""),
+    ],
+)
+def test_a_database_is_named_by_its_place_and_never_by_its_password(url: str, place: str) -> None:
+    assert database_place(url) == place
+
+
+def test_a_given_database_is_named_when_its_service_cannot_start() -> None:
+    plan = replace(PLAN, environment={"FIREWALKER_USER_MYSQL_URL": "mysql://ann:secret@db.example/walks"})
+    hints = {program.name: program.hint for program in plan.programs()}
+    assert hints["user-migrate"] == "Its database is at db.example:3306 (FIREWALKER_USER_MYSQL_URL)."
+    assert hints["step-migrate"] == ""
+
+
+def test_all_that_is_wrong_with_the_settings_is_told_at_once(tmp_path: Path) -> None:
+    wrong = {
+        "FIREWALKER_USER_POOL_SIZ": "7",
+        "FIREWALKER_STEP_LOG_LEVEL": "loud",
+        "FIREWALKER_TRANSCODER_PROT": "8081",
+    }
+    plan = replace(PLAN, environment={**os.environ, **wrong}, secrets=make_secrets(tmp_path))
+    with pytest.raises(CannotStartError) as raised:
+        check_configuration(plan)
+    told = str(raised.value)
+    assert all(told.count(f"  {name}: ") == 1 for name in wrong), told
+    assert "(did you mean FIREWALKER_TRANSCODER_PORT?)" in told
+
+
+def test_what_is_offered_to_paste_names_the_ports_of_this_run() -> None:
+    ports_of_ours = {**PLAN.ports, "FIREWALKER_USER_PORT": 50151, "FIREWALKER_STEP_METRICS_PORT": 9999}
+    moved = replace(PLAN, ports=ports_of_ours, environment={"FIREWALKER_LOCAL_DIR": "/my data"})
+    walk = greeting_text(moved, 1).splitlines()[-1]
+    assert walk.strip().startswith("FIREWALKER_USER_PORT=50151 FIREWALKER_LOCAL_DIR='/my data' ")
+    walk = greeting_text(PLAN, 1).splitlines()[-1]
+    assert "FIREWALKER_" not in walk
+    assert walk.endswith("firewalker walk --users 50 --minutes 2")

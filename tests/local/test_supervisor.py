@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -258,3 +259,50 @@ def gone(pid: int) -> Callable[[], bool]:
         return status.rpartition(")")[2].split()[0] == "Z"  # nobody here reaps it, but it has ended
 
     return check
+
+
+async def test_a_refused_configuration_is_final(tmp_path: Path) -> None:
+    wrong = Program(
+        "wrong",
+        python("raise SystemExit(2)"),
+        dict(os.environ),
+        partial(exists, tmp_path / "never"),
+        final=frozenset({2}),
+        hint="Its database is at db:3306.",
+    )
+    async with supervised(wrong) as (supervisor, _):
+        told = await asyncio.wait_for(asyncio.shield(supervisor.given_up), 10)
+        assert supervisor.starts("wrong") == 1
+    assert told.startswith("wrong cannot be started (ended with status 2). Its database is at db:3306.")
+
+
+async def test_what_a_stop_interrupts_is_no_alarm_and_not_started_after_it() -> None:
+    begun, interrupted = threading.Event(), threading.Event()
+
+    def prepare() -> None:
+        begun.set()
+        assert interrupted.wait(10)
+        raise CannotStartError("could not create its data folder")
+
+    async with supervised(Program("mysql", ["true"], {}, prepare=prepare)) as (supervisor, said):
+        await until(begun.is_set)
+        supervisor.begin_stop()
+        interrupted.set()
+        await supervisor.stop()
+    assert said == []
+
+
+async def test_a_program_whose_start_is_overtaken_by_the_stop_is_not_started(tmp_path: Path) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def prepare() -> None:
+        begun.set()
+        assert go.wait(10)
+
+    program = Program("late", python(SERVES, tmp_path / "late"), dict(os.environ), prepare=prepare)
+    async with supervised(program) as (supervisor, said):
+        await until(begun.is_set)
+        supervisor.begin_stop()
+        go.set()
+        await supervisor.stop()
+    assert (said, (tmp_path / "late").exists()) == ([], False)

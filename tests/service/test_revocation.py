@@ -15,8 +15,9 @@ import pytest
 from firewalker.kernel.ids import SessionId, UserId, new_uuid7
 from firewalker.kernel.principal import Principal
 from firewalker.runtime import redis as redis_clients
-from firewalker.runtime.revocation import EPOCH, STREAM, Revocation, RevocationFeed, RevocationView
+from firewalker.runtime.revocation import EPOCH, STREAM, Revocation, RevocationFeed, RevocationView, ViewFilling
 from firewalker.runtime.tokens import LIFETIME
+from tests.support.clock import FakeClock
 from tests.support.databases import Servers
 from tests.support.proxy import FaultProxy
 from tests.support.waiting import until
@@ -54,6 +55,14 @@ class World:
 
     async def view(self, url: str | None = None) -> RevocationView:
         return await self._stack.enter_async_context(RevocationView(url or self.url))
+
+    async def process(self, url: str) -> tuple[RevocationFeed, RevocationView]:
+        """One of the user service: it has the truth at hand."""
+        view = await self._stack.enter_async_context(RevocationView(url))
+        feed = RevocationFeed(url, self.truth.since, view=view, beat_s=0.1)
+        await self._stack.enter_async_context(feed)
+        await self._stack.enter_async_context(ViewFilling(view, self.truth.since, look_s=0.05))
+        return feed, view
 
     async def revoke(self, feed: RevocationFeed, *principals: Principal) -> None:
         """As the user service does: commit, then tell."""
@@ -330,3 +339,135 @@ async def test_stopping_survives_a_cancellation_that_a_client_swallowed(
     monkeypatch.setattr(view, "_read", read)
     await asyncio.wait_for(reading.wait(), 5)
     await asyncio.wait_for(view.stop(), 5)
+
+
+@pytest.mark.requirement("AUTH-22")
+@pytest.mark.parametrize(
+    "junk",
+    [
+        {"junk": "1"},
+        {"sid": b"short", "time": "1"},
+        {"sid": bytes(16)},
+        {"sid": bytes(16), "time": "9" * 40},
+        {"uid": bytes(16), "time": "1", "not_before": "x"},
+        {"epoch": b"\xff\xfe"},
+    ],
+)
+async def test_an_entry_that_makes_no_sense_is_skipped_and_hides_nothing_behind_it(
+    world: World, junk: dict[Any, Any]
+) -> None:
+    feed, view = await world.feed(), await world.view()
+    who = someone()
+    await world.redis.xadd(STREAM, junk)
+    await world.revoke(feed, who)
+    await until(lambda: view.is_revoked(who))
+    assert view._task is not None
+    assert not view._task.done()
+    late = await world.view()
+    assert late.is_revoked(who)
+
+
+@pytest.mark.requirement("AUTH-22")
+async def test_a_time_in_the_far_future_is_not_remembered_for_ever(world: World) -> None:
+    clock = FakeClock(datetime.now(UTC))
+    await world.redis.set(EPOCH, b"x")
+    async with RevocationView(world.url, clock=clock) as view:
+        far = str(int((datetime.now(UTC) + timedelta(days=3650)).timestamp() * 1000))
+        await world.redis.xadd(STREAM, {b"sid": bytes(16), b"time": far})
+        await until(lambda: view._sessions)
+        clock.advance(timedelta(minutes=16))
+        await world.redis.xadd(STREAM, {b"epoch": b"x"})
+        await until(lambda: not view._sessions)
+
+
+async def test_a_watcher_with_a_bug_does_not_keep_others_from_hearing(world: World) -> None:
+    feed, view = await world.feed(), await world.view()
+    who, calls = someone(), list[int]()
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    for callback in (broken, lambda: calls.append(1), broken):
+        view.on_revoked(who, callback)
+    await world.revoke(feed, who)
+    await until(lambda: calls)
+
+
+@pytest.mark.requirement("AUTH-25")
+async def test_another_memory_is_read_from_its_beginning_though_more_came_in_the_same_batch(world: World) -> None:
+    await world.redis.xadd(STREAM, {b"epoch": b"one"})
+    view = await world.view()
+    await until(lambda: not view.stale)
+    # As after a failover to a server whose clock is behind: what it holds was never read.
+    who = someone()
+    early = f"{int((datetime.now(UTC) - timedelta(minutes=1)).timestamp() * 1000)}-0"
+    pipe = world.redis.pipeline(transaction=True)
+    pipe.delete(STREAM)
+    time = str(int(datetime.now(UTC).timestamp() * 1000))
+    pipe.xadd(STREAM, {b"sid": who.session_id.bytes, b"time": time}, id=early)
+    pipe.xadd(STREAM, {b"epoch": b"two"})
+    pipe.xadd(STREAM, {b"sid": bytes(16), b"time": time})
+    await pipe.execute()
+    await until(lambda: view.is_revoked(who), within_s=1)
+
+
+@pytest.mark.requirement("AUTH-25")
+async def test_a_stream_with_heartbeats_of_several_memories_is_not_read_again_and_again(world: World) -> None:
+    for number in range(2500):
+        await world.redis.xadd(STREAM, {b"epoch": b"one" if number % 2 else b"two"})
+    await world.redis.set(EPOCH, b"one")
+    view = await world.view()
+    await world.redis.xadd(STREAM, {b"epoch": b"two"})
+    await until(lambda: view._epoch == b"two")
+    newest: Any = await world.redis.xrevrange(STREAM, count=1)
+    await until(lambda: view._cursor == newest[0][0].decode())
+    await asyncio.sleep(0.1)
+    assert view._cursor == newest[0][0].decode()
+
+
+class TestWithoutRedis:
+    @pytest.mark.requirement("AUTH-20")
+    async def test_the_process_that_ends_a_session_knows_at_once(
+        self, world: World, proxied: tuple[FaultProxy, str]
+    ) -> None:
+        proxy, url = proxied
+        feed, view = await world.process(url)
+        await until(lambda: not view.stale)
+        proxy.set(refuse=True)
+        proxy.cut_all()
+        who, calls = someone(), list[int]()
+        view.on_revoked(who, lambda: calls.append(1))
+        telling = asyncio.create_task(world.revoke(feed, who))
+        await until(lambda: calls, within_s=0.2)
+        assert view.is_revoked(who)
+        await telling
+
+    @pytest.mark.requirement("AUTH-20")
+    async def test_a_process_that_has_mysql_knows_at_its_start_and_learns_while_stale(
+        self, world: World, proxied: tuple[FaultProxy, str]
+    ) -> None:
+        proxy, url = proxied
+        proxy.set(refuse=True)
+        before, after = someone(), someone()
+        world.truth.revoked.append(Revocation(session_id=before.session_id, time=datetime.now(UTC)))
+        _, view = await world.process(url)
+        assert view.stale
+        assert view.is_revoked(before)
+        world.truth.revoked.append(Revocation(session_id=after.session_id, time=datetime.now(UTC)))
+        await until(lambda: view.is_revoked(after), within_s=1)
+
+    async def test_a_truth_that_cannot_be_read_keeps_no_process_from_starting(self, world: World) -> None:
+        who, failures = someone(), 2
+
+        async def replay(moment: datetime) -> Iterable[Revocation]:
+            nonlocal failures
+            del moment
+            if failures:
+                failures -= 1
+                raise ConnectionError("MySQL is away")
+            return [Revocation(session_id=who.session_id)]
+
+        view = await world.view()
+        async with ViewFilling(view, replay, look_s=0.01):
+            assert not view.is_revoked(who)
+            await until(lambda: view.is_revoked(who))

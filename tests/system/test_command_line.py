@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from firewalker.gen.pb.firewalker.event.v1 import Event
+from firewalker.kernel.ids import new_uuid7
 from firewalker.local.backend import Backend
+from firewalker.runtime.mysql.literals import fill
+from tests.support.databases import run_on
 from tests.system.people import Town
 
 FIREWALKER = [sys.executable, "-m", "firewalker.cli"]
@@ -86,6 +90,34 @@ async def test_the_doctor_finds_everything_well_and_a_service_that_is_down(backe
     assert status == 1
     assert re.search(r"no\s+notification service", output)
     await backend.wait_ready()
+
+
+@pytest.mark.requirement("DLV-04")
+async def test_an_event_that_was_set_aside_is_reported_and_replayed(backend: Backend, town: Town) -> None:
+    await town.person()  # there are lanes
+    url = backend.setting("user", "MYSQL_URL")
+    event_id = new_uuid7()
+    payload = bytes(Event(event_id=str(event_id)))
+    insert = """
+        INSERT INTO outbox (destination, event_id, kind, payload, create_time, attempts, set_aside, last_error)
+        VALUES ('step', %s, 'Tested', %s, CURRENT_TIMESTAMP(3), 10, 1, 'EVENT_REFUSED')
+    """
+    await run_on(url, fill(insert, (event_id, payload)))
+    status, output, complaints = await ended(await started(backend, "doctor"))
+    assert status == 1, output + complaints
+    assert re.search(r"no\s+events from user to step", output)
+    status, output, _ = await ended(await started(backend, "outbox"))
+    assert status == 0
+    assert "1 Tested to step: EVENT_REFUSED" in output
+    status, _, complaints = await ended(await started(backend, "outbox", "replay", "nowhere"))
+    assert status == 1
+    assert "nowhere" in complaints
+    status, output, _ = await ended(await started(backend, "outbox", "replay"))
+    assert status == 0
+    assert "step: 1 put back" in output
+    async with asyncio.timeout(10):
+        while await run_on(url, fill("SELECT 1 FROM outbox WHERE event_id = %s", (event_id,))):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize(

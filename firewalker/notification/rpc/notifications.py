@@ -15,14 +15,17 @@ from firewalker.kernel.principal import principal
 from firewalker.notification.domain.notification import Notification
 from firewalker.notification.domain.text import Locale, text_of
 from firewalker.notification.usecases.inbox import Inbox
-from firewalker.runtime.grpc.policy import Caller, Rule
+from firewalker.runtime.grpc.policy import Caller, Priority, Rule
+from firewalker.runtime.grpc.rates import READS
 from firewalker.runtime.page_tokens import PageTokens
 
 
 class NotificationDoor(NotificationServiceBase):
     """The inbox of whoever calls."""
 
-    POLICY: ClassVar[Mapping[str, Rule]] = {"ListNotifications": Rule(Caller.USER)}
+    POLICY: ClassVar[Mapping[str, Rule]] = {
+        "ListNotifications": Rule(Caller.USER, priority=Priority.READ, rate=READS),
+    }
 
     def __init__(self, inbox: Inbox, page_tokens: PageTokens, locale: Locale) -> None:
         self._inbox = inbox

@@ -27,6 +27,10 @@ class Budget:
         self._left -= 1
         return True
 
-    def progress(self) -> None:
-        """Something useful happened: two are given back."""
-        self._left = min(self._burst, self._left + 2)
+    def forfeit(self, amount: float) -> None:
+        """Take *amount*, also of what is yet to come; never more than a whole burst of that."""
+        self._left = max(-self._burst, self._left - amount)
+
+    def progress(self, times: int = 1) -> None:
+        """Something useful happened, so many times: two are given back for each."""
+        self._left = min(self._burst, self._left + 2 * times)

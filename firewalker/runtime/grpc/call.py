@@ -11,15 +11,16 @@ from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
 
 from firewalker.kernel import principal as principals
-from firewalker.kernel.faults import DeadlineExceeded, Fault, MalformedMessage
+from firewalker.kernel.faults import DeadlineExceeded, Fault, MalformedMessage, StreamIdle
 from firewalker.runtime import deadline as deadlines
+from firewalker.runtime.grpc.compression import ACCEPTED, ENCODING, ENCODINGS, GZIP, MIN_BYTES, accepts_gzip, deflate
 from firewalker.runtime.grpc.doors import Method
-from firewalker.runtime.grpc.faults import StreamStalled
+from firewalker.runtime.grpc.faults import AnswerTooLarge, CompressionUnsupported, StreamStalled, StreamTooLong
 from firewalker.runtime.grpc.heads import RequestHead
 from firewalker.runtime.grpc.inbox import Inbox
 from firewalker.runtime.grpc.status import CANCELLED, OK, Outcome, internal, outcome_of
 from firewalker.runtime.grpc.streams import HotStream
-from firewalker.runtime.grpc.wire import ServerConnection
+from firewalker.runtime.grpc.wire import Headers, ServerConnection
 
 if TYPE_CHECKING:
     from firewalker.runtime.grpc.edge import Edge
@@ -33,7 +34,6 @@ END_GRACE_S = 1.0
 _PREFIX = Struct(">BL")
 _CONTENT_TYPE = (b"content-type", b"application/grpc")
 _HEAD = ((b":status", b"200"), _CONTENT_TYPE)
-_ACCEPT_ENCODING = (b"grpc-accept-encoding", b"identity")
 
 
 class Gone(Enum):
@@ -66,12 +66,23 @@ class Call:
         self.principal: principals.Principal | None = None
         self.service: str | None = None
         """Which service calls, on the internal port."""
+        self.placed = 0.0
+        """Since when it holds a place among the calls that run at once (`time.monotonic`); 0 for none."""
         self.head_sent = False
-        self.inbox = Inbox(method.rule.max_message_bytes, self._give_back)
+        packed = head.encoding == GZIP
+        self.inbox = Inbox(method.rule.max_message_bytes, self._give_back, packable=packed)
+        self.head_metadata: Headers = ()
+        """More headers for the answer, in front of its first message; set before that is sent."""
+        self.trailing_metadata: Headers = ()
+        """More trailers for its end."""
+        # As the request, so the answer: who sends gzip has asked for it.
+        self._packs = packed and (not head.accept_encoding or accepts_gzip(head.accept_encoding))
         self._connection = connection
         self._edge = edge
         self._release = release
         self._message_sent = False
+        self._received_messages = 0
+        self._received_bytes = 0
         self._why: Fault | Gone | None = None
         self._stream: HotStream | None = None
         self._task: asyncio.Task[None] | None = None
@@ -100,6 +111,16 @@ class Call:
         """End the call now; the client gets *fault*."""
         self._stop(fault)
 
+    def refuse(self, outcome: Outcome) -> None:
+        """Answer a call that was never started."""
+        self._finish(outcome)
+
+    @property
+    def address(self) -> str:
+        """The address of the client's end of the connection; empty if it has none."""
+        peer = self._connection.get_peer().addr()
+        return str(peer[0]) if isinstance(peer, tuple) else ""
+
     @property
     def done(self) -> bool:
         """Whether the call is over and answered."""
@@ -120,10 +141,45 @@ class Call:
                 if self.method.client_streaming:
                     return None
                 raise MalformedMessage
-            await self.inbox.wait(self.method.rule.idle_s if self.method.streaming else None)
-        if not self.method.client_streaming and self.inbox:
-            raise MalformedMessage
+            await self._wait_for_client()
+        if not self.method.client_streaming:
+            inbox = self.inbox
+            if inbox or inbox.fault is not None or not inbox.ended:
+                await self._one_message_only()
+        else:
+            self._count(len(data))
         return self.method.parse(data)
+
+    async def _wait_for_client(self) -> None:
+        """Wait for something whole from the client, within bounds: it may send a byte now and then (NET-09, NET-20)."""
+        if self.method.client_streaming:
+            await self.inbox.wait(self.method.rule.idle_s)
+            return
+        try:
+            await self.inbox.wait(self.method.rule.body_s)
+        except StreamIdle:
+            raise DeadlineExceeded from None
+
+    def _count(self, size: int) -> None:
+        self._received_messages += 1
+        self._received_bytes += size
+        rule = self.method.rule
+        if self._received_messages > rule.stream_messages or self._received_bytes > rule.stream_bytes:
+            raise StreamTooLong
+
+    async def _one_message_only(self) -> None:
+        """Wait for the client's half-close, which mostly came with the message, so that a second one is no surprise."""
+        inbox = self.inbox
+        while not (inbox.ended or inbox or inbox.fault is not None):
+            await self._wait_for_client()
+        if inbox.take() is not None:
+            raise MalformedMessage
+
+    def compress_answers(self) -> bool:
+        """From here on compress what is sent, if the client takes gzip; returns whether it does. Before the first message."""
+        if not self.head_sent:
+            self._packs = accepts_gzip(self.head.accept_encoding)
+        return self._packs
 
     def __aiter__(self) -> "Call":
         return self
@@ -134,21 +190,25 @@ class Call:
             raise StopAsyncIteration
         return message
 
-    async def send_message(self, message: Any) -> None:
+    async def send_message(self, message: Any, *, plain: bool = False) -> None:
         """Send *message*, of either codec or already serialised, after what was sent before.
 
-        Returns when the frames are queued; waits while the client does not read.
+        Returns when the frames are queued; waits while the client does not read. *plain* leaves it uncompressed.
 
         Raises:
+            AnswerTooLarge: It is over the rule's `max_answer_bytes`.
             StreamStalled: The client took nothing for 15 s.
         """
         data = message if type(message) is bytes else message.SerializeToString()
         if not self.method.server_streaming and self._message_sent:
             raise RuntimeError("a unary call has one answer")
+        if len(data) > self.method.rule.max_answer_bytes:
+            raise AnswerTooLarge
         if not self.head_sent:
             self._send_head()
         self._message_sent = True
-        framed = _PREFIX.pack(0, len(data)) + data
+        packed = deflate(data) if self._packs and not plain and len(data) >= MIN_BYTES else None
+        framed = _PREFIX.pack(0, len(data)) + data if packed is None else _PREFIX.pack(1, len(packed)) + packed
         connection = self._connection
         if (
             connection.write_ready.is_set()
@@ -167,9 +227,13 @@ class Call:
             return
         outcome = OK
         try:
+            if self.head.encoding:
+                self._require_known_encoding()
             self._edge.admit(self)
             principals.current.set(self.principal)
             deadlines.current.set(self.deadline)
+            if self._edge.rates is not None:
+                await self._edge.rates.spend(self)
             await self._serve()
             if self._why is not None:
                 outcome = self._outcome_of_end()
@@ -181,11 +245,15 @@ class Call:
             outcome = self._outcome_of_bug(error) if self._why is None else self._outcome_of_end()
         self._finish(outcome)
 
+    def _require_known_encoding(self) -> None:
+        if self.head.encoding not in ENCODINGS:
+            raise CompressionUnsupported
+
     async def _serve(self) -> None:
         """Run the door's method under the deadline; a stream also under what may end it early."""
         timer = None
         if self.deadline is not None:
-            timer = asyncio.get_running_loop().call_at(self.deadline, self._stop, DeadlineExceeded())
+            timer = asyncio.get_running_loop().call_at(self.deadline, self._run_out)
         unwatch = self._edge.watch(self) if self.method.streaming else None
         try:
             await self.method.serve(self)
@@ -196,6 +264,9 @@ class Call:
                 timer.cancel()
             if unwatch is not None:
                 unwatch()
+
+    def _run_out(self) -> None:
+        self._stop(DeadlineExceeded())
 
     def _stop(self, why: Fault | Gone) -> None:
         if self._done or (self._why is not None and why is not Gone.CLIENT):
@@ -225,7 +296,10 @@ class Call:
 
     def _send_head(self) -> None:
         self.head_sent = True
-        self._connection.write_headers(self.id, (*_HEAD, (b"x-request-id", self.request_id.encode())), end=False)
+        head: Headers = (*_HEAD, (b"x-request-id", self.request_id.encode()), *self.head_metadata)
+        if self._packs:
+            head = (*head, ENCODING, ACCEPTED)
+        self._connection.write_headers(self.id, head, end=False)
 
     def _finish(self, outcome: Outcome) -> None:
         if self._done:
@@ -242,11 +316,12 @@ class Call:
     def _send_trailers(self, outcome: Outcome) -> None:
         connection = self._connection
         if self.head_sent:
-            connection.write_headers(self.id, outcome.headers, end=True)
+            connection.write_headers(self.id, (*outcome.headers, *self.trailing_metadata), end=True)
         else:
             head = (*_HEAD, (b"x-request-id", self.request_id.encode()))
-            extra = (_ACCEPT_ENCODING,) if outcome.reason == "COMPRESSION_UNSUPPORTED" else ()
-            connection.write_headers(self.id, (*head, *extra, *outcome.headers), end=True)
+            extra = (ACCEPTED,) if outcome.reason == CompressionUnsupported.reason else ()
+            trailing = (*self.head_metadata, *self.trailing_metadata)
+            connection.write_headers(self.id, (*head, *extra, *outcome.headers, *trailing), end=True)
             self.head_sent = True
         if not self.inbox.ended and self.id in connection.h2.streams:
             # The client may stop sending: nobody reads on (RFC 9113, 8.1).

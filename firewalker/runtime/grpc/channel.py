@@ -1,7 +1,9 @@
-"""Calls to the other services of this backend: one connection each, kept or made again, errors as faults."""
+"""Calls to the other services of this backend: credential, deadline, errors as faults.
+
+The connections are `links.py`'s, repeats `repeating.py`'s.
+"""
 
 import asyncio
-import random
 from collections.abc import Callable
 from functools import lru_cache
 from types import TracebackType
@@ -23,20 +25,18 @@ from multidict import MultiDict
 from firewalker.kernel.faults import DeadlineExceeded
 from firewalker.runtime import deadline
 from firewalker.runtime.grpc import pins
+from firewalker.runtime.grpc.client_stream import ClientConnection, MessageStream
 from firewalker.runtime.grpc.faults import ServiceUnavailable
 from firewalker.runtime.grpc.h2state import HardenedH2
+from firewalker.runtime.grpc.links import Link, Links
 from firewalker.runtime.grpc.messages import internal_descriptors
-from firewalker.runtime.grpc.wire import ServerConnection
+from firewalker.runtime.grpc.repeating import NeverBegan, RepeatedOnce, cancellations, take_back
 
 CALL_S = 5.0
 """Longest call where neither the caller nor the present deadline says less."""
 
 MARGIN_S = 0.02
 """Taken off an onward deadline, so that this side still has time to answer (conventions.md, after boulder)."""
-
-_CONNECT_S = 2.0
-_BACKOFF_S = 0.1
-_MAX_BACKOFF_S = 3.0
 
 
 class CallRefused(Exception):
@@ -53,23 +53,26 @@ class CallRefused(Exception):
 class InternalChannel(grpclib.client.Channel):
     """A channel to *address* (`host:port` of an internal port) for the generated betterproto2 stubs.
 
+    Several addresses, separated by commas, are processes of one service: calls go to them in turn, past those that are away.
+
     Every call carries this service's credential and a deadline: the present call's less 20 ms, at most 5 s unless
     the caller gives a timeout. It raises ServiceUnavailable where the service cannot be reached or goes away,
-    DeadlineExceeded, and CallRefused for any other answer that is not OK. Connects with the first call, again after the
+    DeadlineExceeded, and CallRefused for any other answer that is not OK. What the service never began is made once more.
+    Connects with the first call, again after the
     connection is lost, and then not more often than a growing delay allows: calls in between fail at once.
     """
 
-    def __init__(self, address: str, service_token: str) -> None:
+    def __init__(self, address: str, service_token: str, *, compress: bool = False) -> None:
+        """With *compress* requests are sent as gzip, and the service then answers so; for links where bytes cost."""
         pins.check()
-        host, _, port = address.rpartition(":")
+        places = [_host_and_port(place) for place in address.split(",")]
         super().__init__(
-            host.strip("[]"),
-            int(port),
+            *places[0],
             config=Configuration(_keepalive_time=120.0, _keepalive_timeout=20.0, _http2_max_pings_without_data=0),
         )
+        self._packs = compress
         self._credential = ("authorization", f"Bearer {service_token}")
-        self._failures = 0
-        self._not_before = 0.0
+        self._links = Links([Link(host, port, self._protocol_factory) for host, port in places])
 
     def request(self, name: str, cardinality: Any, request_type: Any, reply_type: Any, **options: Any) -> Any:
         """A call about to be made; used by the stubs."""
@@ -89,43 +92,40 @@ class InternalChannel(grpclib.client.Channel):
             cardinality,
             request_type,
             reply_type,
-            codec=_codec(name),
+            codec=self.codec(name),
             status_details_codec=self._status_details_codec,
             dispatch=self.__dispatch__,
             deadline=Deadline.from_timeout(max(0.0, limit_s)),
         )
 
+    def codec(self, name: str) -> ProtoCodec:
+        """What reads and writes the messages of a method."""
+        return _codec(name)
+
     def close(self) -> None:
         """Close the connection; calls under way get ServiceUnavailable. A later call connects anew."""
-        if self._protocol is not None:
-            self._protocol.processor.close()
-            self._protocol = None
+        self._links.close()
 
     def _protocol_factory(self) -> H2Protocol:
-        return _Protocol(grpclib.client.Handler(), self._config, self._h2_config)
-
-    async def _create_connection(self) -> H2Protocol:
-        now = self._loop.time()
-        if now < self._not_before:
-            raise ServiceUnavailable
-        try:
-            async with asyncio.timeout(_CONNECT_S):
-                protocol = await super()._create_connection()
-        except OSError as error:  # TimeoutError is one
-            self._failures += 1
-            delay_s = min(_MAX_BACKOFF_S, _BACKOFF_S * 2.0 ** (self._failures - 1))
-            self._not_before = self._loop.time() + delay_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
-            raise ServiceUnavailable from error
-        self._failures = 0
+        protocol = _Protocol(grpclib.client.Handler(), self._config, self._h2_config)
+        protocol.packs = self._packs
         return protocol
 
+    async def __connect__(self) -> H2Protocol:
+        return await self._links.protocol()
 
-class _Stream(grpclib.client.Stream[Any, Any]):
+    @property
+    def _connected(self) -> bool:
+        return any(link.protocol is not None for link in self._links.links)
+
+
+class _Stream(RepeatedOnce, MessageStream):
     """A call whose ends are faults."""
 
     async def __aenter__(self) -> Self:
         if self._deadline is not None and self._deadline.time_remaining() <= 0:
             raise DeadlineExceeded
+        self._cancellations = cancellations()
         await super().__aenter__()
         return self
 
@@ -140,10 +140,17 @@ class _Stream(grpclib.client.Stream[Any, Any]):
             if not self._send_request_done and self._wrapper_ctx is not None:
                 self._wrapper_ctx.__exit__(None, None, None)
         if error is not None:
+            if not isinstance(error, asyncio.CancelledError):
+                take_back(self._wrapper, self._cancellations)
             translated = _translate(error)
             if translated is not error:
                 raise translated from error
             raise error
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, _, port = address.strip().rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def _translate(error: BaseException) -> BaseException:
@@ -168,13 +175,17 @@ def _reason(error: GRPCError) -> str:
 class _Protocol(H2Protocol):
     """grpclib's client protocol with a state that survives a GOAWAY."""
 
+    connection: ClientConnection
+    packs = False
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         h2 = HardenedH2(config=self.h2_config)
         h2.initiate_connection()
         grow = self.config.http2_connection_window_size - h2.local_settings.initial_window_size
         if grow > 0:
             h2.increment_flow_control_window(grow)
-        self.connection = ServerConnection(h2, cast("asyncio.Transport", transport), config=self.config)
+        self.connection = ClientConnection(h2, cast("asyncio.Transport", transport), config=self.config)
+        self.connection.packs = self.packs
         self.connection.flush()
         self.connection.initialize()
         self.processor = _Processor(self.handler, self.connection)
@@ -189,6 +200,12 @@ class _Processor(EventsProcessor):
         if event.__class__ in getattr(self, "processors", {}):
             super().process(event)
 
+    def process_stream_reset(self, event: Any) -> None:
+        stream = self.streams.get(event.stream_id)
+        if stream is not None and event.remote_reset and event.error_code == ErrorCodes.REFUSED_STREAM:
+            _end_unbegun(stream, "the server refused this call")
+        super().process_stream_reset(event)
+
     def process_connection_terminated(self, event: Any) -> None:
         # New calls open a new connection from here on: the channel looks at this flag of the handler.
         self.handler.close()
@@ -198,7 +215,7 @@ class _Processor(EventsProcessor):
             return
         for stream_id, stream in list(self.streams.items()):
             if stream_id > event.last_stream_id:
-                stream.__terminated__("the server did not take this call")
+                _end_unbegun(stream, "the server did not take this call")
         self._close_if_left()
 
     def register(self, stream: Any) -> Callable[[], None]:
@@ -214,6 +231,13 @@ class _Processor(EventsProcessor):
     def _close_if_left(self) -> None:
         if not self.streams and not self.connection.is_closing():
             self.close("left")
+
+
+def _end_unbegun(stream: Any, reason: str) -> None:
+    """As `__terminated__`, which would tell no more than that the stream is over. Only the first end counts."""
+    if stream.wrapper is not None and stream.wrapper._error is None:  # noqa: SLF001 - pinned
+        stream.wrapper.cancel(NeverBegan(reason))
+        stream.wrapper = None
 
 
 class _GateCodec(ProtoCodec):

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
+from grpclib.const import Status
 
 from firewalker.kernel.clock import Clock, SystemClock
 from firewalker.kernel.faults import (
@@ -24,17 +25,22 @@ from firewalker.kernel.faults import (
     Violation,
 )
 from firewalker.kernel.principal import Principal
+from firewalker.runtime.grpc.admission import Admission
 from firewalker.runtime.grpc.credentials import ServiceCredentials
 from firewalker.runtime.grpc.heads import read_timeout
 from firewalker.runtime.grpc.measures import MEASURES, CallMeasures
 from firewalker.runtime.grpc.policy import Caller, Rule
-from firewalker.runtime.grpc.status import Outcome
+from firewalker.runtime.grpc.rates import CallRates
+from firewalker.runtime.grpc.status import OK, Outcome
 from firewalker.runtime.tokens import AccessTokens
 
 if TYPE_CHECKING:
     from firewalker.runtime.grpc.call import Call
 
 _BEARER = b"bearer "
+
+_ROUTINE = "/grpc."
+"""Health and reflection; their calls are logged at DEBUG."""
 
 
 class Revocations(Protocol):
@@ -58,8 +64,13 @@ class Edge:
         services: ServiceCredentials | None = None,
         clock: Clock | None = None,
         measures: CallMeasures = MEASURES,
+        admission: Admission | None = None,
+        rates: CallRates | None = None,
     ) -> None:
-        """Without *tokens* no method may ask for a user, without *services* none for a service."""
+        """Without *tokens* no method may ask for a user, without *services* none for a service.
+
+        Without *admission* any number of calls runs at once, without *rates* anybody may call as often as they like.
+        """
         self._tokens = tokens
         self._revocations = revocations
         self._services = services
@@ -68,6 +79,8 @@ class Edge:
         self._id_number = itertools.count(1)
         self._log = structlog.get_logger("firewalker.grpc").bind()
         self.measures = measures
+        self.rates = rates
+        self._admission = admission
 
     def can_admit(self, caller: Caller) -> bool:
         """Whether calls of that kind can be told from others here; the server does not start otherwise."""
@@ -80,6 +93,13 @@ class Edge:
     def new_request_id(self) -> str:
         """An id for a call that came without one; unique among processes, for looking up in logs."""
         return f"{self._id_prefix}-{next(self._id_number):x}"
+
+    def begin(self, call: "Call") -> None:
+        """Start *call* now or when there is room, or refuse it."""
+        if self._admission is None:
+            call.start()
+        else:
+            self._admission.enter(call)
 
     def admit(self, call: "Call") -> None:
         """Judge a call before its door sees it; fills in its deadline and who calls.
@@ -117,13 +137,21 @@ class Edge:
 
     def record(self, call: "Call", outcome: Outcome) -> None:
         """Account for a call that has ended."""
-        seconds = monotonic() - call.started
+        now = monotonic()
+        seconds = now - call.started
+        if call.placed and self._admission is not None:
+            # What was refused was quick, and a client that left says nothing: neither tells how long calls take.
+            served = outcome is OK or outcome.status is Status.DEADLINE_EXCEEDED
+            self._admission.leave(call, now - call.placed, served=served)
         method = call.method
-        self.measures.ended(method.path, outcome.status.name, outcome.reason, None if method.streaming else seconds)
-        self._log.info(
+        status = outcome.status.name
+        self.measures.ended(method.path, status, outcome.reason, None if method.streaming else seconds)
+        # Balancers and supervisors ask for health all day long.
+        log = self._log.debug if method.path.startswith(_ROUTINE) else self._log.info
+        log(
             "call",
             method=method.path,
-            status=outcome.status.name,
+            status=status,
             reason=outcome.reason,
             ms=round(seconds * 1000, 2),
             request_id=call.request_id,

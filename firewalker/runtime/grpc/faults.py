@@ -4,11 +4,19 @@ from firewalker.kernel.faults import Fault, Kind
 
 
 class CompressionUnsupported(Fault):
-    """A message came compressed; only `identity` is taken."""
+    """The client's `grpc-encoding` is unknown here; the answer's `grpc-accept-encoding` tells what is taken."""
 
     kind = Kind.UNSUPPORTED
     reason = "COMPRESSION_UNSUPPORTED"
-    message = "Compressed messages are not supported."
+    message = "The only compression of messages supported is gzip."
+
+
+class AnswerTooLarge(Fault):
+    """The answer is larger than its method may give: ask for less at once."""
+
+    kind = Kind.EXHAUSTED
+    reason = "ANSWER_TOO_LARGE"
+    message = "The answer is too large; ask for less at once."
 
 
 class MethodNotFound(Fault):
@@ -25,6 +33,14 @@ class StreamStalled(Fault):
     kind = Kind.EXHAUSTED
     reason = "STREAM_STALLED"
     message = "The stream was not read for too long."
+
+
+class StreamTooLong(Fault):
+    """The client sent as much as one stream may carry. What was acknowledged stays; the rest goes into a new stream."""
+
+    kind = Kind.EXHAUSTED
+    reason = "STREAM_TOO_LONG"
+    message = "The stream has carried as much as it may; open a new one."
 
 
 class ServiceUnavailable(Fault):

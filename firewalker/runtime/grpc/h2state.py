@@ -8,16 +8,36 @@ from typing import Any
 
 import hpack.hpack
 from h2.config import H2Configuration
-from h2.connection import H2Connection
+from h2.connection import AllowedStreamIDs, ConnectionInputs, ConnectionState, H2Connection, H2ConnectionStateMachine
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, Event
 from h2.exceptions import StreamClosedError, StreamIDTooLowError
+from h2.settings import SettingCodes
+from h2.stream import H2Stream
 from hpack.hpack import Decoder
 from hyperframe.frame import Frame, GoAwayFrame, RstStreamFrame
+
+from firewalker.runtime.grpc.fragments import BoundedFrameBuffer
+from firewalker.runtime.grpc.h2streams import IsolatedStream
+from firewalker.runtime.grpc.limits import Limits
 
 
 class HardenedH2(H2Connection):
     """h2 for both sides of a connection."""
+
+    MAX_CLOSED_STREAMS = 1_024
+    """How many ended streams are remembered, and why they ended. h2's own figure, 65 536, is 6 MiB a connection."""
+
+    silent = 0
+    """Frames so far that meant nothing to anybody: those of streams that are over. A flood of them is one, too."""
+
+    def bound(self, limits: Limits) -> None:
+        """Take no more from the peer than a server's *limits* allow. Before anything was received or sent."""
+        self.local_settings[SettingCodes.MAX_CONCURRENT_STREAMS] = limits.streams
+        self.local_settings[SettingCodes.MAX_HEADER_LIST_SIZE] = limits.header_list_bytes
+        self.local_settings.acknowledge()
+        self.decoder.max_header_list_size = limits.header_list_bytes
+        self.incoming_buffer = BoundedFrameBuffer(limits)
 
     @property
     def open_inbound_streams(self) -> int:
@@ -27,11 +47,30 @@ class HardenedH2(H2Connection):
         """
         return min(super().open_inbound_streams, self.local_settings.max_concurrent_streams - 1)
 
-    def queue_goaway(self, last_stream: int, code: ErrorCodes) -> None:
+    def _receive_frame(self, frame: Frame) -> list[Event]:
+        events: list[Event] = super()._receive_frame(frame)
+        if not events:
+            self.silent += 1
+        return events
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a frame or a header block of the peer has begun and not ended."""
+        buffer = self.incoming_buffer
+        return bool(buffer._data or buffer._headers_buffer)  # noqa: SLF001 - pinned
+
+    def _begin_new_stream(self, stream_id: int, allowed_ids: AllowedStreamIDs) -> H2Stream:
+        stream = super()._begin_new_stream(stream_id, allowed_ids)
+        if stream_id % 2 and not self.config.client_side:
+            stream.__class__ = IsolatedStream
+        return stream
+
+    def queue_goaway(self, last_stream: int, code: ErrorCodes, debug: bytes = b"") -> None:
         """Queue a GOAWAY and stay able to send: h2 itself would count the connection as closed (README, D8)."""
         frame = GoAwayFrame(0)
         frame.last_stream_id = last_stream
         frame.error_code = code
+        frame.additional_data = debug
         self._prepare_for_sending([frame])
 
     def _receive_goaway_frame(self, frame: GoAwayFrame) -> tuple[list[Frame], list[Event]]:
@@ -50,8 +89,27 @@ class HardenedH2(H2Connection):
 _FORGET_EVERY = 64
 
 
+_STEADY = tuple(
+    given
+    for (state, given), effect in H2ConnectionStateMachine._transitions.items()  # noqa: SLF001 - pinned
+    if state is ConnectionState.SERVER_OPEN and effect == (None, ConnectionState.SERVER_OPEN)
+)
+"""What an open server connection may receive or send and stay one."""
+
+
+class SteadyState(H2ConnectionStateMachine):
+    """h2's state of a connection, without its table where that changes nothing: for nearly every frame."""
+
+    def process_input(self, input_: ConnectionInputs) -> list[Event]:
+        """Take a frame's kind into account."""
+        if self.state is ConnectionState.SERVER_OPEN and input_ in _STEADY:
+            return []
+        events: list[Event] = super().process_input(input_)
+        return events
+
+
 class FastH2(HardenedH2):
-    """The same, without what costs much and brings nothing here (README, T1 to T4)."""
+    """The same, without what costs much and brings nothing here (README, T1 to T5)."""
 
     _requests = 0
 
@@ -59,6 +117,7 @@ class FastH2(HardenedH2):
         super().__init__(config)
         limit = self.decoder.max_header_list_size
         self.decoder = RememberingDecoder()
+        self.state_machine = SteadyState()
         self.decoder.max_header_list_size = limit
 
     @property
@@ -72,9 +131,13 @@ class FastH2(HardenedH2):
         try:
             frames, events = self._frame_dispatch_table[frame.__class__](frame)
         except (StreamClosedError, StreamIDTooLowError) as error:
-            return self._receive_late(error)
+            late = self._receive_late(error)
+            self.silent += not late
+            return late
         if frames:
             self._prepare_for_sending(frames)
+        if not events:
+            self.silent += 1
         found: list[Event] = events
         return found
 

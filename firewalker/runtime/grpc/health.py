@@ -8,10 +8,15 @@ from grpc_health.v1 import health_pb2
 
 from firewalker.kernel.faults import Fault, Kind
 from firewalker.runtime.grpc.messages import DescriptorSet
-from firewalker.runtime.grpc.policy import Caller, Rule
+from firewalker.runtime.grpc.policy import Caller, Priority, Rule
 from firewalker.runtime.grpc.streams import HotStream
 
-_PUBLIC = Rule(Caller.PUBLIC, max_message_bytes=1024)
+_PUBLIC = Rule(Caller.PUBLIC, max_message_bytes=1024, priority=Priority.HEALTH)
+
+
+LIVE = "live"
+"""Asked for under this name, health says whether the process answers at all, and nothing else: MySQL being away, or a
+drain, is no reason to kill it (NET-40). Whether to send it calls is asked under `""` or a service's name."""
 
 
 class ServiceUnknown(Fault):
@@ -30,8 +35,8 @@ class Health:
     DESCRIPTORS: ClassVar = DescriptorSet.of_modules(health_pb2.DESCRIPTOR)
 
     def __init__(self, services: Iterable[str] = ()) -> None:
-        """Nothing is served until `set` says so."""
-        self._serving: dict[str, bool] = dict.fromkeys(("", *services), False)
+        """Nothing is served until `set` says so; alive is whoever can say it."""
+        self._serving: dict[str, bool] = dict.fromkeys(("", *services), False) | {LIVE: True}
         self._changed = asyncio.Event()
 
     def add(self, services: Iterable[str]) -> None:
@@ -42,7 +47,7 @@ class Health:
     def set(self, serving: bool, service: str | None = None) -> None:  # noqa: FBT001 - reads as health.set(True)
         """Switch one service, or all of them and the whole; watchers learn of it at once."""
         for name in self._serving if service is None else (service,):
-            self._serving[name] = serving
+            self._serving[name] = serving or name == LIVE
         self._changed.set()
         self._changed = asyncio.Event()
 

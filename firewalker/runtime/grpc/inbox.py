@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from firewalker.kernel.faults import Fault, MalformedMessage, MessageTooLarge, StreamIdle
-from firewalker.runtime.grpc.faults import CompressionUnsupported
+from firewalker.runtime.grpc.compression import Packed, inflate
 
 PREFIX_BYTES = 5
 """A flag and a length stand before each message."""
@@ -21,14 +21,31 @@ _CREDIT_BYTES = 16_384
 class Inbox:
     """The messages of one stream, oldest first. One reader."""
 
-    __slots__ = ("_credit", "_give_back", "_held", "_limit", "_messages", "_partial", "_waiter", "ended", "fault")
+    __slots__ = (
+        "_credit",
+        "_give_back",
+        "_held",
+        "_limit",
+        "_messages",
+        "_packable",
+        "_partial",
+        "_waiter",
+        "ended",
+        "fault",
+        "unpacked",
+    )
 
-    def __init__(self, limit: int, give_back: Callable[[int], None]) -> None:
-        """*limit* is the largest message in bytes; *give_back* reopens the sender's window by so many bytes."""
+    def __init__(self, limit: int, give_back: Callable[[int], None], *, packable: bool = False) -> None:
+        """*limit* is the largest message in bytes, as it comes and inflated; *give_back* reopens the sender's window by
+        so many bytes. *packable* says that the client has announced gzip, so that messages may be flagged as compressed.
+        """
         self.ended = False
         """Whether the client has half-closed: nothing more comes."""
         self.fault: Fault | None = None
         """Why nothing more is taken."""
+        self.unpacked = 0
+        """How many messages came compressed."""
+        self._packable = packable
         self._limit = limit
         self._give_back = give_back
         self._messages: deque[bytes] = deque()
@@ -37,11 +54,12 @@ class Inbox:
         self._credit = 0
         self._waiter: asyncio.Future[None] | None = None
 
-    def add(self, data: bytes, size: int) -> None:
-        """Take the content of a DATA frame that used *size* bytes of the window."""
+    def add(self, data: bytes, size: int) -> bool:
+        """Take the content of a DATA frame that used *size* bytes of the window; returns whether it made a message whole."""
         if self.fault is not None:
             self._give(size)
-            return
+            return False
+        waiting = len(self._messages)
         whole = len(data) - PREFIX_BYTES
         if (
             not self._partial
@@ -54,6 +72,7 @@ class Inbox:
         else:
             self._cut(data, size)
         self._wake()
+        return len(self._messages) > waiting
 
     def end(self) -> None:
         """The client has half-closed."""
@@ -69,7 +88,8 @@ class Inbox:
     def take(self) -> bytes | None:
         """The next message if it is there already.
 
-        Raises the fault that ended the stream once all messages before it are taken.
+        Raises the fault that ended the stream once all messages before it are taken; a compressed message that inflates
+        to too much, or to nothing that can be read, ends it here.
         """
         if not self._messages:
             if self.fault is not None:
@@ -82,7 +102,7 @@ class Inbox:
         if self._credit >= _CREDIT_BYTES:
             self._give(self._credit)
             self._credit = 0
-        return message
+        return self._unpack(message) if type(message) is Packed else message
 
     async def wait(self, idle_s: float | None) -> None:
         """Return when `take` may have something new, or the stream has ended.
@@ -109,6 +129,8 @@ class Inbox:
         left, self._held, self._credit = self._held + self._credit, 0, 0
         self._messages.clear()
         self._partial.clear()
+        # It leads back to the call: a circle would leave every call to the garbage collector.
+        self._give_back = _to_nobody
         return left
 
     def _cut(self, data: bytes, size: int) -> None:
@@ -116,8 +138,9 @@ class Inbox:
         position = 0
         while self.fault is None and len(self._partial) - position >= PREFIX_BYTES:
             length = int.from_bytes(self._partial[position + 1 : position + PREFIX_BYTES], "big")
-            if self._partial[position]:
-                self.fault = CompressionUnsupported()
+            flag = self._partial[position]
+            if flag and not (flag == 1 and self._packable):
+                self.fault = MalformedMessage()
             elif length > self._limit:
                 self.fault = MessageTooLarge()
             elif len(self._partial) - position - PREFIX_BYTES < length:
@@ -125,7 +148,8 @@ class Inbox:
             else:
                 start = position + PREFIX_BYTES
                 position = start + length
-                self._messages.append(bytes(self._partial[start:position]))
+                kept = self._partial[start:position]
+                self._messages.append(Packed(kept) if flag else bytes(kept))
         if self.fault is not None:
             self._partial.clear()
             self._give(size)
@@ -136,13 +160,28 @@ class Inbox:
         self._held += size - unfinished
         self._give(unfinished)
 
+    def _unpack(self, message: Packed) -> bytes:
+        self.unpacked += 1
+        try:
+            return inflate(message, self._limit)
+        except Fault as fault:
+            self.fault = fault
+            self._messages.clear()
+            raise
+
     def _give(self, size: int) -> None:
         if size:
             self._give_back(size)
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
+        # Not for parts of a message: who waits counts the time until it is whole.
+        whole = self._messages or self.ended or self.fault is not None
+        if whole and self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+def _to_nobody(size: int) -> None:
+    """The stream is over: its window is the connection's business."""
 
 
 def _give_up(waiter: asyncio.Future[None]) -> None:

@@ -5,9 +5,10 @@ from importlib.metadata import version
 
 import grpclib.client
 import grpclib.protocol
+import grpclib.utils
 import hpack.hpack
 from h2.config import H2Configuration
-from h2.connection import ConnectionState, H2Connection
+from h2.connection import ConnectionState, H2Connection, H2ConnectionStateMachine
 from h2.exceptions import StreamClosedError
 from h2.stream import H2Stream, StreamInputs
 
@@ -15,6 +16,8 @@ GRPCLIB_VERSION = "0.4.9"
 """The only version this layer was tried with."""
 
 _H2_NAMES = (
+    "_begin_new_stream",
+    "MAX_CLOSED_STREAMS",
     "_data_to_send",
     "_frame_dispatch_table",
     "_prepare_for_sending",
@@ -34,7 +37,8 @@ _GRPCLIB_NAMES = {
     grpclib.protocol.Connection: ("feed", "ack", "flush", "pause_writing", "resume_writing", "is_closing"),
     grpclib.protocol.EventsProcessor: ("register", "process", "process_stream_reset", "process_connection_terminated"),
     grpclib.client.Channel: ("__connect__", "_create_connection", "_protocol_factory", "request"),
-    grpclib.client.Stream: ("send_request", "recv_trailing_metadata", "__aexit__"),
+    grpclib.client.Stream: ("send_request", "recv_initial_metadata", "recv_trailing_metadata", "__aexit__"),
+    grpclib.utils.Wrapper: ("_error", "cancel", "cancel_failed"),
 }
 
 
@@ -55,11 +59,12 @@ def check() -> None:
         (connection.encoder, ("table_size_changes",)),
         (connection.decoder, ("header_table", "max_header_list_size")),
         (connection.decoder.header_table, ("dynamic_entries", "maxsize")),
-        (connection.incoming_buffer, ("_data",)),
-        (stream, ("outbound_flow_control_window", "state_machine")),
+        (connection.incoming_buffer, ("_data", "_headers_buffer", "_update_header_buffer")),
+        (stream, ("_initialize_content_length", "outbound_flow_control_window", "receive_data", "state_machine")),
         (StreamClosedError(1), ("_events", "error_code")),
         (StreamInputs, ("SEND_HEADERS", "SEND_DATA", "SEND_END_STREAM")),
         (ConnectionState, ("SERVER_OPEN", "CLOSED")),
+        (H2ConnectionStateMachine, ("_transitions", "process_input")),
         (hpack.hpack, ("log",)),
         *_GRPCLIB_NAMES.items(),
     ):

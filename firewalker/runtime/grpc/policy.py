@@ -1,7 +1,9 @@
 """Who may call a method, and within which bounds. Every method has an entry: a door with a missing one never starts."""
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, IntEnum
+
+from firewalker.runtime.rate_limits import Rate
 
 
 class Caller(Enum):
@@ -15,6 +17,21 @@ class Caller(Enum):
     """Another service of this backend, by its credential; only on the internal port."""
 
 
+class Priority(IntEnum):
+    """What goes first when not everything can be done (NET-31). The lower the number, the more it matters."""
+
+    HEALTH = 0
+    """Never refused, never waits: a process that cannot say it is alive would be restarted in the middle of a rush."""
+    SIGN_IN = 1
+    """Keeping people signed in: without it they can do nothing, and come back all at once with their passwords."""
+    UPLOAD = 2
+    """Readings. Devices keep and repeat them, so each one refused comes again."""
+    READ = 3
+    """What somebody looks at now."""
+    OTHER = 4
+    """What can as well happen a second later: exports, changes of settings, calls between services."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """The bounds of one method."""
@@ -25,9 +42,25 @@ class Rule:
     """Most seconds that a unary call may take; a client's shorter deadline wins (NET-30). Streams have only the client's."""
     max_message_bytes: int = 65_536
     """Largest message taken, in bytes, before the five bytes of its prefix (NET-01)."""
+    max_answer_bytes: int = 4_194_304
+    """Largest message given, in bytes before compression; what clients of gRPC take unless told otherwise (NET-01)."""
     idle_s: float = 300.0
     """Longest wait for the next message of a client stream, in seconds (the contract's 5 minutes)."""
+    body_s: float = 10.0
+    """Longest wait for the one message of any other call, in seconds; its deadline may be shorter (NET-09)."""
+    stream_messages: int = 100_000
+    """Most messages that a client stream may bring; more than one each 10 ms for as long as an access token lasts (NET-20)."""
+    stream_bytes: int = 268_435_456
+    """The same in bytes, together."""
+
+    priority: Priority = Priority.OTHER
+    """How much it matters under overload."""
+    rate: Rate | None = None
+    """How often one user may call methods of its class; where nobody is signed in, how often one address may (NET-34)."""
 
     def __post_init__(self) -> None:
-        if self.deadline_s <= 0 or self.idle_s <= 0 or self.max_message_bytes <= 0:
+        if (
+            min(self.deadline_s, self.idle_s, self.body_s, self.stream_messages, self.stream_bytes) <= 0
+            or min(self.max_message_bytes, self.max_answer_bytes) <= 0
+        ):
             raise ValueError(f"bounds must be positive: {self}")

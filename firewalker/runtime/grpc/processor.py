@@ -5,6 +5,7 @@ Bytes and time-outs are `protocol.py`'s. What is repaired here of grpclib's prot
 
 import asyncio
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any, cast
 
 from grpclib.protocol import AbstractHandler, EventsProcessor
@@ -18,9 +19,10 @@ from firewalker.runtime.grpc.call import Call
 from firewalker.runtime.grpc.doors import Method
 from firewalker.runtime.grpc.edge import Edge
 from firewalker.runtime.grpc.faults import MethodNotFound
-from firewalker.runtime.grpc.heads import MalformedHead, NotGrpc, RequestHead
+from firewalker.runtime.grpc.heads import MalformedHead, NotGrpc, RequestHead, are_trailers
 from firewalker.runtime.grpc.limits import Limits
 from firewalker.runtime.grpc.measures import UNKNOWN_METHOD
+from firewalker.runtime.grpc.pings import PingPolicy
 from firewalker.runtime.grpc.status import encode_message, outcome_of
 from firewalker.runtime.grpc.wire import ServerConnection
 
@@ -28,6 +30,8 @@ _ALL_STREAMS = 2**31 - 1
 _ROUND_TRIP_S = 1.0
 """How long a draining connection waits for the answer to its ping before it assumes one round trip has passed."""
 _DRAIN_PING = b"draining"
+_CRUMB_BYTES = 256
+"""DATA frames below this that complete no message count as control frames: a message in crumbs costs as many of them."""
 
 
 class Nothing(AbstractHandler):
@@ -62,8 +66,15 @@ class CallsProcessor(EventsProcessor):
         self._limits = limits
         self._unanswered = Budget(limits.unanswered_burst, limits.unanswered_per_s)
         self._control = Budget(limits.control_burst, limits.control_per_s)
+        self._pings = PingPolicy(limits.ping_interval_s)
+        self._sent_seen = 0
+        self._silent_seen = 0
         self._forgiven = 0
         self._last_stream: int | None = None
+        self.quiet_since: float | None = monotonic()
+        """Since when no call is open, in seconds of `time.monotonic`; None while there are calls."""
+        self.on_abuse: Callable[[], None] = _nothing
+        """Called when the connection is ended for what the client did."""
         self.on_leave: Callable[[], None] = _nothing
         """Called when nothing more will be sent: the protocol says so to the peer and waits for it a little."""
         self.on_close: Callable[[], None] = _nothing
@@ -89,6 +100,7 @@ class CallsProcessor(EventsProcessor):
             return
         if len(self.streams) >= self._limits.streams:
             self._edge.measures.connection("stream_refused")
+            self._spend_unanswered()
             self._reset(stream_id, ErrorCodes.REFUSED_STREAM)
             return
         try:
@@ -109,21 +121,22 @@ class CallsProcessor(EventsProcessor):
             return
         call = Call(stream_id, head, method, connection=self.connection, edge=self._edge, release=self._release)
         self.streams[stream_id] = call
-        call.start()
+        self.quiet_since = None
+        self._edge.begin(call)
 
     def process_data_received(self, event: DataReceived) -> None:
         """Hand bytes to their call."""
         call = self.streams.get(event.stream_id)
         size = event.flow_controlled_length
         data = event.data
-        if data:
-            self._control.progress()
-        else:
-            self.spend_control()
         if call is None:
+            self.spend_control()
             self._forgive(event.stream_id, size)
-        else:
-            call.inbox.add(data, size)
+            return
+        if call.inbox.add(data, size) or len(data) >= _CRUMB_BYTES:
+            self._control.progress()
+        elif event.stream_ended is None:
+            self.spend_control()
 
     def process_stream_ended(self, event: StreamEnded) -> None:
         """The client has half-closed."""
@@ -141,10 +154,12 @@ class CallsProcessor(EventsProcessor):
     def process_stream_reset(self, event: StreamReset) -> None:
         """The client left a call, or broke its stream so that h2 ended it."""
         call = self.streams.get(event.stream_id)
-        if call is not None:
-            if not call.head_sent:
-                self._spend_unanswered()
-            call.abandon()
+        if call is None:
+            self.spend_control()
+            return
+        if not call.head_sent:
+            self._spend_unanswered()
+        call.abandon()
 
     def process_remote_settings_changed(self, _event: Any) -> None:
         """The client's windows may have grown."""
@@ -155,17 +170,25 @@ class CallsProcessor(EventsProcessor):
     def process_settings_acknowledged(self, _event: Any) -> None:
         """Nothing depends on it."""
 
-    def process_trailers_received(self, _event: Any) -> None:
-        """Requests have no trailers in gRPC; their end is an event of its own."""
+    def process_trailers_received(self, event: Any) -> None:
+        """Requests have no trailers in gRPC; their end is an event of its own. Malformed ones end the stream."""
         self.spend_control()
+        call = self.streams.get(event.stream_id)
+        if call is not None and not are_trailers(event.headers):
+            self._spend_unanswered()
+            self._reset(event.stream_id, ErrorCodes.PROTOCOL_ERROR)
+            call.abandon()
 
     def process_priority_updated(self, _event: Any) -> None:
         """Priorities are not used."""
         self.spend_control()
 
     def process_ping_received(self, _event: Any) -> None:
-        """h2 has answered it."""
-        self.spend_control()
+        """h2 has answered it. Bandwidth estimates and keep-alives are fine, a habit of it is not."""
+        if self._pings.allows(self.connection.sent):
+            self.spend_control()
+        else:
+            self.go_away(ErrorCodes.ENHANCE_YOUR_CALM, "too_many_pings")
 
     def process_ping_ack_received(self, event: PingAckReceived) -> None:
         """A round trip is over."""
@@ -185,8 +208,20 @@ class CallsProcessor(EventsProcessor):
 
     def spend_control(self) -> None:
         """Count a frame that brings nothing forward; too many end the connection."""
+        sent = self.connection.sent
+        if sent != self._sent_seen:
+            # Who reads much acknowledges much.
+            self._control.progress(sent - self._sent_seen)
+            self._sent_seen = sent
         if not self._control.spend():
             self.go_away(ErrorCodes.ENHANCE_YOUR_CALM, "control_flood")
+
+    def note_silent(self) -> None:
+        """Count the frames that h2 took without an event."""
+        silent = self.connection.h2.silent
+        for _ in range(silent - self._silent_seen):
+            self.spend_control()
+        self._silent_seen = silent
 
     def _spend_unanswered(self) -> None:
         if not self._unanswered.spend():
@@ -197,7 +232,9 @@ class CallsProcessor(EventsProcessor):
         if self.connection.is_closing():
             return
         self._edge.measures.connection(cause)
-        self.connection.h2.queue_goaway(self.connection.h2.highest_inbound_stream_id, code)
+        if code is not ErrorCodes.INTERNAL_ERROR:
+            self.on_abuse()
+        self.connection.h2.queue_goaway(self.connection.h2.highest_inbound_stream_id, code, cause.encode("ascii"))
         self.leave()
 
     # -- drain -----------------------------------------------------------------------------------------------------
@@ -259,6 +296,8 @@ class CallsProcessor(EventsProcessor):
     def _release(self, call: Call) -> None:
         if self.streams.pop(call.id, None) is None:
             return
+        if not self.streams:
+            self.quiet_since = monotonic()
         self._forgive(call.id, call.inbox.leftover())
         if self._last_stream is not None:
             self._close_if_drained()
@@ -275,7 +314,9 @@ class CallsProcessor(EventsProcessor):
             self._forgiven = 0
 
     def _reset(self, stream_id: int, code: ErrorCodes) -> None:
-        if not self.connection.is_closing() and stream_id in self.connection.h2.streams:
+        stream = self.connection.h2.streams.get(stream_id)
+        # The client may have reset it in the same read.
+        if stream is not None and not stream.closed and not self.connection.is_closing():
             self.connection.h2.reset_stream(stream_id, code)
             self.connection.flush()
 
@@ -302,6 +343,4 @@ class CallsProcessor(EventsProcessor):
         self._reset_open(stream_id)
 
     def _reset_open(self, stream_id: int) -> None:
-        stream = self.connection.h2.streams.get(stream_id)
-        if stream is not None and not stream.closed:
-            self._reset(stream_id, ErrorCodes.NO_ERROR)
+        self._reset(stream_id, ErrorCodes.NO_ERROR)

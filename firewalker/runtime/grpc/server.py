@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Self
 
 from firewalker.kernel.faults import Draining
 from firewalker.runtime.grpc import pins
+from firewalker.runtime.grpc.arrivals import LOOPBACK, Arrivals, Network
 from firewalker.runtime.grpc.doors import DoorError, Method, methods_of
 from firewalker.runtime.grpc.edge import Edge
 from firewalker.runtime.grpc.h2state import silence_hpack
@@ -19,6 +20,8 @@ from firewalker.runtime.grpc.reflection import REFLECTION_MODULES, Catalogue, Re
 from firewalker.runtime.grpc.wire import Wire
 
 _BACKLOG = 1024
+_ACCEPT_TURNS = 3
+"""Turns of the event loop from a readable listener to `connection_made`."""
 _CLOSE_S = 2.0
 """How long calls that were stopped may take to unwind before `close` returns."""
 
@@ -39,8 +42,14 @@ class GrpcServer:
         internal: bool = False,
         wire: Wire = Wire.FAST,
         limits: Limits | None = None,
+        share_port: bool = False,
+        uncounted: Iterable[Network] = LOOPBACK,
+        descriptors: DescriptorSet | None = None,
     ) -> None:
         """*internal* tells the port for other services: it takes SERVICE methods alone, the public one takes none.
+        From addresses in *uncounted* any number may connect, up to the port's limit.
+        *share_port* lets other processes listen on the same port.
+        *descriptors* has the protos of the doors where they are not this project's.
 
         Port 0 takes a free one; `port` tells which after `start`.
 
@@ -53,12 +62,16 @@ class GrpcServer:
         self._edge = edge
         self._host = host
         self._port = port
+        # False would be asked of the system too, which on some fails.
+        self._share_port = share_port or None
         self._wire = wire
         self._limits = limits or Limits()
         self._methods: dict[bytes, Method] = {}
         self._connections: set[CallsProtocol] = set()
+        self._arrivals = Arrivals(self._limits, uncounted)
         self._listener: asyncio.Server | None = None
-        descriptors = internal_descriptors() if internal else public_descriptors()
+        if descriptors is None:
+            descriptors = internal_descriptors() if internal else public_descriptors()
         services = [service for door in doors for service in self._take(door, descriptors, internal=internal)]
         self.health = Health(services)
         """Told by the process whether to take traffic; `health.set(True)`."""
@@ -82,7 +95,9 @@ class GrpcServer:
     async def start(self) -> None:
         """Listen. Raises OSError if the address is taken."""
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(self._protocol, self._host, self._port, backlog=_BACKLOG)
+        self._listener = await loop.create_server(
+            self._protocol, self._host, self._port, backlog=_BACKLOG, reuse_port=self._share_port
+        )
         self._port = self._listener.sockets[0].getsockname()[1]
 
     async def drain(self, limit_s: float = 20.0) -> None:
@@ -93,13 +108,18 @@ class GrpcServer:
         """
         self.health.set(False)
         if self._listener is not None:
+            # What waits in the listener's queue is lost with it: take it first.
+            await self._accept_waiting()
             self._listener.close()
-        for connection in list(self._connections):
-            connection.processor.begin_drain()
-            connection.processor.offer_end(Draining())
+        told: set[CallsProtocol] = set()
         try:
             async with asyncio.timeout(limit_s):
+                # At least once, and again: a connection just accepted shows itself some turns later.
+                for _ in range(_ACCEPT_TURNS):
+                    self._tell_to_leave(told)
+                    await asyncio.sleep(0)
                 while self.open_connections:
+                    self._tell_to_leave(told)
                     await self._something_ends()
         except TimeoutError:
             return
@@ -133,12 +153,30 @@ class GrpcServer:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    async def _accept_waiting(self) -> None:
+        """Let the event loop take the connections that are complete and wait to be accepted."""
+        for _ in range(_ACCEPT_TURNS):
+            await asyncio.sleep(0)
+
+    def _tell_to_leave(self, told: set[CallsProtocol]) -> None:
+        for connection in self._connections - told:
+            connection.processor.begin_drain()
+            connection.processor.offer_end(Draining())
+            told.add(connection)
+
     async def _something_ends(self) -> None:
         """Pause between looks at what is left. Draining is rare and short; a look costs microseconds."""
         await asyncio.sleep(0.01)
 
     def _protocol(self) -> CallsProtocol:
-        return CallsProtocol(self._methods, self._edge, self._limits, self._wire, self._connections)
+        return CallsProtocol(
+            self._methods,
+            self._edge,
+            self._limits,
+            self._wire,
+            connections=self._connections,
+            arrivals=self._arrivals,
+        )
 
     def _take(self, door: object, descriptors: DescriptorSet, *, internal: bool) -> list[str]:
         services = []

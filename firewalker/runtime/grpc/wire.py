@@ -39,6 +39,10 @@ class ServerConnection(Connection):
 
     def __init__(self, connection: HardenedH2, transport: asyncio.Transport, *, config: Configuration) -> None:
         super().__init__(connection, transport, config=config)
+        self.sent = 0
+        """HEADERS and DATA frames that were queued, ever."""
+        self.handed_over = 0
+        """Bytes that the transport was given, ever."""
         self.blocked: set[asyncio.Event] = set()
         """Set when a window opens: one for each call that waits for that."""
         self.left = False
@@ -46,12 +50,29 @@ class ServerConnection(Connection):
 
     def is_closing(self) -> bool:
         """Whether nothing more can be sent."""
-        return self.left or super().is_closing()
+        return self.left or self._transport.is_closing()
+
+    def close(self) -> None:
+        """Close the transport, which is gone from here then: nothing may be sent."""
+        self.left = True
+        super().close()
 
     def flush(self) -> None:
         """Hand everything queued to the transport, unless the connection was left."""
-        if not self.left:
-            super().flush()
+        if self.left:
+            return
+        data = self._connection.data_to_send()
+        if data:
+            self.handed_over += len(data)
+            self._transport.write(data)
+
+    def headers_send_process(self) -> None:
+        """Count a HEADERS frame."""
+        self.sent += 1
+
+    def data_send_process(self) -> None:
+        """Count a DATA frame."""
+        self.sent += 1
 
     @property
     def h2(self) -> HardenedH2:
@@ -133,7 +154,7 @@ class FastConnection(ServerConnection):
     def write_headers(self, stream_id: int, headers: Headers, *, end: bool) -> None:
         """Queue a HEADERS frame. Raises h2's ProtocolError where the stream is not open for it."""
         h2 = self._connection
-        block = b"".join([_literal(name, value) for name, value in headers])
+        block = b"".join([_CONSTANT.get(header) or _literal(*header) for header in headers])
         if len(block) > h2.max_outbound_frame_size or h2.encoder.table_size_changes:
             # Rare: a block that needs CONTINUATION, or one that has to tell of a new table size first.
             super().write_headers(stream_id, headers, end=end)
@@ -147,7 +168,7 @@ class FastConnection(ServerConnection):
             stream.state_machine.process_input(StreamInputs.SEND_END_STREAM)
             flags |= _END_STREAM
         self._frame(_HEADERS, flags, stream_id, block)
-        self.ping_count_in_sequence = 0
+        self.sent += 1
 
     def write_data(self, stream_id: int, data: bytes) -> None:
         """Queue a DATA frame; *data* fits the window and a frame. Raises h2's ProtocolError if the stream is closed."""
@@ -159,7 +180,7 @@ class FastConnection(ServerConnection):
         stream.outbound_flow_control_window -= len(data)
         h2.outbound_flow_control_window -= len(data)
         self._frame(_DATA, 0, stream_id, data)
-        self.ping_count_in_sequence = 0
+        self.sent += 1
 
     def _frame(self, kind: int, flags: int, stream_id: int, body: bytes) -> None:
         length = len(body)
@@ -176,8 +197,6 @@ def _literal_name(name: bytes) -> bytes:
 
 def _literal(name: bytes, value: bytes) -> bytes:
     """A header field as HPACK "literal without indexing, new name" (RFC 7541, 6.2.2): needs no table, changes none."""
-    if name == b":status" and value == b"200":
-        return b"\x88"
     return _literal_name(name) + _integer(len(value)) + value
 
 
@@ -192,3 +211,11 @@ def _integer(value: int) -> bytes:
         value >>= 7
     encoded.append(value)
     return bytes(encoded)
+
+
+_CONSTANT = {
+    # The eighth entry of HPACK's static table.
+    (b":status", b"200"): b"\x88",
+    **{field: _literal(*field) for field in ((b"content-type", b"application/grpc"), (b"grpc-status", b"0"))},
+}
+"""Fields of nearly every answer, as they are written."""

@@ -4,6 +4,6 @@ What a fact says and how it is sent belongs to the services; receivers recognise
 """
 
 from firewalker.runtime.outbox.appending import Outbox, OutboxEvent
-from firewalker.runtime.outbox.relay import EventSink, Relay
+from firewalker.runtime.outbox.relay import EventSink, Relay, SinkFailed
 
-__all__ = ["EventSink", "Outbox", "OutboxEvent", "Relay"]
+__all__ = ["EventSink", "Outbox", "OutboxEvent", "Relay", "SinkFailed"]

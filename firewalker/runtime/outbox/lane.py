@@ -3,11 +3,13 @@
 All times are the database's, so that processes whose clocks differ agree on leases.
 """
 
+import math
+import time
 from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from firewalker.runtime.mysql import Database, retried
+from firewalker.runtime.mysql import Database, Transaction, retried
 
 BATCH = 100
 """Most facts in one delivery (event_sink.proto)."""
@@ -30,6 +32,7 @@ _TAKE = """
 _LEASE = (
     "UPDATE outbox_lane SET owner = %s, lease_until = CURRENT_TIMESTAMP(3) + INTERVAL %s SECOND WHERE destination = %s"
 )
+_OWNER = "SELECT owner FROM outbox_lane WHERE destination = %s FOR UPDATE"  # primary key
 _RELEASE = "UPDATE outbox_lane SET owner = NULL, lease_until = NULL WHERE destination = %s AND owner = %s"
 _NEXT = """
     SELECT position, event_id, payload, attempts FROM outbox
@@ -39,7 +42,12 @@ _DELIVERED = "DELETE FROM outbox WHERE position IN ({places})"  # primary key
 _ATTEMPT = "UPDATE outbox SET attempts = attempts + 1 WHERE position = %s"  # primary key
 _FAILED = """
     UPDATE outbox SET last_error = %s, set_aside = attempts >= %s,
-      due_time = CURRENT_TIMESTAMP(3) + INTERVAL LEAST(300, POW(2, attempts)) SECOND
+      due_time = CURRENT_TIMESTAMP(3) + INTERVAL LEAST(300, POW(2, LEAST(attempts, 9))) SECOND
+    WHERE position = %s
+"""  # primary key
+_SPARED = """
+    UPDATE outbox SET last_error = %s, attempts = GREATEST(attempts, 1) - 1,
+      due_time = CURRENT_TIMESTAMP(3) + INTERVAL %s SECOND
     WHERE position = %s
 """  # primary key
 _REPLAY = "UPDATE outbox SET set_aside = 0, attempts = 0, due_time = CURRENT_TIMESTAMP(3) WHERE destination = %s AND set_aside = 1"
@@ -82,6 +90,12 @@ class Lane:
         self._db = database
         self.destination = destination
         self._owner = uuid4()
+        self._ours_until = -math.inf
+
+    @property
+    def lease_left_s(self) -> float:
+        """How long the lane is surely ours yet, by this machine's clock; nothing or less: somebody else may have it."""
+        return self._ours_until - time.monotonic()
 
     @retried(idempotent=True)
     async def prepare(self) -> None:
@@ -100,6 +114,7 @@ class Lane:
 
         With nothing due, the lane is given up and the rows are empty.
         """
+        began = time.monotonic()
         async with self._db.transaction() as tx:
             if delivered:
                 places = ",".join(["%s"] * len(delivered))
@@ -116,6 +131,7 @@ class Lane:
                 await tx.execute(_LEASE, (self._owner, LEASE_S, self.destination))
             elif owner is not None:
                 await tx.execute(_RELEASE, (self.destination, owner))
+        self._ours_until = began + LEASE_S if found else -math.inf
         rows = [
             Row(position, UUID(bytes=event_id), payload, attempts) for position, event_id, payload, attempts in found
         ]
@@ -128,17 +144,48 @@ class Lane:
             await tx.execute(_RELEASE, (self.destination, self._owner))
 
     @retried
-    async def begin_attempt(self, row: Row) -> None:
-        """Count an attempt before it is made, so that one that kills the process is counted too. Renews the lease."""
+    async def begin_attempt(self, row: Row) -> bool:
+        """Count an attempt before it is made, so that one that kills the process is counted too. Renews the lease.
+
+        False if somebody else has the lane by now: then nothing is counted, and *row* is not ours to deliver.
+        """
+        began = time.monotonic()
         async with self._db.transaction() as tx:
+            if not await self._renewed(tx):
+                return False
             await tx.execute(_ATTEMPT, (row.position,))
-            await tx.execute(_LEASE, (self._owner, LEASE_S, self.destination))
+        self._ours_until = began + LEASE_S
+        return True
+
+    @retried(idempotent=True)
+    async def finish(self, row: Row) -> bool:
+        """Remove *row*, which was delivered. Renews the lease; False if somebody else has the lane by now."""
+        began = time.monotonic()
+        async with self._db.transaction() as tx:
+            await tx.execute(_DELIVERED.format(places="%s"), (row.position,))
+            ours = await self._renewed(tx)
+        self._ours_until = began + LEASE_S if ours else -math.inf
+        return ours
 
     @retried(idempotent=True)
     async def fail(self, row: Row, error: str) -> None:
         """Put *row* off, for 2, 4, 8 … 300 s by its attempts, or set it aside after the last one."""
         async with self._db.transaction() as tx:
             await tx.execute(_FAILED, (error[:200], MAX_ATTEMPTS, row.position))
+
+    @retried
+    async def spare(self, row: Row, error: str, seconds: float) -> None:
+        """Put *row* off without holding the attempt that `begin_attempt` counted against it."""
+        async with self._db.transaction() as tx:
+            await tx.execute(_SPARED, (error[:200], seconds, row.position))
+
+    async def _renewed(self, tx: Transaction) -> bool:
+        """Whether the lane is ours still; then the lease begins anew. Locks it against who would take it."""
+        lane = await tx.find(_OWNER, (self.destination,))
+        if lane is None or lane[0] != self._owner.bytes:
+            return False
+        await tx.execute(_LEASE, (self._owner, LEASE_S, self.destination))
+        return True
 
     @retried(idempotent=True)
     async def replay(self) -> int:

@@ -2,6 +2,7 @@
 
 Any number of processes run a relay on the same table; for each destination one of them delivers at a time. A destination
 that is away holds up its own lane only. A fact that is refused holds up nobody: it is put off, and in the end set aside.
+A destination that fails at whatever it is given has a bug; then no fact is to blame, and none is set aside for it.
 """
 
 import asyncio
@@ -14,7 +15,9 @@ import structlog
 from firewalker.kernel.faults import Fault, Kind
 from firewalker.runtime.deadline import deadline
 from firewalker.runtime.mysql import Database
+from firewalker.runtime.outbox import lane as lanes
 from firewalker.runtime.outbox.appending import Outbox
+from firewalker.runtime.outbox.doubts import Doubts
 from firewalker.runtime.outbox.lane import Lane, Row
 from firewalker.runtime.outbox.reports import LaneReport
 from firewalker.runtime.tasks import begin
@@ -26,7 +29,10 @@ BUSY_POLL_S = 0.05
 """The same while another process has the lane: it may have looked just before our commit."""
 
 DELIVERY_S = 5.0
-"""Longest time for one delivery; half of the lease."""
+"""Longest time for one delivery; half of the lease. With less than half of the lease left none is begun."""
+
+PROBES = 20
+"""So many facts are tried one by one, with none arriving, until the destination is taken to be the one that fails."""
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
@@ -47,8 +53,17 @@ class EventSink(Protocol):
         """Hand over at most 100 serialised events, oldest first; return once they are durable there.
 
         Raises:
+            SinkFailed: They are not, and it may be the fault of one of them or of the receiver.
             Fault: They are not, or it is not known.
         """
+
+
+class SinkFailed(Fault):
+    """The receiver failed, as by a bug: over one of these facts, or over any."""
+
+    kind = Kind.UNAVAILABLE
+    reason = "EVENT_SINK_FAILED"
+    message = "The receiving service failed."
 
 
 class Relay:
@@ -92,6 +107,7 @@ class _LaneWorker:
         self._woken = asyncio.Event()
         self._finishing = False
         self._troubles = 0
+        self._doubts = Doubts()
         self._counted = 0.0
 
     def wake(self) -> None:
@@ -125,6 +141,7 @@ class _LaneWorker:
     async def _work(self) -> float:
         """Deliver until nothing is due; how long to wait then."""
         if not await self.lane.has_work():
+            self._troubles = 0
             return POLL_S
         delivered: Sequence[Row] = ()
         while True:
@@ -137,47 +154,97 @@ class _LaneWorker:
             if taken.orphaned:
                 _log.warning("lane_taken_over", destination=self.lane.destination)
                 await self._deliver_one_by_one(taken.rows)
-            elif await self._deliver(taken.rows) is None:
-                delivered = taken.rows
             else:
-                # Somebody in there is refused; whoever it is, the others go through.
-                await self._deliver_one_by_one(taken.rows)
+                try:
+                    await self._deliver(taken.rows)
+                except _LaneLost:
+                    continue
+                except _Refused:
+                    # Somebody in there is refused; whoever it is, the others go through.
+                    await self._deliver_one_by_one(taken.rows)
+                else:
+                    delivered = taken.rows
             self._troubles = 0
 
     async def _deliver_one_by_one(self, rows: Sequence[Row]) -> None:
-        for row in rows:
-            if self._finishing:
-                return
-            await self.lane.begin_attempt(row)
-            refusal = await self._deliver([row])
-            if refusal is None:
-                await self.lane.take([row])
-            else:
-                _log.warning("event_refused", destination=self.lane.destination, event_id=row.event_id, reason=refusal)
-                self._report.refused()
-                await self.lane.fail(row, refusal)
-
-    async def _deliver(self, rows: Sequence[Row]) -> str | None:
-        """Hand *rows* over; None, or why they were refused.
+        """Deliver as many of *rows* as can be, and find out which cannot.
 
         Raises:
             Fault: The destination is in trouble as a whole.
         """
+        found = _Round()
         try:
-            with deadline(DELIVERY_S):
-                async with asyncio.timeout(DELIVERY_S):
+            await self._try_each(rows, found)
+        except Fault:
+            await self._judge(found)
+            raise
+        except _LaneLost:
+            return  # whoever has it judges for themselves
+        await self._judge(found)
+        if found.doubtful and not found.some_arrived:
+            raise SinkFailed
+
+    async def _try_each(self, rows: Sequence[Row], found: "_Round") -> None:
+        for row in rows:
+            if self._finishing or (not found.some_arrived and len(found.doubtful) >= PROBES):
+                return
+            if not await self.lane.begin_attempt(row):
+                raise _LaneLost
+            try:
+                await self._deliver([row])
+            except _Refused as refused:
+                if refused.doubtful:
+                    found.doubtful.append((row, refused.by))
+                else:
+                    await self._fail(row, refused.by)
+            else:
+                found.some_arrived = True
+                if not await self.lane.finish(row):
+                    raise _LaneLost
+
+    async def _judge(self, found: "_Round") -> None:
+        """What the receiver failed over, without refusing it, is to blame if others arrived since it was tried last."""
+        for row, reason in found.doubtful:
+            wait_s = self._doubts.note(row.position, others_arrived=found.some_arrived)
+            if wait_s is None:
+                await self._fail(row, reason)
+            else:
+                await self.lane.spare(row, reason, wait_s)
+
+    async def _fail(self, row: Row, reason: str) -> None:
+        _log.warning("event_refused", destination=self.lane.destination, event_id=row.event_id, reason=reason)
+        self._report.refused()
+        await self.lane.fail(row, reason)
+
+    async def _deliver(self, rows: Sequence[Row]) -> None:
+        """Hand *rows* over.
+
+        Raises:
+            _Refused: One of them is.
+            _LaneLost: It is not sure that the lane is ours for so long; nothing was sent.
+            Fault: The destination is in trouble as a whole.
+        """
+        left_s = self.lane.lease_left_s
+        if left_s < lanes.LEASE_S / 2:
+            raise _LaneLost
+        limit_s = min(DELIVERY_S, left_s)
+        try:
+            with deadline(limit_s):
+                async with asyncio.timeout(limit_s):
                     await self._sink.deliver([row.payload for row in rows])
+        except SinkFailed as fault:
+            raise _Refused(fault.reason, doubtful=True) from fault
         except Fault as fault:
             if fault.kind in _NOBODYS_FAULT:
                 raise
-            return fault.reason
+            raise _Refused(fault.reason) from fault
         except TimeoutError:
             raise _NoAnswer from None
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this event that is refused
+        except Exception as error:
             _log.exception("delivery_failed", destination=self.lane.destination)
-            return type(error).__name__
+            raise _Refused(type(error).__name__, doubtful=True) from error
         self._report.delivered(len(rows))
-        return None
+        self._doubts.arrived()
 
     def _in_trouble(self, reason: str) -> float:
         self._troubles += 1
@@ -212,3 +279,25 @@ class _NoAnswer(Fault):
     kind = Kind.TIMED_OUT
     reason = "EVENT_DELIVERY_TIMED_OUT"
     message = "The destination did not take the events in time."
+
+
+class _Round:
+    """What became of facts that were tried one by one."""
+
+    def __init__(self) -> None:
+        self.some_arrived = False
+        self.doubtful: list[tuple[Row, str]] = []
+        """Over which the receiver failed, and how."""
+
+
+class _Refused(Exception):
+    """One of the facts was not taken; *doubtful*: or none would have been."""
+
+    def __init__(self, by: str, *, doubtful: bool = False) -> None:
+        super().__init__(by)
+        self.by = by
+        self.doubtful = doubtful
+
+
+class _LaneLost(Exception):
+    """Another relay may have the lane."""

@@ -1,11 +1,13 @@
 """Ended sessions, known to every process without asking anybody on a call.
 
 MySQL holds the truth. The user service announces each end on a Redis stream after its commit (`RevocationFeed`); every
-process follows that stream (`RevocationView`) and answers from memory. What a session is, and what ends it, is not here.
+process follows that stream (`RevocationView`) and answers from memory. Where MySQL can be asked, a view that hears
+nothing is filled from there (`ViewFilling`). What a session is, and what ends it, is not here.
 """
 
-from firewalker.runtime.revocation.entries import BEAT_S, EPOCH, KEEP, STREAM, Revocation
-from firewalker.runtime.revocation.feed import Replay, RevocationFeed
+from firewalker.runtime.revocation.entries import BEAT_S, EPOCH, KEEP, STREAM, Replay, Revocation
+from firewalker.runtime.revocation.feed import RevocationFeed
+from firewalker.runtime.revocation.filling import ViewFilling
 from firewalker.runtime.revocation.view import STALE_S, RevocationView
 
 __all__ = [
@@ -18,4 +20,5 @@ __all__ = [
     "Revocation",
     "RevocationFeed",
     "RevocationView",
+    "ViewFilling",
 ]

@@ -4,6 +4,7 @@
 emptied; `rv:beat` lets one of several feeds write the heartbeat.
 """
 
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -38,6 +39,10 @@ class Revocation:
     def __post_init__(self) -> None:
         if (self.session_id is None) == (self.user_id is None) or (self.user_id is None) != (self.not_before is None):
             raise ValueError("either a session, or a user and a moment")
+
+
+Replay = Callable[[datetime], Awaitable[Iterable[Revocation]]]
+"""Gives from MySQL everything revoked since a moment."""
 
 
 def to_ms(time: datetime) -> bytes:

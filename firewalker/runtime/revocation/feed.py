@@ -2,8 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime
+from collections.abc import Iterable
 from typing import Any, Self
 
 import structlog
@@ -13,26 +12,36 @@ from redis.exceptions import RedisError
 from firewalker.kernel.clock import Clock, SystemClock
 from firewalker.kernel.faults import Fault
 from firewalker.runtime import redis as redis_clients
-from firewalker.runtime.revocation.entries import BATCH, BEAT, BEAT_S, EPOCH, KEEP, STREAM, Revocation, to_ms
+from firewalker.runtime.revocation.entries import BATCH, BEAT, BEAT_S, EPOCH, KEEP, STREAM, Replay, Revocation, to_ms
+from firewalker.runtime.revocation.view import RevocationView
 from firewalker.runtime.tasks import begin, end
 from firewalker.runtime.tokens import LEEWAY, LIFETIME
 
 _log = structlog.get_logger("firewalker.revocation")
 
-Replay = Callable[[datetime], Awaitable[Iterable[Revocation]]]
-"""Gives from MySQL everything revoked since a moment."""
-
 
 class RevocationFeed:
     """Announces ended sessions. Only the user service has one; each of its processes may run its own."""
 
-    def __init__(self, url: str, replay: Replay, *, clock: Clock | None = None, beat_s: float = BEAT_S) -> None:
-        """*replay* is asked for the last access-token lifetime at start and whenever Redis may have lost entries."""
+    def __init__(
+        self,
+        url: str,
+        replay: Replay,
+        *,
+        view: RevocationView | None = None,
+        clock: Clock | None = None,
+        beat_s: float = BEAT_S,
+    ) -> None:
+        """*replay* is asked for the last access-token lifetime at start and whenever Redis may have lost entries.
+
+        *view* is the one of this process: it learns what is published here whether or not there is a Redis.
+        """
         self._redis: Redis = redis_clients.connect(url)
         self._replay = replay
+        self._view = view
         self._clock = clock or SystemClock()
         self._beat_s = beat_s
-        self._epoch: str | None = None
+        self._epoch: bytes | None = None
         self._must_replay = True
         self._task: asyncio.Task[None] | None = None
 
@@ -54,12 +63,15 @@ class RevocationFeed:
         await self.stop()
 
     async def publish(self, revocations: Iterable[Revocation]) -> None:
-        """Tell every process, after the commit that ended the sessions. Never raises for Redis.
+        """Tell every process, after the commit that ended the sessions; this one knows when the call begins.
 
-        Without Redis it is made up for, from MySQL, when Redis is back.
+        Never raises for Redis. Without it the others are told, from MySQL, when it is back.
         """
+        ended = list(revocations)
+        if self._view is not None:
+            self._view.learn(ended)
         try:
-            await self._announce(list(revocations))
+            await self._announce(ended)
         except (RedisError, OSError) as error:
             self._must_replay = True
             _log.warning("revocation not announced yet", error=type(error).__name__)
@@ -96,7 +108,7 @@ class RevocationFeed:
                 self._must_replay = True
                 raise
         if await self._redis.set(BEAT, b"1", nx=True, px=int(self._beat_s * 900)):
-            await self._add({b"epoch": (self._epoch or "").encode()})
+            await self._add({b"epoch": self._epoch or b""})
 
     async def _check_epoch(self) -> None:
         """Learn whether this is still the Redis that was announced to."""
@@ -105,7 +117,7 @@ class RevocationFeed:
             mine = secrets.token_hex(8)
             await self._redis.set(EPOCH, mine, nx=True)
             found = await self._redis.get(EPOCH)
-        epoch = found.decode() if found is not None else ""
+        epoch: bytes = found or b""
         if epoch != self._epoch:
             self._must_replay = True
             self._epoch = epoch

@@ -17,7 +17,7 @@ from firewalker.kernel.clock import Clock, SystemClock
 from firewalker.kernel.principal import Principal
 from firewalker.runtime import redis as redis_clients
 from firewalker.runtime.metrics import REGISTRY
-from firewalker.runtime.revocation.entries import BATCH, EPOCH, KEEP, STREAM, from_ms
+from firewalker.runtime.revocation.entries import BATCH, EPOCH, KEEP, STREAM, Revocation, from_ms
 from firewalker.runtime.tasks import begin, end
 
 STALE_S = 2.0
@@ -31,6 +31,11 @@ _STALE = Gauge(
 )
 _STALE_DECISIONS = Counter(
     "firewalker_revocation_stale_decisions_total", "Calls admitted while the view was stale.", registry=REGISTRY
+)
+_UNREADABLE = Counter(
+    "firewalker_revocation_unreadable_entries_total",
+    "Entries of the revocation stream that were skipped because they make no sense.",
+    registry=REGISTRY,
 )
 _log = structlog.get_logger("firewalker.revocation")
 
@@ -48,7 +53,10 @@ class RevocationView:
         self._watchers: dict[UUID, set[_Watcher]] = {}
         self._user_watchers: dict[UUID, set[_Watcher]] = {}
         self._cursor = "0-0"
-        self._epoch: str | None = None
+        self._epoch: bytes | None = None
+        """The memory of Redis whose stream was read from its beginning; empty for one without a name."""
+        self._beat: bytes | None = None
+        """The memory that the last heartbeat named."""
         self._heard = float("-inf")
         self._caught_up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -88,6 +96,15 @@ class RevocationView:
             _STALE_DECISIONS.inc()
         return False
 
+    def learn(self, revocations: Iterable[Revocation]) -> None:
+        """Take in what this process knows by itself, without Redis: what it has just ended, what MySQL says."""
+        for revocation in revocations:
+            until = self._until(revocation.time or self._clock.now())
+            if revocation.session_id is not None:
+                self._end_session(revocation.session_id, until)
+            elif revocation.user_id is not None and revocation.not_before is not None:
+                self._end_user(revocation.user_id, revocation.not_before, until)
+
     def on_revoked(self, principal: Principal, callback: Callable[[], None]) -> Callable[[], None]:
         """Call *callback* once, soon, when the principal's session ends, at once if it has. Returns what undoes it."""
         watcher = _Watcher(principal, callback)
@@ -116,22 +133,29 @@ class RevocationView:
                 await self._read()
             except (RedisError, OSError) as error:
                 _log.warning("revocation stream is away", error=type(error).__name__)
-                self._note_staleness()
-                await asyncio.sleep(_RETRY_S)
+            except Exception:  # noqa: BLE001 - logged whole; what this process knows is worth more than its end
+                _log.exception("revocation stream cannot be followed")
+            else:
+                continue
+            self._note_staleness()
+            self._drop_old()
+            await asyncio.sleep(_RETRY_S)
 
     async def _read(self) -> None:
         # What is there already is read without waiting for more, so that a start costs no time.
         block = _BLOCK_MS if self._caught_up.is_set() else None
         # The library's types allow for every protocol version; ours is 2, undecoded.
         answer: Any = await self._redis.xread({STREAM: self._cursor}, count=BATCH, block=block)
-        if not answer:
+        entries = answer[0][1] if answer else ()
+        for entry_id, fields in entries:
+            self._cursor = entry_id.decode()
+            self._judge(fields)
+        if not entries:
             await self._look_for_reset()
-        else:
-            for entry_id, fields in answer[0][1]:
-                self._cursor = entry_id.decode() if isinstance(entry_id, bytes) else entry_id
-                self._take(fields)
-            if len(answer[0][1]) < BATCH:
-                self._caught_up.set()
+        elif len(entries) < BATCH:
+            self._caught_up.set()
+            # Only at the end of what there is: on the way there older heartbeats name older memories.
+            self._check_memory(self._beat)
         self._note_staleness()
         self._drop_old()
 
@@ -139,42 +163,59 @@ class RevocationView:
         """Nothing came for a second, though heartbeats should: is this still the Redis that the cursor belongs to?"""
         epoch: Any = await self._redis.get(EPOCH)
         self._caught_up.set()
-        if epoch is None or epoch.decode() != self._epoch:
+        self._check_memory(epoch or b"")
+
+    def _check_memory(self, epoch: bytes | None) -> None:
+        """Read the stream from its beginning if this is another memory: entries before the cursor may be news."""
+        if epoch is None or epoch == self._epoch:
+            return
+        if self._epoch is not None:
             self._cursor = "0-0"
+        self._epoch = epoch
+
+    def _judge(self, fields: Mapping[bytes, bytes]) -> None:
+        """Take an entry in, or skip it: one that makes no sense must not hide those behind it."""
+        try:
+            self._take(fields)
+        except Exception as error:  # noqa: BLE001 - whatever stands in Redis; it is counted
+            _UNREADABLE.inc()
+            _log.warning("revocation entry skipped", error=type(error).__name__)
 
     def _take(self, fields: Mapping[bytes, bytes]) -> None:
         beat = fields.get(b"epoch")
         if beat is not None:
-            self._hear(beat.decode())
+            self._heard = self._clock.monotonic()
+            self._beat = beat
             return
-        # Times are the announcer's, so that what is read late is not kept longer.
-        announced = from_ms(fields[b"time"])
-        until = announced + self._keep
+        until = self._until(from_ms(fields[b"time"]))
         if b"sid" in fields:
-            session_id = UUID(bytes=fields[b"sid"])
-            if session_id not in self._sessions:
-                self._sessions[session_id] = until
-                self._fire(self._watchers.get(session_id, ()))
-        elif b"uid" in fields:
-            user_id = UUID(bytes=fields[b"uid"])
-            not_before = from_ms(fields[b"not_before"])
-            known = self._users.get(user_id)
-            if known is None or known[0] < not_before:
-                self._users[user_id] = (not_before, until)
-                self._users.move_to_end(user_id)
-                of_user = self._user_watchers.get(user_id, ())
-                self._fire(watcher for watcher in of_user if self._is_user_revoked(watcher.principal))
+            self._end_session(UUID(bytes=fields[b"sid"]), until)
+        else:
+            self._end_user(UUID(bytes=fields[b"uid"]), from_ms(fields[b"not_before"]), until)
 
-    def _hear(self, epoch: str) -> None:
-        self._heard = self._clock.monotonic()
-        if self._epoch is not None and epoch != self._epoch:
-            # Another memory: entries before the cursor may be ones we never saw.
-            self._cursor = "0-0"
-        self._epoch = epoch
+    def _until(self, announced: datetime) -> datetime:
+        """How long to remember. By the announcer's time, so that what is read late is not kept longer."""
+        return min(announced, self._clock.now()) + self._keep
+
+    def _end_session(self, session_id: UUID, until: datetime) -> None:
+        if session_id not in self._sessions:
+            self._sessions[session_id] = until
+            self._fire(self._watchers.get(session_id, ()))
+
+    def _end_user(self, user_id: UUID, not_before: datetime, until: datetime) -> None:
+        known = self._users.get(user_id)
+        if known is None or known[0] < not_before:
+            self._users[user_id] = (not_before, until)
+            self._users.move_to_end(user_id)
+            of_user = self._user_watchers.get(user_id, ())
+            self._fire(watcher for watcher in of_user if self._is_user_revoked(watcher.principal))
 
     def _fire(self, watchers: Iterable["_Watcher"]) -> None:
         for watcher in list(watchers):
-            watcher.fire()
+            try:
+                watcher.fire()
+            except Exception:  # noqa: BLE001 - logged whole; one stream's bug must not keep the others open
+                _log.exception("revocation watcher failed")
 
     def _note_staleness(self) -> None:
         _STALE.set(1 if self.stale else 0)

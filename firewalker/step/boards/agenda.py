@@ -12,6 +12,9 @@ import structlog
 MAX_PER_TURN = 250
 """Most items handled before the loop gets a turn: at some 20 µs each, calls wait no longer than 5 ms for it."""
 
+FEWEST_DEAD = 64
+"""With fewer dead entries than this it is not worth sorting them out."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -34,6 +37,7 @@ class Agenda:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._entries: list[tuple[float, int, Timed]] = []
+        self._dead = 0
         self._order = count()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -57,10 +61,22 @@ class Agenda:
         """
         if due >= item.due:
             return
-        item.due = due
+        before, item.due = item.due, due
+        if before != inf:
+            self._bury()
         heapq.heappush(self._entries, (due, next(self._order), item))
         if due < self._timer_due:
             self._set_timer()
+
+    def discard(self, item: Timed) -> None:
+        """Do not look at *item* any more, and soon let go of it. Without a time, nothing happens."""
+        if item.due != inf:
+            item.due = inf
+            self._bury()
+
+    def __len__(self) -> int:
+        """How many entries are held, the dead ones included."""
+        return len(self._entries)
 
     def turn(self) -> None:
         """Handle what is due; what is left over after `MAX_PER_TURN` stays due."""
@@ -70,12 +86,21 @@ class Agenda:
                 return
             due, _, item = heapq.heappop(self._entries)
             if item.due != due:
-                continue  # it was put at an earlier time since, and has been looked at
+                self._dead = max(0, self._dead - 1)
+                continue  # discarded, or put at an earlier time since and looked at
             item.due = inf
             try:
                 item.fall_due(now)
             except Exception:  # noqa: BLE001 - logged whole; one item's bug must not stop the others' time
                 _log.exception("agenda_item_failed", item=type(item).__name__)
+
+    def _bury(self) -> None:
+        """One more entry is dead. They stay where they are until they are the majority: so each costs little."""
+        self._dead += 1
+        if self._dead >= FEWEST_DEAD and 2 * self._dead > len(self._entries):
+            self._entries = [entry for entry in self._entries if entry[2].due == entry[0]]
+            heapq.heapify(self._entries)
+            self._dead = 0
 
     def _set_timer(self) -> None:
         if self._loop is None:

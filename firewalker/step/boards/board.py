@@ -130,6 +130,7 @@ class WatchedBoard:
         for user in self.members:
             self._subjects.detach(self, user)
         self.members = {}
+        self._subjects.agenda.discard(self)
 
     # -- what changes ------------------------------------------------------------------------------------------------
 

@@ -51,7 +51,7 @@ class Boards:
 
     @property
     def streams(self) -> int:
-        """How many watch."""
+        """How many watch, or are about to."""
         return self._count
 
     async def watch(self, viewer: UserId, asked: date | None, resume: str = "") -> Watcher:
@@ -66,18 +66,17 @@ class Boards:
         """
         if self._count >= self._max_streams:
             raise Overloaded
-        circle = await self._circles.of(viewer)
-        day = board_date(asked, circle, self._clock.now())
-        require_in_range(day, self._clock.now())
-        board = self._find(viewer.bytes, day) or await self._open(viewer, day, circle)
-        watcher = Watcher(board, resume=resume, today=asked is None, close=self._close)
+        self._count += 1  # before anything is awaited: who comes meanwhile has to find the place taken
+        try:
+            watcher = await self._join(viewer, asked, resume)
+        except BaseException:
+            self._count -= 1
+            raise
         streams = self._streams.setdefault(viewer.bytes, {})
         running = [stream for stream in streams if not stream.ended]
         for oldest in running[: max(0, len(running) + 1 - MAX_STREAMS_PER_USER)]:
             oldest.end(EndReason.REPLACED)
         streams[watcher] = None
-        self._count += 1
-        board.join(watcher)
         return watcher
 
     def outdate(self, viewers: Iterable[bytes]) -> None:
@@ -116,6 +115,15 @@ class Boards:
 
     def _find(self, viewer: bytes, day: date) -> WatchedBoard | None:
         return self._boards.get(viewer, {}).get(day)
+
+    async def _join(self, viewer: UserId, asked: date | None, resume: str) -> Watcher:
+        circle = await self._circles.of(viewer)
+        day = board_date(asked, circle, self._clock.now())
+        require_in_range(day, self._clock.now())
+        board = self._find(viewer.bytes, day) or await self._open(viewer, day, circle)
+        watcher = Watcher(board, resume=resume, today=asked is None, close=self._close)
+        board.join(watcher)
+        return watcher
 
     async def _open(self, viewer: UserId, day: date, circle: Circle) -> WatchedBoard:
         board = WatchedBoard(viewer, day, circle, self.subjects, self._abandon)

@@ -103,6 +103,7 @@ class Subjects:
             return
         subject.boards.pop(board, None)
         if not subject.boards:
+            self.agenda.discard(subject)
             del of_day[user]
             if not of_day:
                 del self._days[board.day]

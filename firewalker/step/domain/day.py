@@ -43,7 +43,7 @@ class UserTotal(NamedTuple):
     total: int
     """Steps, merged over devices."""
     reached_ms: int
-    """When a count of that date last rose, in Unix milliseconds; the earlier of two equal totals stands first."""
+    """When it last rose, in Unix milliseconds; the earlier of two equal totals stands first."""
     last_reading_ms: int
     """When a device last told, in Unix milliseconds."""
     revision: int = 0

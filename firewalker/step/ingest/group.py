@@ -55,6 +55,8 @@ class Group:
         """Those of them with news."""
         self.heard: dict[UserDate, int] = {}
         """The last reading of every user's date that was named, in Unix milliseconds; late ones are left out."""
+        self.cold: set[UserDate] = set()
+        """Those that were read from MySQL for this group: what is remembered of their totals may be older."""
 
     def device_days(self) -> set[DeviceDate]:
         """The device days that the messages name."""
@@ -64,9 +66,10 @@ class Group:
             named.update({(user, reading[0], reading[1]) for reading in message.readings})
         return named
 
-    def learn(self, days: Mapping[DeviceDate, DeviceDay]) -> None:
+    def learn(self, days: Mapping[DeviceDate, DeviceDay], cold: Iterable[UserDate] = ()) -> None:
         """Take in what is known of the named device days; every one of `device_days` has to be told before `merge`."""
         self._days.update(days)
+        self.cold.update(cold)
 
     def merge(self) -> None:
         """Let every message, in order, raise what it can."""
@@ -100,6 +103,8 @@ class Group:
                 device_day.risen |= 1 << slot
                 device_day.source = source
                 device_day.late &= late  # became FINAL while the group gathered: the first of them still counts
+                if device_day.merged.lift(slot, steps):
+                    device_day.lifts = True
                 self.touched.add(user_date)
                 outcomes.append(_LATE if late else _ACCEPTED)
             self._outcomes.append(outcomes)
@@ -119,6 +124,7 @@ class Group:
         """The commit is done: what rose is durable."""
         for device_day in self._risen:
             device_day.risen = 0
+            device_day.lifts = False
         self._risen.clear()
 
     def finish(self, totals: Mapping[UserDate, UserTotal]) -> None:
@@ -140,7 +146,7 @@ class Group:
             device_day.late,
             device_day.source,
             device_day.last_reading_ms,
-            self._now_ms,
+            self._now_ms if device_day.lifts else 0,
             tuple([counts[slot] for slot in slots]),
         )
 

@@ -6,7 +6,7 @@ Merging is `group`'s work; what is told afterwards, and to whom, is `totals`'s.
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import structlog
 from prometheus_client import Counter, Histogram
@@ -19,8 +19,8 @@ from firewalker.runtime.tasks import begin
 from firewalker.step.domain.day import MAX_DEVICES, to_ms
 from firewalker.step.domain.reading import Counted
 from firewalker.step.ingest.group import Group, Message, Recorded
-from firewalker.step.ingest.known import DeviceDay, Generations
-from firewalker.step.ingest.totals import OWED_PAUSE_S, Totals
+from firewalker.step.ingest.known import DeviceDay, DeviceDays, Merged
+from firewalker.step.ingest.totals import Totals
 from firewalker.step.live import LiveTotals
 from firewalker.step.store import days
 from firewalker.step.store.days import DeviceDate, Rise, UserDate
@@ -47,8 +47,11 @@ class Lane:
         self._clock = clock
         self._max_group = max_group
         self._max_waiting = max_waiting
-        self._known: Generations[DeviceDate, DeviceDay] = Generations(max_known)
-        self._totals = Totals(database, live, max_known=max_known)
+        self._known = DeviceDays(max_known)
+        self._moved_meanwhile: set[UserDate] | None = None
+        """While device days are being read: users' dates of which another process told, so that the reading may be old."""
+        self._totals = Totals(database, live, max_known=max_known, moved=self._moved)
+        live.on_gap(self._known.clear)
         self._queue: list[Message] = []
         self._waiting = 0
         self._news = asyncio.Event()
@@ -93,10 +96,10 @@ class Lane:
             if not self._queue:
                 self._news.clear()
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(OWED_PAUSE_S if self._totals.owed else None):
+                    async with asyncio.timeout(self._totals.due_s):
                         await self._news.wait()
             messages = self._take()
-            if messages or self._totals.owed:
+            if messages or self._totals.due_s is not None:
                 await self._commit(messages)
 
     def _take(self) -> list[Message]:
@@ -117,23 +120,27 @@ class Lane:
     async def _commit(self, messages: Sequence[Message]) -> None:
         group = Group(messages, to_ms(self._clock.now()))
         keys = group.device_days()
+        sent: set[UserDate] = set()
         try:
-            group.learn(await self._load(keys))
+            group.learn(*await self._load(keys))
             group.merge()
             rises = list(group.rises())
+            sent = group.touched
             if rises:
                 with _COMMIT_S.time():
                     await self._store(rises)
             group.settle()
         except BaseException as error:
-            # What was merged is not known to be durable: load it anew when it is next needed.
-            for key in keys:
-                self._known.forget(key)
+            # What was merged is not known to be durable: load it anew when it is next needed. It may be all the same,
+            # if an answer was lost: then the owner, and everybody, has to see it, though a repeat changes nothing.
+            for user, day, _ in keys:
+                self._known.forget((user, day))
+            self._totals.owe(sent)
             _refuse(messages, error)
             if not isinstance(error, Exception):
                 raise
             return
-        self._totals.owed |= group.touched
+        self._totals.owe(group.touched)
         try:
             group.finish(await self._totals.tell(group))
         except BaseException as error:
@@ -143,33 +150,45 @@ class Lane:
         else:
             _READINGS.inc(sum(len(message.readings) for message in messages))
 
-    async def _load(self, keys: Iterable[DeviceDate]) -> dict[DeviceDate, DeviceDay]:
-        """What is known of *keys*, asked of MySQL where this process does not know."""
+    async def _load(self, keys: Collection[DeviceDate]) -> tuple[dict[DeviceDate, DeviceDay], set[UserDate]]:
+        """What is known of *keys*, and the users' dates that had to be read from MySQL for it, with all their devices."""
         found: dict[DeviceDate, DeviceDay] = {}
-        cold: list[DeviceDate] = []
+        cold: set[UserDate] = set()
         for key in keys:
             device_day = self._known.get(key)
             if device_day is None:
-                cold.append(key)
+                cold.add(key[:2])
             else:
                 found[key] = device_day
         if cold:
-            stored = await self._stored({(user, day) for user, day, _ in cold})
-            devices = {key: len(of_date) for key, of_date in stored.items()}
-            for key in sorted(cold):
-                user, day, device_id = key
-                found[key] = device_day = DeviceDay(user, day, device_id)
-                row = stored.get((user, day), {}).get(device_id)
-                if row is not None:
-                    device_day.counts = list(row.counts)
-                    device_day.last_reading_ms = row.last_reading_ms
-                    device_day.stored = True
-                else:
-                    number = devices[user, day] = devices.get((user, day), 0) + 1
-                    device_day.refused = number > MAX_DEVICES
-                if not device_day.refused:
-                    self._known.put(key, device_day)
-        return found
+            moved: set[UserDate] = set()
+            self._moved_meanwhile = moved
+            try:
+                stored = await self._stored(cold)
+            finally:
+                self._moved_meanwhile = None
+            known = {user_date: _known_devices(user_date, stored.get(user_date, {})) for user_date in cold}
+            for user, day, device_id in sorted(keys):
+                devices = known.get((user, day))
+                if devices is None:
+                    continue
+                device_day = devices.get(device_id)
+                if device_day is None:
+                    merged = next(iter(devices.values())).merged if devices else None
+                    device_day = DeviceDay(user, day, device_id, merged)
+                    device_day.refused = len(devices) >= MAX_DEVICES
+                    if not device_day.refused:
+                        devices[device_id] = device_day
+                found[user, day, device_id] = device_day
+            for user_date in cold - moved:
+                self._known.put(user_date, known[user_date])
+        return found, cold
+
+    def _moved(self, user_date: UserDate) -> None:
+        """Another process told something new of it: a device that was there last may come back here."""
+        self._known.forget(user_date)
+        if self._moved_meanwhile is not None:
+            self._moved_meanwhile.add(user_date)
 
     @retried
     async def _stored(self, keys: Iterable[UserDate]) -> dict[UserDate, dict[str, days.StoredDevice]]:
@@ -182,6 +201,19 @@ class Lane:
         async with self._database.transaction() as tx:
             for slots, some in rises:
                 await days.raise_counts(tx, slots, some)
+
+
+def _known_devices(user_date: UserDate, rows: Mapping[str, days.StoredDevice]) -> dict[str, DeviceDay]:
+    """All devices of a user's date as stored."""
+    user, day = user_date
+    merged = Merged([row.counts for row in rows.values()])
+    devices = {}
+    for device_id, row in rows.items():
+        devices[device_id] = device_day = DeviceDay(user, day, device_id, merged)
+        device_day.counts = list(row.counts)
+        device_day.last_reading_ms = row.last_reading_ms
+        device_day.stored = True
+    return devices
 
 
 def _refuse(messages: Sequence[Message], error: BaseException) -> None:

@@ -1,7 +1,8 @@
 """After a commit: what the day's totals are now, for the answers and for live totals. Merging and storing are elsewhere."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
+from itertools import islice
 
 from firewalker.runtime.mysql import Database, retried
 from firewalker.step.domain.day import UserTotal
@@ -14,24 +15,51 @@ from firewalker.step.store.days import UserDate
 OWED_PAUSE_S = 1.0
 """How long to wait before asking again for totals that MySQL did not tell after a commit."""
 
+MOST_ASKED = 2_000
+"""Totals that are owed and asked for at once, so that a group's answers do not wait for all of them."""
+
+MOST_OWED = 100_000
+"""With more to find out than this after a long failure, Redis is rebuilt instead."""
+
 
 class Totals:
     """The totals of one lane's users, remembered and kept current by the frames of other processes."""
 
-    def __init__(self, database: Database, live: LiveTotals, *, max_known: int) -> None:
+    def __init__(
+        self, database: Database, live: LiveTotals, *, max_known: int, moved: Callable[[UserDate], None]
+    ) -> None:
+        """*moved* is called with every user's date of which another process tells something new."""
         self._database = database
         self._live = live
         self._known: Generations[UserDate, UserTotal] = Generations(max_known)
-        self.owed: set[UserDate] = set()
-        """Users' dates whose news are committed and not announced yet."""
+        self._moved = moved
+        self._owed: dict[UserDate, None] = {}
+        """Users' dates whose news are committed, or may be, and not announced yet. In order: the oldest is told first."""
+        self._pause_s = 0.0
         live.subscribe(self._hear, own=False)
         live.on_gap(self._known.clear)
+
+    @property
+    def due_s(self) -> float | None:
+        """In how many seconds to `tell` even of an empty group; None if nothing is owed."""
+        return self._pause_s if self._owed else None
+
+    def owe(self, keys: Iterable[UserDate]) -> None:
+        """What was sent to MySQL may be durable: everybody has to be told what it says now, whoever asks."""
+        for key in keys:
+            self._known.forget(key)
+            self._owed[key] = None
+        if len(self._owed) > MOST_OWED:
+            self._owed.clear()
+            self._known.clear()
+            self._live.give_up()
 
     async def tell(self, group: Group) -> dict[UserDate, UserTotal]:
         """The totals of every user's date in *group*, as their owners see them; standings hear of what is new.
 
         Asked after the commit, so that of two processes that commit a user's phone and watch, the later sees both.
         """
+        self._pause_s = OWED_PAUSE_S  # unless it ends well
         late = [key for key, is_late in group.named.items() if is_late]
         totals, asked = self._remembered(group)
         news: dict[date, list[tuple[bytes, UserTotal]]] = {}
@@ -48,19 +76,22 @@ class Totals:
             self._live.announce(Frame(day, users))
         if late:
             totals |= await self._owners_totals(late)
-        self.owed.clear()
+        for key in asked | group.touched:
+            self._owed.pop(key, None)
+        self._pause_s = 0.0
         return totals
 
     def _remembered(self, group: Group) -> tuple[dict[UserDate, UserTotal], set[UserDate]]:
         """The totals of *group* that are known without asking, and those that have to be asked for."""
         totals: dict[UserDate, UserTotal] = {}
-        asked = set(self.owed)
+        asked = set(islice(self._owed, MOST_ASKED))
         trusted = self._live.healthy  # else nobody tells of other processes' commits
         for key, late in group.named.items():
             if late:
                 asked.discard(key)
             elif key not in asked:
-                known = self._known.get(key) if trusted else None
+                sure = trusted and key not in group.cold and key not in self._owed
+                known = self._known.get(key) if sure else None
                 if known is None:
                     asked.add(key)
                 else:
@@ -85,9 +116,16 @@ class Totals:
             return await days.find_totals(tx, keys, late_included=True)
 
     def _hear(self, frame: Frame) -> None:
-        """Another process committed: what is known here of its users is no longer all."""
+        """Another process committed: what is known here of its users is no longer all.
+
+        A frame that tells nothing new, as those of a rebuild, is no sign of a commit.
+        """
         day = frame.date
         for user, total in frame.totals:
-            known = self._known.get((user, day))
+            key = user, day
+            known = self._known.get(key)
+            merged = total if known is None else known.merged(total)
             if known is not None:
-                self._known.put((user, day), known.merged(total))
+                self._known.put(key, merged)
+            if merged != known:
+                self._moved(key)

@@ -2,16 +2,21 @@
 
 A date's users are spread over 4 096 hashes, small enough that Redis keeps each in one compact piece (a listpack, up to
 128 fields by default): about 36 bytes a user, against 64 in one big hash. The key `t:epoch` says that every total of
-the open dates is there; whatever empties Redis takes it away too.
+the open dates is there; whatever empties Redis takes it away too. It names the server that was filled: another one, or
+the same started anew, has an older state, though the key be in it.
 """
 
-from collections.abc import Iterable, Sequence
+import struct
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
+import structlog
+from prometheus_client import Counter
 from redis.asyncio import Redis
 
+from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.redis import calling
 from firewalker.step.domain.day import UserTotal, begin_ms
 from firewalker.step.live import frames
@@ -20,7 +25,7 @@ CHANNEL = b"totals"
 """Where frames are published."""
 
 EPOCH = b"t:epoch"
-"""There is such a key only while Redis has every total of the open dates."""
+"""There is such a key only while Redis has every total of the open dates: the filled server's run id, then the time."""
 
 LOCK = b"t:rebuild"
 """Held by the process that rebuilds."""
@@ -35,6 +40,15 @@ MOST_RECORDS = 1_000
 """Users of one call: some 3 ms of Redis's time."""
 
 _BUCKETS = 0xFFF
+
+UNREADABLE = Counter(
+    "firewalker_step_live_unreadable_total",
+    "Frames and totals in Redis that could not be made out and were passed over.",
+    ["what"],
+    registry=REGISTRY,
+)
+
+_log = structlog.get_logger(__name__)
 
 
 class Buckets:
@@ -60,11 +74,14 @@ class Buckets:
         counts = b"".join(len(bucket).to_bytes(2, "big") for bucket in by_bucket.values())
         frame = frames.pack_frame(self._sender, day, records)
         async with calling():
-            return int(
-                await self._apply(
-                    keys=[_key(day, bucket) for bucket in by_bucket], args=(frame, counts, _expires(day), CHANNEL)
-                )
+            changed, damaged = await self._apply(
+                keys=[_key(day, bucket) for bucket in by_bucket], args=(frame, counts, _expires(day), CHANNEL)
             )
+        if damaged:
+            UNREADABLE.labels("bucket").inc(damaged)
+            _log.error("live_buckets_replaced", date=str(day), buckets=damaged)
+            await self.doubt()  # what else was to be in them is gone
+        return int(changed)
 
     async def publish(self, day: date, totals: Iterable[tuple[bytes, UserTotal]]) -> None:
         """Tell everybody of totals of a date that Redis does not keep any more."""
@@ -76,19 +93,42 @@ class Buckets:
     async def read(self, day: date, users: Sequence[bytes], limit_s: float) -> list[UserTotal | None] | None:
         """The totals of *users*, in their order, None for no reading; None for all while Redis is incomplete.
 
-        Waits at most *limit_s*.
+        Waits at most *limit_s*. Something there that is no total counts as incomplete, for this call.
         """
         begin = begin_ms(day)
         async with calling(limit_s):
             found = await self._read(keys=[EPOCH, *(_key(day, _bucket(user)) for user in users)], args=users)
         if found is None:
             return None
-        return [frames.unpack_value(value, begin) if value else None for value in found]
+        try:
+            return [frames.unpack_value(value, begin) if value is not None else None for value in found]
+        except struct.error:
+            UNREADABLE.labels("total").inc()
+            _log.error("live_total_unreadable", date=str(day))
+            return None
 
     async def complete(self) -> bool:
-        """Whether every total of the open dates is there."""
+        """Whether every total of the open dates is there, and was put there while this server ran.
+
+        Another server with the key is one that took over with an older state: it is declared incomplete.
+        """
+        # Together, so that one server answers both.
+        async with calling(), self._redis.pipeline(transaction=True) as pipe:
+            pipe.get(EPOCH)
+            pipe.info("server")
+            epoch, server = await pipe.execute()
+        if epoch is None:
+            return False
+        if epoch.split(b" ")[0] == _run_id(server):
+            return True
+        _log.warning("live_redis_is_another")
+        await self.doubt()
+        return False
+
+    async def run_id(self) -> bytes:
+        """Which server answers, and since which start of it."""
         async with calling():
-            return bool(await self._redis.exists(EPOCH))
+            return _run_id(await self._redis.info("server"))
 
     async def doubt(self) -> None:
         """Declare Redis incomplete; somebody will rebuild it."""
@@ -105,8 +145,9 @@ class Buckets:
         async with calling():
             await self._redis.pexpire(LOCK, LOCK_MS)
 
-    async def finish(self, token: bytes, epoch: bytes) -> bool:
-        """Declare Redis complete and give the lock back; False if it is not ours any more: rebuild again."""
+    async def finish(self, token: bytes, run_id: bytes, at: datetime) -> bool:
+        """Declare the server of *run_id* complete and give the lock back; False if that is not ours any more: rebuild again."""
+        epoch = b"%b %b" % (run_id, at.isoformat().encode())
         async with calling():
             return bool(await self._finish(keys=[LOCK, EPOCH], args=[token, epoch]))
 
@@ -130,8 +171,13 @@ def _bucket(user: bytes) -> int:
     return int.from_bytes(user[-2:], "big") & _BUCKETS
 
 
+def _run_id(server: Mapping[str, Any]) -> bytes:
+    return str(server["run_id"]).encode()
+
+
 def _key(day: date, bucket: int) -> str:
-    # The braces keep a bucket in one slot of a cluster, and spread the buckets over its nodes.
+    # The braces would spread the buckets over the slots of a cluster. One call names many of them and the epoch, which a
+    # cluster refuses: this is for one server (decision 6).
     return f"t:{{{day}:{bucket:x}}}"
 
 

@@ -26,12 +26,24 @@ _log = structlog.get_logger(__name__)
 
 
 class Feed:
-    """Keeps one subscription alive. *receive* gets each message; *gap* is called whenever some may have been missed."""
+    """Keeps one subscription alive. *receive* gets each message; it must not fail.
 
-    def __init__(self, redis: Redis, clock: Clock, receive: Callable[[bytes], None], gap: Callable[[], None]) -> None:
+    *lost* is called when messages do not arrive any more, *gap* when they do again: some may have been missed.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        clock: Clock,
+        receive: Callable[[bytes], None],
+        *,
+        lost: Callable[[], None],
+        gap: Callable[[], None],
+    ) -> None:
         self._redis = redis
         self._clock = clock
         self._receive = receive
+        self._lost = lost
         self._gap = gap
         self.connected = False
         """Whether every message published now arrives."""
@@ -43,11 +55,15 @@ class Feed:
             try:
                 async with contextlib.aclosing(self._redis.pubsub()) as subscription:
                     await self._listen(subscription)
-            except (RedisError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever came: without a feed the process is deaf, so begin anew
                 if self.connected:
                     pause_s = 0.05
+                    self.connected = False
+                    self._lost()
+                if isinstance(error, RedisError | OSError):
                     _log.warning("live_feed_lost", error=type(error).__name__)
-                self.connected = False
+                else:
+                    _log.exception("live_feed_failed")
             await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 - spreads, protects nothing
             pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
 

@@ -79,8 +79,11 @@ def unpack_frame(message: bytes) -> Frame:
     body = len(message) - _HEADER.size
     if frame_sender(message) is None or body % RECORD_BYTES:
         raise ValueError("not a frame of totals")
-    day = date.fromordinal(_HEADER.unpack_from(message)[2])
-    begin = begin_ms(day)
+    try:
+        day = date.fromordinal(_HEADER.unpack_from(message)[2])
+        begin = begin_ms(day)
+    except (ValueError, OverflowError) as error:
+        raise ValueError("not a frame of totals: no such date") from error
     totals = [
         (
             record[0],
@@ -91,7 +94,3 @@ def unpack_frame(message: bytes) -> Frame:
         for record in _RECORD.iter_unpack(memoryview(message)[_HEADER.size :])
     ]
     return Frame(day, totals)
-
-
-HEADER_BYTES = _HEADER.size
-"""Where the records of a frame begin; the scripts need it."""

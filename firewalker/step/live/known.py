@@ -36,7 +36,8 @@ class KnownTotals:
     async def read(self, day: date, users: Sequence[bytes]) -> dict[bytes, UserTotal]:
         """The totals of *users* (16-byte ids) on *day*; those without a reading are left out.
 
-        Shows every acknowledged reading within 2 s.
+        Shows a reading as soon as its frame is here: at once for this process's, mostly within milliseconds for others'.
+        One whose frame was lost shows when it is read again, after `RENEWED_S` to twice that.
 
         Raises:
             DatabaseUnavailable, DeadlineExceeded, Overloaded: They had to be read from MySQL and could not be.

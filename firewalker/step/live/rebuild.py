@@ -1,6 +1,7 @@
 """Brings Redis back to what MySQL says: all of it after a loss, what a dead process left undone, and a sample now and then."""
 
 import asyncio
+import contextlib
 import os
 from datetime import date, datetime, timedelta
 
@@ -26,7 +27,8 @@ SAMPLE_USERS = 100
 CHUNK_USERS = 500
 
 UNTOLD = timedelta(minutes=5)
-"""How far back a starting process looks for commits that another made, but died before telling Redis."""
+"""How far back commits are looked for that Redis may not have heard of, or not kept: a process that died before it told
+of them, a server that failed over to a copy."""
 
 _REBUILDS = Counter("firewalker_step_live_rebuilds_total", "Rebuilds of Redis from MySQL.", registry=REGISTRY)
 _DRIFT = Counter(
@@ -46,48 +48,73 @@ class Rebuilder:
         self._clock = clock
         self._sampled: dict[date, bytes] = {}
         """The last user compared of each date."""
+        self._doubts = self._settled = 0
+        self._repairs = self._repaired = 0
+        self._news = asyncio.Event()
+        self._sampled_at = clock.monotonic()
+        self.distrust(repair=True)  # another process may have died before it told of its commits
+
+    @property
+    def trusted(self) -> bool:
+        """Whether Redis may be believed if it says that it is complete. If not, read from MySQL."""
+        return self._settled == self._doubts
+
+    def distrust(self, *, repair: bool) -> None:
+        """A connection failed, and the next may be to another server; with *repair* it may lack the latest commits too.
+
+        It is looked into at once.
+        """
+        self._doubts += 1
+        self._repairs += repair
+        self._news.set()
 
     async def run(self) -> None:
         """Repair until cancelled."""
-        repaired = False
-        sampled = self._clock.monotonic()
         while True:
+            self._news.clear()
             try:
-                if not repaired:
-                    await self._repair_recent()
-                    repaired = True
-                await self.rebuild_if_incomplete()
-                if self._clock.monotonic() - sampled >= SAMPLE_S:
-                    sampled = self._clock.monotonic()
-                    await self.sample()
+                await self._check()
             except (RedisUnavailable, Fault) as error:
                 _log.warning("live_repair_postponed", error=type(error).__name__)
-            await asyncio.sleep(CHECK_S)
+                await asyncio.sleep(CHECK_S)
+            except Exception:  # noqa: BLE001 - logged whole; that a statement fails now is no reason to end
+                _log.exception("live_repair_failed")
+                await asyncio.sleep(CHECK_S)
+            else:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(CHECK_S):
+                        await self._news.wait()
 
-    async def rebuild_if_incomplete(self) -> bool:
-        """Rebuild unless Redis is complete or another process is at it; tells whether this call completed it.
+    async def _check(self) -> None:
+        """Rebuild, repair and sample as is needed. What is doubted meanwhile is left to the next check."""
+        doubts, repairs = self._doubts, self._repairs
+        if not await self._buckets.complete() and not await self.rebuild():
+            return  # another process is at it
+        if self._repaired != repairs:
+            await self._repair_recent()
+            self._repaired = repairs
+        self._settled = doubts
+        if self._clock.monotonic() - self._sampled_at >= SAMPLE_S:
+            self._sampled_at = self._clock.monotonic()
+            await self.sample()
+
+    async def rebuild(self) -> bool:
+        """Put every total of the open dates into Redis, then declare it complete; False if another process is at it.
+
+        Readers go by MySQL meanwhile, writers go on.
 
         Raises:
             RedisUnavailable: It went away in the middle; nothing is declared complete.
             Fault: MySQL did not tell.
         """
-        if await self._buckets.complete():
-            return False
-        return await self.rebuild()
-
-    async def rebuild(self) -> bool:
-        """Put every total of the open dates into Redis, then declare it complete; False if another process is at it.
-
-        Readers go by MySQL meanwhile, writers go on. The same errors as `rebuild_if_incomplete`.
-        """
         token = os.urandom(16)
         if not await self._buckets.lock(token):
             return False
+        run_id = await self._buckets.run_id()  # before the copying: of another server, less is known
         users = 0
         for day in open_dates(self._clock.now()):
             users += await self._copy(day, renew=True)
-        epoch = self._clock.now().isoformat().encode()
-        if not await self._buckets.finish(token, epoch):
+        if not await self._buckets.finish(token, run_id, self._clock.now()):
             return False  # emptied again in the middle, or too slow: the next check begins anew
         _REBUILDS.inc()
         _log.info("live_totals_rebuilt", users=users)

@@ -13,10 +13,10 @@ from redis.asyncio import Redis
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Database
-from firewalker.runtime.redis import RedisUnavailable, connect, connect_blocking
+from firewalker.runtime.redis import RedisBusy, RedisUnavailable, connect, connect_blocking
 from firewalker.runtime.tasks import begin, end
 from firewalker.step.domain.day import UserTotal
-from firewalker.step.live.buckets import Buckets, is_kept
+from firewalker.step.live.buckets import UNREADABLE, Buckets, is_kept
 from firewalker.step.live.feed import PING_S, Feed
 from firewalker.step.live.frames import Frame, frame_sender, unpack_frame
 from firewalker.step.live.rebuild import Rebuilder
@@ -31,6 +31,9 @@ AVOID_S = 1.0
 
 MOST_FALLBACKS: Final = 4
 """Reads that may be at MySQL at once; the others wait their turn, within their deadlines."""
+
+MOST_WRITES: Final = 4
+"""Connections for telling and repairing, each one thing after the other."""
 
 FLUSH_S = 2.0
 """Longest wait, at the end, for Redis to take what is left; a starting process finds the rest in MySQL."""
@@ -48,11 +51,15 @@ class LiveTotals:
         self._sender = os.urandom(8)
         self._database = database
         self._clock = clock
-        self._clients: list[Redis] = [connect(redis_url), connect_blocking(redis_url, longest_block_s=PING_S)]
-        self.buckets = Buckets(self._clients[0], self._sender)
-        self.rebuilder = Rebuilder(database, self.buckets, clock)
-        self._writer = Writer(self.buckets, clock)
-        self._feed = Feed(self._clients[1], clock, self._receive, self._lost)
+        # One for each purpose: however many boards are read, what was committed gets through to Redis.
+        reads, writes = connect(redis_url), connect(redis_url, max_connections=MOST_WRITES)
+        listens = connect_blocking(redis_url, longest_block_s=PING_S)
+        self._clients: list[Redis] = [reads, writes, listens]
+        self.buckets = Buckets(reads, self._sender)
+        writable = Buckets(writes, self._sender)
+        self.rebuilder = Rebuilder(database, writable, clock)
+        self._writer = Writer(writable, clock, failed=self._doubt)
+        self._feed = Feed(listens, clock, self._receive, lost=self._doubt, gap=self._gap)
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[tuple[Callable[[Frame], None], bool]] = []
         self._gap_listeners: list[Callable[[], None]] = []
@@ -96,6 +103,12 @@ class LiveTotals:
         self._deliver(frame, own=True)
         self._writer.put(frame)
 
+    def give_up(self) -> None:
+        """Commits went untold, too many to name: have Redis rebuilt from MySQL, and everything known from frames read anew."""
+        self._writer.give_up()
+        self._doubt()
+        self._gap()
+
     async def read(self, day: date, users: Sequence[U]) -> dict[U, UserTotal]:
         """The totals of *users* on *day*; who has no reading is left out. Ids may be UUIDs or their 16 bytes.
 
@@ -108,11 +121,15 @@ class LiveTotals:
             return {}
         ids = [user if isinstance(user, bytes) else user.bytes for user in users]
         now = self._clock.monotonic()
-        # A Redis that answers but takes nothing (full, or a replica by now) is behind MySQL.
-        if is_kept(day, self._clock.now()) and now >= self._avoid_until and not self._writer.behind:
+        # A Redis that answers but takes nothing (full, or a replica by now) is behind MySQL; so is one that took over.
+        trusted = self.rebuilder.trusted and not self._writer.behind
+        if is_kept(day, self._clock.now()) and now >= self._avoid_until and trusted:
             try:
                 found = await self.buckets.read(day, ids, READ_S)
+            except RedisBusy:
+                _log.warning("live_read_crowded")
             except RedisUnavailable as error:
+                self.rebuilder.distrust(repair=False)
                 self._avoid_until = now + AVOID_S
                 _log.warning("live_read_failed", error=str(error))
             else:
@@ -129,8 +146,9 @@ class LiveTotals:
             return
         try:
             frame = unpack_frame(message)
-        except ValueError:
-            _log.warning("live_frame_unreadable", size=len(message))
+        except Exception as error:  # noqa: BLE001 - one message, from whomever, must not make the process deaf
+            UNREADABLE.labels("frame").inc()
+            _log.warning("live_frame_unreadable", size=len(message), error=type(error).__name__)
             return
         self._deliver(frame, own=False)
 
@@ -144,7 +162,12 @@ class LiveTotals:
                 # A listener's bug must not undo a commit that has been made.
                 _log.exception("live_listener_failed")
 
-    def _lost(self) -> None:
+    def _doubt(self) -> None:
+        self.rebuilder.distrust(repair=True)
+
+    def _gap(self) -> None:
+        # A short silence may have been a failover.
+        self._doubt()
         for callback in self._gap_listeners:
             try:
                 callback()

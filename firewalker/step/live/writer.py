@@ -1,6 +1,7 @@
 """What this process has to tell Redis: collected, coalesced per user, sent as fast as Redis takes it. Never waited for."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import date
 from typing import Final
 
@@ -9,7 +10,7 @@ import structlog
 from firewalker.kernel.clock import Clock
 from firewalker.runtime.redis import RedisUnavailable
 from firewalker.step.domain.day import UserTotal
-from firewalker.step.live.buckets import MOST_RECORDS, Buckets, is_kept
+from firewalker.step.live.buckets import MOST_RECORDS, UNREADABLE, Buckets, is_kept
 from firewalker.step.live.frames import Frame
 
 MOST_PENDING: Final = 100_000
@@ -23,8 +24,10 @@ _log = structlog.get_logger(__name__)
 class Writer:
     """Applies this process's commits to Redis."""
 
-    def __init__(self, buckets: Buckets, clock: Clock) -> None:
+    def __init__(self, buckets: Buckets, clock: Clock, *, failed: Callable[[], None]) -> None:
+        """*failed* is called whenever Redis does not take what it is sent: what it has taken may be lost too."""
         self._buckets = buckets
+        self._failed = failed
         self._clock = clock
         self._pending: dict[date, dict[bytes, UserTotal]] = {}
         self._news = asyncio.Event()
@@ -41,8 +44,14 @@ class Writer:
             known = pending.get(user)
             pending[user] = total if known is None else known.merged(total)
         if len(pending) > MOST_PENDING:
-            self._pending.clear()
-            self._lost = True
+            self.give_up()
+        self._idle.clear()
+        self._news.set()
+
+    def give_up(self) -> None:
+        """Tell Redis that it is incomplete, instead of what it lacks."""
+        self._pending.clear()
+        self._lost = True
         self._idle.clear()
         self._news.set()
 
@@ -58,10 +67,13 @@ class Writer:
             self._news.clear()
             try:
                 await self._send()
-            except RedisUnavailable as error:
-                if not self.behind:
+            except Exception as error:  # noqa: BLE001 - whatever it was, commits go on and have to be told
+                if not isinstance(error, RedisUnavailable):
+                    _log.exception("live_writer_failed")
+                elif not self.behind:
                     _log.warning("live_totals_not_sent", error=str(error))
                 self.behind = True
+                self._failed()
                 pause_s = min(_LONGEST_PAUSE_S, pause_s * 2 or 0.05)
                 self._news.set()
                 await asyncio.sleep(pause_s)
@@ -83,9 +95,15 @@ class Writer:
                     else:
                         await self._buckets.publish(day, rest[:MOST_RECORDS])
                     del rest[:MOST_RECORDS]
-            except BaseException:
+            except (RedisUnavailable, asyncio.CancelledError):
                 # It may have been done all the same; doing it twice is the same as once.
                 self.put(Frame(day, rest))
                 raise
+            except Exception:  # noqa: BLE001 - logged whole
+                # Something in it cannot be told, now or later: it must not keep all others from being told.
+                UNREADABLE.labels("unsendable").inc()
+                _log.exception("live_totals_unsendable", date=str(day), users=len(rest))
+                self._lost = True
+                self._news.set()
         if not self._news.is_set():
             self._idle.set()

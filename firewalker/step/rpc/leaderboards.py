@@ -16,7 +16,8 @@ from firewalker.kernel.faults import (
     Violation,
 )
 from firewalker.kernel.principal import principal
-from firewalker.runtime.grpc.policy import Caller, Rule
+from firewalker.runtime.grpc.policy import Caller, Priority, Rule
+from firewalker.runtime.grpc.rates import READS
 from firewalker.runtime.grpc.streams import HotStream
 from firewalker.step.boards.registry import Boards
 from firewalker.step.boards.updates import End, EndReason
@@ -34,6 +35,8 @@ _REASONS: Final[Mapping[type[Fault], EndReason]] = {
 }
 """What the watcher is told when the edge offers a stream its end."""
 
+_READ: Final = Rule(Caller.USER, max_message_bytes=1_024, priority=Priority.READ, rate=READS)
+
 _REFUSALS: Final = frozenset({EndReason.ACCESS_TOKEN_EXPIRED, EndReason.SESSION_REVOKED})
 """Ends after which the stream's status is the fault; the others are OK."""
 
@@ -43,8 +46,8 @@ class LeaderboardDoor:
 
     SERVICE: ClassVar[str] = "firewalker.step.v1.LeaderboardService"
     POLICY: ClassVar[Mapping[str, Rule]] = {
-        "GetFriendLeaderboard": Rule(Caller.USER, max_message_bytes=1_024),
-        "WatchFriendLeaderboard": Rule(Caller.USER, max_message_bytes=1_024),
+        "GetFriendLeaderboard": _READ,
+        "WatchFriendLeaderboard": _READ,
     }
 
     def __init__(self, leaderboards: Leaderboards, boards: Boards) -> None:

@@ -5,15 +5,16 @@ and an answer is its head and one of these for each reading.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from firewalker.kernel.faults import InvalidRequest, Violation
 from firewalker.kernel.principal import principal
 from firewalker.runtime.grpc.messages import message_class
-from firewalker.runtime.grpc.policy import Caller, Rule
+from firewalker.runtime.grpc.policy import Caller, Priority, Rule
+from firewalker.runtime.grpc.rates import UPLOADS
 from firewalker.runtime.grpc.streams import HotStream
+from firewalker.runtime.tasks import end
 from firewalker.step.domain.day import WHOLE_DATE
 from firewalker.step.domain.faults import TooManyReadings
 from firewalker.step.domain.reading import FIRST_REJECTED, Outcome, Source
@@ -46,8 +47,8 @@ class StepDoor:
 
     SERVICE: ClassVar[str] = "firewalker.step.v1.StepService"
     POLICY: ClassVar[Mapping[str, Rule]] = {
-        "TrackSteps": Rule(Caller.USER),
-        "RecordSteps": Rule(Caller.USER),
+        "TrackSteps": Rule(Caller.USER, priority=Priority.UPLOAD, rate=UPLOADS),
+        "RecordSteps": Rule(Caller.USER, priority=Priority.UPLOAD, rate=UPLOADS),
     }
 
     def __init__(self, readings: Readings) -> None:
@@ -73,15 +74,17 @@ class StepDoor:
                 await stream.send(_tracked_answer(message_id, await taken.durable()))
                 due.room.release()
         finally:
-            await _stopped(reading)
-            due.abandon()
+            try:
+                await end([reading])
+            finally:
+                due.abandon()
         if item is not None:
             raise item
 
     async def _read(self, stream: HotStream, due: "_Due") -> None:
         """Take messages until the stream is half-closed (None) or has to end (why), and say so behind the last."""
         user = principal().user_id
-        end: Exception | None = None
+        why: Exception | None = None
         try:
             while await due.room.acquire() and (request := await stream.recv()) is not None:
                 _check(request)
@@ -90,10 +93,10 @@ class StepDoor:
         except asyncio.CancelledError:
             if not stream.ending.done():
                 raise
-            end = stream.ending.result()
+            why = stream.ending.result()
         except Exception as error:  # noqa: BLE001 - raised by who answers, behind what is due
-            end = error
-        due.messages.put_nowait(end)
+            why = error
+        due.messages.put_nowait(why)
 
 
 class _Due:
@@ -111,12 +114,6 @@ class _Due:
             left = self.messages.get_nowait()
             if isinstance(left, tuple):
                 left[1].abandon()
-
-
-async def _stopped(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
 
 
 def _check(request: Any) -> None:

@@ -32,6 +32,7 @@ class Rise(NamedTuple):
     source: int
     last_reading_ms: int
     reached_ms: int
+    """When the user's total of the date rose by this; 0 if it did not, because another device counts more."""
     counts: tuple[int, ...]
 
 
@@ -42,7 +43,8 @@ class StoredDevice(NamedTuple):
     last_reading_ms: int
 
 
-# Raises counts; primary key. Assignments run from left to right, so reached_time looks at the counts before they rise.
+# Raises counts; primary key. Assignments run from left to right, so reached_time looks at the counts before they rise:
+# told again, after a COMMIT whose answer was lost, it does not move.
 _RAISE = """
     INSERT INTO day_device (user_id, date, device_id, late, source, last_reading_time, reached_time, {columns}) VALUES """
 _RAISE_ROW = "(%s,%s,%s,%s,%s,FROM_UNIXTIME(%s*0.001),FROM_UNIXTIME(%s*0.001){places})"
@@ -133,7 +135,7 @@ async def list_users(
 ) -> list[bytes]:
     """Users with a reading of *day*, behind *after* in the order of their ids; at most *limit*.
 
-    *raised_since* leaves out those whose counts did not rise at that instant or later.
+    *raised_since* leaves out those whose totals did not rise at that instant or later.
     """
     if raised_since is None:
         rows = await tx.all(_USERS_OF_DATE, (day, after, limit))

@@ -6,27 +6,32 @@ from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Transaction
 from firewalker.step.domain.facts import WalkerNews
 
-_SAVE_HEAD = "INSERT INTO walker (user_id, nickname, avatar_url, profile_time, time_zone) VALUES"
-_SAVE_ROW = "(%s,%s,%s,%s,%s)"
-# Later news win whatever order they come in; MySQL assigns from left to right, so profile_time is last.
+_SAVE_HEAD = "INSERT INTO walker (user_id, nickname, avatar_url, profile_time, time_zone, zone_time) VALUES"
+_SAVE_ROW = "(%s,%s,%s,%s,%s,%s)"
+# Later news win whatever order they come in; MySQL assigns from left to right, so each time is behind what it decides.
+# News without a zone have no zone_time, and nothing is larger than NULL.
 _SAVE_TAIL = """
     ON DUPLICATE KEY UPDATE
         nickname = IF(VALUES(profile_time) >= profile_time, VALUES(nickname), nickname),
         avatar_url = IF(VALUES(profile_time) >= profile_time, VALUES(avatar_url), avatar_url),
-        time_zone = COALESCE(VALUES(time_zone), time_zone),
-        profile_time = GREATEST(VALUES(profile_time), profile_time)
+        time_zone = IF(VALUES(zone_time) >= COALESCE(zone_time, VALUES(zone_time)), VALUES(time_zone), time_zone),
+        profile_time = GREATEST(VALUES(profile_time), profile_time),
+        zone_time = COALESCE(GREATEST(VALUES(zone_time), zone_time), zone_time, VALUES(zone_time))
 """  # primary key
 
 _ZONE = "SELECT time_zone FROM walker WHERE user_id = %(user_id)s"  # primary key
 
 
 async def save(tx: Transaction, news: Iterable[WalkerNews]) -> None:
-    """Keep what is newest of each user, by the time of the event; a zone once told stays until another is.
+    """Keep what is newest of each user, by the time of the event; a zone once told stays until a later event tells one.
 
     Rows go in the order of the primary key, because unordered ones deadlock with other calls.
     """
     rows = sorted(news, key=lambda one: (one.user_id.bytes, one.told))
-    values = [(row.user_id, row.nickname, row.avatar_url, row.told, row.time_zone) for row in rows]
+    values = [
+        (row.user_id, row.nickname, row.avatar_url, row.told, row.time_zone, row.told if row.time_zone else None)
+        for row in rows
+    ]
     await tx.execute_rows(_SAVE_HEAD, _SAVE_ROW, values, _SAVE_TAIL)
 
 

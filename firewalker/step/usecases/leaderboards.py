@@ -42,7 +42,7 @@ class Leaderboards:
     async def of_friends(self, viewer: UserId, asked: date | None) -> FriendBoard:
         """The viewer and their friends on the date asked for, by default the viewer's today.
 
-        Shows every reading that was acknowledged 2 s ago, by whichever process.
+        As current as `KnownTotals.read`: other processes' readings show when they are heard of.
 
         Raises:
             DateOutOfRange: No board of that date can be read now.

@@ -7,7 +7,8 @@ from firewalker.gen.pb.firewalker.user import v1 as pb
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.days import parse_zone
 from firewalker.kernel.principal import find_principal
-from firewalker.runtime.grpc.policy import Caller, Rule
+from firewalker.runtime.grpc.policy import Caller, Priority, Rule
+from firewalker.runtime.grpc.rates import SIGNING_IN
 from firewalker.user.domain.email import EMAIL_RULE, parse_email
 from firewalker.user.domain.nickname import NICKNAME_RULE, parse_nickname
 from firewalker.user.rpc import render
@@ -22,10 +23,10 @@ class AuthDoor(pb.AuthServiceBase):
 
     POLICY: ClassVar[Mapping[str, Rule]] = {
         # A password has to wait its turn and costs time: twice the ordinary deadline.
-        "SignUp": Rule(Caller.PUBLIC, deadline_s=10.0),
-        "Login": Rule(Caller.PUBLIC, deadline_s=10.0),
-        "Refresh": Rule(Caller.PUBLIC),
-        "Logout": Rule(Caller.PUBLIC),
+        "SignUp": Rule(Caller.PUBLIC, deadline_s=10.0, rate=SIGNING_IN),
+        "Login": Rule(Caller.PUBLIC, deadline_s=10.0, rate=SIGNING_IN),
+        "Refresh": Rule(Caller.PUBLIC, priority=Priority.SIGN_IN, rate=SIGNING_IN),
+        "Logout": Rule(Caller.PUBLIC, priority=Priority.SIGN_IN, rate=SIGNING_IN),
     }
 
     def __init__(self, accounts: Accounts, sessions: Sessions, signer: AccessTokenSigner, clock: Clock) -> None:

@@ -7,7 +7,8 @@ from firewalker.gen.pb.firewalker.user import v1 as pb
 from firewalker.kernel.ids import UserId
 from firewalker.kernel.paging import page_size
 from firewalker.kernel.principal import principal
-from firewalker.runtime.grpc.policy import Caller, Rule
+from firewalker.runtime.grpc.policy import Caller, Priority, Rule
+from firewalker.runtime.grpc.rates import CHANGES, READS
 from firewalker.runtime.page_tokens import PageTokens
 from firewalker.user.domain.friendship import Direction
 from firewalker.user.domain.nickname import NICKNAME_RULE, Nickname, parse_nickname
@@ -27,10 +28,10 @@ class FriendDoor(pb.FriendServiceBase):
     """Friendships of the caller."""
 
     POLICY: ClassVar[Mapping[str, Rule]] = {
-        "SendFriendRequest": Rule(Caller.USER),
-        "ListFriendRequests": Rule(Caller.USER),
-        "AcceptFriendRequest": Rule(Caller.USER),
-        "ListFriends": Rule(Caller.USER),
+        "SendFriendRequest": Rule(Caller.USER, rate=CHANGES),
+        "ListFriendRequests": Rule(Caller.USER, priority=Priority.READ, rate=READS),
+        "AcceptFriendRequest": Rule(Caller.USER, rate=CHANGES),
+        "ListFriends": Rule(Caller.USER, priority=Priority.READ, rate=READS),
     }
 
     def __init__(self, requests: FriendRequests, friends: Friends, page_tokens: PageTokens) -> None:

@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from firewalker.gen.pb.firewalker.user import v1 as pb
 from firewalker.kernel.principal import principal
-from firewalker.runtime.grpc.policy import Caller, Rule
+from firewalker.runtime.grpc.policy import Caller, Priority, Rule
+from firewalker.runtime.grpc.rates import READS
 from firewalker.user.rpc import render
 from firewalker.user.usecases.profiles import Profiles
 
@@ -13,7 +14,7 @@ from firewalker.user.usecases.profiles import Profiles
 class UserDoor(pb.UserServiceBase):
     """Profiles."""
 
-    POLICY: ClassVar[Mapping[str, Rule]] = {"GetMe": Rule(Caller.USER)}
+    POLICY: ClassVar[Mapping[str, Rule]] = {"GetMe": Rule(Caller.USER, priority=Priority.READ, rate=READS)}
 
     def __init__(self, profiles: Profiles) -> None:
         self._profiles = profiles

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.revocation import Revocation
+from firewalker.runtime.tokens import LEEWAY, LIFETIME
 from firewalker.user.domain.session import Session
 from firewalker.user.store.sessions import Sessions
 
@@ -29,3 +30,8 @@ def revocation(session: Session) -> Revocation:
         reason=session.end_reason.name if session.end_reason else "",
         time=session.end_time,
     )
+
+
+def is_news(session: Session, now: datetime) -> bool:
+    """Whether an access token of an ended session may still be alive: else nobody has to be told that it ended."""
+    return session.end_time is not None and now - session.end_time <= LIFETIME + LEEWAY

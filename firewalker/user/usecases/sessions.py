@@ -17,7 +17,7 @@ from firewalker.user.domain.user import User
 from firewalker.user.store.accounts import Accounts
 from firewalker.user.store.sessions import Sessions as SessionStore
 from firewalker.user.store.users import Users
-from firewalker.user.usecases.ended_sessions import revocation
+from firewalker.user.usecases.ended_sessions import is_news, revocation
 from firewalker.user.usecases.ports import Passwords, moment
 
 _SIGN_IN_ATTEMPTS = 3  # each but the first because the password's hash was replaced in between
@@ -87,7 +87,7 @@ class Sessions:
             raise RefreshTokenInvalid
         rotation, session = await self._rotate(presented)
         if rotation is Rotation.REUSED:
-            await self._revocations.publish([revocation(session)])
+            await self._announce(session)
             raise RefreshTokenReused
         return Grant(session, session.newest_token(self._keys))
 
@@ -105,6 +105,11 @@ class Sessions:
             return
         ended = await self._end(session_id)
         if ended is not None:
+            await self._announce(ended)
+
+    async def _announce(self, ended: Session) -> None:
+        """Tell every process. Again for who repeats a call, as the answer may be lost; not about what ended long ago."""
+        if is_news(ended, self._clock.now()):
             await self._revocations.publish([revocation(ended)])
 
     async def _authenticate(self, email: Email | None, password: str) -> Account:

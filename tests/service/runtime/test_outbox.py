@@ -9,8 +9,8 @@ from firewalker.kernel.faults import DatabaseUnavailable, InvalidRequest
 from firewalker.kernel.ids import EventId, new_uuid7
 from firewalker.runtime.migrations import statements_of
 from firewalker.runtime.mysql import Database
-from firewalker.runtime.outbox import Outbox, OutboxEvent, Relay
-from firewalker.runtime.outbox.lane import Lane
+from firewalker.runtime.outbox import Outbox, OutboxEvent, Relay, SinkFailed, inspection
+from firewalker.runtime.outbox.lane import LEASE_S, Lane, Row, Taken
 from tests.support.databases import run_on
 from tests.support.waiting import until
 
@@ -22,12 +22,16 @@ class Sink:
         self.seen: list[bytes] = []
         self.poison: set[bytes] = set()
         self.away = False
+        self.bugs: set[bytes] | None = set()
+        """Over which it fails; None: over any."""
         self.hold: asyncio.Event | None = None
         self.arrived = asyncio.Event()
 
     async def deliver(self, payloads: Sequence[bytes]) -> None:
         if self.away:
             raise DatabaseUnavailable
+        if self.bugs is None or self.bugs & set(payloads):
+            raise SinkFailed
         if self.poison & set(payloads):
             raise InvalidRequest
         self.seen += payloads
@@ -225,3 +229,132 @@ async def test_stopping_finishes_the_delivery_under_way_and_gives_up_the_lane(db
     await stopping
     assert await left(db) == 0
     assert await run_on(url, "SELECT owner FROM outbox_lane") == [(None,)]
+
+
+async def hurried(url: str, relay: Relay) -> None:
+    """Time passes, as far as delayed rows are concerned."""
+    await run_on(url, "UPDATE outbox SET due_time = CURRENT_TIMESTAMP(3)")
+    relay.wake()
+    await asyncio.sleep(0.02)
+
+
+@pytest.mark.requirement("DLV-04")
+async def test_a_receiver_that_fails_over_everything_has_no_event_set_aside(
+    db: Database, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firewalker.runtime.outbox.lane.MAX_ATTEMPTS", 2)
+    monkeypatch.setattr("firewalker.runtime.outbox.relay._LONGEST_PAUSE_S", 0.02)
+    outbox, sink = Outbox("step"), Sink()
+    sink.bugs = None
+    relay = Relay(db, {"step": sink}, outbox)
+    names = [f"{number}" for number in range(30)]
+    await append(db, outbox, *names)
+    await relay.start()
+    for _ in range(20):
+        await hurried(url, relay)
+    assert (await Lane(db, "step").counts())[:2] == (30, 0)
+    sink.bugs = set()
+    for _ in range(100):
+        if not await left(db):
+            break
+        await hurried(url, relay)
+    await relay.stop()
+    assert sorted(sink.unique) == sorted(name.encode() for name in names)
+
+
+@pytest.mark.requirement("DLV-04")
+@pytest.mark.parametrize("together", [True, False])
+async def test_an_event_over_which_a_receiver_fails_that_takes_others_is_set_aside(
+    db: Database,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    together: bool,  # noqa: FBT001
+) -> None:
+    monkeypatch.setattr("firewalker.runtime.outbox.lane.MAX_ATTEMPTS", 2)
+    monkeypatch.setattr("firewalker.runtime.outbox.relay._LONGEST_PAUSE_S", 0.02)
+    outbox, sink, lane = Outbox("step"), Sink(), Lane(db, "step")
+    sink.bugs = {b"bad"}
+    relay = Relay(db, {"step": sink}, outbox)
+    await append(db, outbox, "bad", *(["good"] if together else []))
+    await relay.start()
+    for number in range(100):
+        if (await lane.counts()).set_aside:
+            break
+        await append(db, outbox, f"other {number}")
+        await hurried(url, relay)
+    await until(lambda: b"other 0" in sink.seen)
+    await relay.stop()
+    assert (await lane.counts()).set_aside == 1
+    [state] = await inspection.look(url)
+    assert (state.destination, state.reasons) == ("step", (("Tested", "EVENT_SINK_FAILED", 1),))
+    with pytest.raises(LookupError):
+        await inspection.replay(url, "nowhere")
+    assert await inspection.replay(url) == {"step": 1}
+    assert (await lane.counts()).set_aside == 0
+
+
+async def test_a_database_without_an_outbox_has_no_lanes(mysql_url: str) -> None:
+    assert await inspection.look(mysql_url) == []
+
+
+async def expire(url: str) -> None:
+    await run_on(url, "UPDATE outbox_lane SET lease_until = CURRENT_TIMESTAMP(3) - INTERVAL 1 SECOND")
+
+
+@pytest.mark.requirement("DLV-03")
+async def test_who_lost_the_lane_does_not_take_it_back(db: Database, url: str) -> None:
+    await append(db, Outbox("step"), "a", "b")
+    stalled, heir = Lane(db, "step"), Lane(db, "step")
+    await stalled.prepare()
+    first = await stalled.take()
+    await expire(url)
+    assert await heir.take() is not None
+    assert first is not None
+    assert not await stalled.begin_attempt(first.rows[0])
+    assert not await stalled.finish(first.rows[0])
+    assert await stalled.take() is None
+    taken = await heir.take()
+    assert taken is not None
+    assert [(row.payload, row.attempts) for row in taken.rows] == [(b"b", 0)]
+
+
+@pytest.mark.requirement("DLV-03")
+async def test_a_relay_that_was_stopped_for_longer_than_its_lease_delivers_nothing_more(
+    db: Database, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox, sink, heir = Outbox("step"), Sink(), Lane(db, "step")
+    sink.poison = {b"bad"}
+    take = Lane.take
+
+    async def slow(lane: Lane, delivered: Sequence[Row] = ()) -> Taken | None:
+        """As if the process was stopped after it got its rows, until another had them."""
+        taken = await take(lane, delivered)
+        if lane is relay._lanes["step"].lane and taken is not None and taken.rows:
+            lane._ours_until -= LEASE_S
+            await expire(url)
+            assert await take(heir) is not None
+            stopped.set()
+        return taken
+
+    stopped = asyncio.Event()
+    relay = Relay(db, {"step": sink}, outbox)
+    monkeypatch.setattr(Lane, "take", slow)
+    await append(db, outbox, "a", "bad", "b")
+    await relay.start()
+    await asyncio.wait_for(stopped.wait(), 5)
+    await asyncio.sleep(0.2)
+    await relay.stop()
+    assert sink.seen == []
+    assert await left(db) == 3
+
+
+async def test_trouble_of_long_ago_does_not_slow_down_the_next_delivery(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firewalker.runtime.outbox.relay.POLL_S", 0.01)
+    relay = Relay(db, {"step": Sink()}, Outbox("step"))
+    worker = relay._lanes["step"]
+    worker._troubles = 7
+    await relay.start()
+    await until(lambda: worker._troubles == 0)
+    await relay.stop()

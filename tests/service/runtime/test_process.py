@@ -94,11 +94,18 @@ async def test_an_unreachable_database_is_one_sentence(settings: dict[str, str])
 
 
 async def test_check_config_prints_the_settings_with_secrets_masked(settings: dict[str, str]) -> None:
-    status, output = await run({**settings, "FIREWALKER_TINY_POOL_SIZE": "7"}, "check-config")
+    given = {
+        "MYSQL_URL": "mysql://fw:geheim@db.example/tiny",
+        "REDIS_URL": "redis://:geheim@cache:6379/0",
+        "POOL_SIZE": "7",
+    }
+    status, output = await run(
+        {**settings, **{f"FIREWALKER_TINY_{name}": value for name, value in given.items()}}, "check-config"
+    )
     assert status == 0
     assert "FIREWALKER_TINY_POOL_SIZE=7\n" in output
-    assert "FIREWALKER_TINY_MYSQL_URL=********\n" in output
-    assert settings["FIREWALKER_REDIS_URL"] not in output
+    assert "FIREWALKER_TINY_MYSQL_URL=mysql://fw:********@db.example/tiny\n" in output
+    assert "geheim" not in output
 
 
 async def test_everything_wrong_with_the_configuration_is_told_at_once(settings: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from firewalker.kernel.faults import DeadlineExceeded
 from firewalker.runtime.deadline import deadline
-from firewalker.runtime.redis import RedisUnavailable, calling, connect, connect_blocking
+from firewalker.runtime.redis import RedisBusy, RedisUnavailable, calling, connect, connect_blocking
 from tests.support.proxy import FaultProxy, fault_proxy
 
 
@@ -61,6 +61,23 @@ async def test_no_server_is_one_kind_of_error(url: str) -> None:
     with pytest.raises(RedisUnavailable):
         async with calling():
             await client.ping()
+    await client.aclose()
+
+
+async def test_no_free_connection_is_told_from_no_redis(redis_url: str) -> None:
+    client = connect(redis_url, command_s=5, max_connections=1)
+
+    async def wait() -> None:
+        await client.xread({"nothing": "$"}, block=1_000)
+
+    waiting = asyncio.create_task(wait())
+    await asyncio.sleep(0.02)
+    with pytest.raises(RedisBusy):
+        async with calling():
+            await client.ping()
+    await waiting
+    async with calling():
+        assert await client.ping()
     await client.aclose()
 
 

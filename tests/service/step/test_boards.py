@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 
+from firewalker.kernel.faults import Overloaded
 from firewalker.runtime.revocation import Revocation, RevocationFeed, RevocationView
 from firewalker.step.boards.registry import MAX_STREAMS_PER_USER
+from firewalker.step.boards.watcher import Watcher
 from firewalker.step.domain.day import to_ms
+from firewalker.step.domain.faults import DateOutOfRange
 from firewalker.step.domain.reading import Counted
 from tests.service.step.reading import (
     Reader,
@@ -205,6 +208,29 @@ async def test_a_full_process_refuses_more_streams(step_url: str, redis_url: str
         assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         for watch in watches:
             watch.cancel()
+
+
+@pytest.mark.requirement("NET-22")
+async def test_streams_that_open_at_once_are_counted_before_their_boards_are_read(
+    step_url: str, redis_url: str
+) -> None:
+    async with reading_process(step_url, redis_url, max_streams=5) as process:
+        boards = process.part.boards
+        found = await asyncio.gather(*(boards.watch(someone(), None) for _ in range(30)), return_exceptions=True)
+        watchers = [one for one in found if isinstance(one, Watcher)]
+        assert (len(watchers), boards.streams) == (5, 5)
+        assert all(isinstance(one, Overloaded) for one in found if one not in watchers)
+        for watcher in watchers:
+            watcher.close()
+        for _ in range(10):
+            with pytest.raises(DateOutOfRange):
+                await boards.watch(someone(), TODAY + timedelta(days=30))
+        opening = asyncio.create_task(boards.watch(someone(), None))
+        await asyncio.sleep(0)
+        assert boards.streams == 1
+        opening.cancel()
+        await asyncio.gather(opening, return_exceptions=True)
+        assert boards.streams == 0
 
 
 async def test_a_drained_server_says_goodbye_with_the_version_to_resume_from(one: ReadingProcess) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from firewalker.kernel.faults import DatabaseUnavailable, Draining, Overloaded
 from firewalker.kernel.ids import new_uuid7
-from firewalker.runtime.mysql import Database
+from firewalker.runtime.mysql import Database, OutcomeUnknown
 from firewalker.step.domain.day import MAX_DEVICES, SLOTS, WHOLE_DATE, to_ms, total
 from firewalker.step.domain.reading import Counted, Outcome
 from firewalker.step.ingest import Recorded
@@ -162,6 +162,73 @@ async def test_a_failed_commit_fails_its_group_and_the_next_one_works(process: P
     await run_on(step_url, "RENAME TABLE elsewhere TO day_device")
     assert (await process.ingest.record(user, [counted(200)])).outcomes == [ACCEPTED]
     assert await stored_total(process.database, user) == 200
+
+
+async def test_a_commit_whose_answer_is_lost_is_told_to_everybody_and_to_who_repeats(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repeats, silent = someone(), someone()
+    for user in (repeats, silent):
+        await process.ingest.record(user, [counted(1_000)])
+    for lane in process.ingest._lanes:
+        monkeypatch.setattr(lane, "_store", losing_the_answer(lane._store))
+    for user in (repeats, silent):
+        with pytest.raises(OutcomeUnknown):
+            await process.ingest.record(user, [counted(2_500)])
+    monkeypatch.undo()
+    assert await process.ingest.record(repeats, [counted(2_500)]) == Recorded([UNCHANGED], {TODAY: 2_500})
+    async with asyncio.timeout(5):
+        for user in (repeats, silent):
+            while (await process.live.read(TODAY, [user]))[user].total != 2_500:  # noqa: ASYNC110 - asked of Redis
+                await asyncio.sleep(0.01)
+
+
+def losing_the_answer(store: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    async def stored(*args: object) -> None:
+        await store(*args)
+        raise OutcomeUnknown
+
+    return stored
+
+
+async def test_what_a_dead_process_committed_is_told_by_who_hears_the_repeat(
+    process: Process, start_process: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, dies = someone(), await start_process()
+    await until(lambda: process.live.rebuilder.trusted)
+    await process.ingest.record(user, [counted(1_000, device_id="watch")])
+    monkeypatch.setattr(dies.live._writer, "put", list[Frame]().append)  # between COMMIT and Redis
+    await dies.ingest.record(user, [counted(4_000)])
+    assert await process.ingest.record(user, [counted(4_000)]) == Recorded([UNCHANGED], {TODAY: 4_000})
+    await process.live._writer.flush()
+    assert (await process.live.read(TODAY, [user]))[user].total == 4_000
+
+
+async def test_a_phone_that_comes_back_from_another_process_repeats_without_news(
+    process: Process, start_process: Start
+) -> None:
+    user, other, heard = someone(), await start_process(), list[Frame]()
+    process.live.subscribe(heard.append, own=False)
+    await process.ingest.record(user, [counted(1_000)])
+    await other.ingest.record(user, [counted(2_000)])
+    await until(lambda: heard)
+    assert await process.ingest.record(user, [counted(2_000)]) == Recorded([UNCHANGED], {TODAY: 2_000})
+
+
+async def test_a_device_that_counts_less_than_another_does_not_move_the_tie_break(process: Process) -> None:
+    user = someone()
+    await process.ingest.record(user, [counted(5_000)])
+    async with process.database.reading() as tx:
+        before = (await days.find_totals(tx, [(user, TODAY)]))[user, TODAY]
+    await asyncio.sleep(0.01)
+    await process.ingest.record(user, [counted(4_000, device_id="watch")])
+    await process.ingest.record(user, [counted(4_500, device_id="watch")])
+    async with process.database.reading() as tx:
+        after = (await days.find_totals(tx, [(user, TODAY)]))[user, TODAY]
+    assert (after.total, after.reached_ms) == (before.total, before.reached_ms)
+    await process.ingest.record(user, [counted(5_001, device_id="watch")])
+    async with process.database.reading() as tx:
+        assert (await days.find_totals(tx, [(user, TODAY)]))[user, TODAY].reached_ms > before.reached_ms
 
 
 async def test_a_full_queue_refuses_calls_and_makes_streams_wait(start_process: Start) -> None:

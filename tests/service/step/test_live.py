@@ -14,9 +14,10 @@ from firewalker.runtime.redis import connect
 from firewalker.step.domain.day import UserTotal, to_ms
 from firewalker.step.domain.reading import Counted
 from firewalker.step.live import Frame
-from firewalker.step.live.buckets import EPOCH
+from firewalker.step.live.buckets import CHANNEL, EPOCH
 from firewalker.step.live.rebuild import rebuild_now
 from tests.service.step.conftest import Process
+from tests.support.databases import run_on
 from tests.support.proxy import fault_proxy
 from tests.support.waiting import until
 
@@ -51,7 +52,9 @@ async def in_redis(process: Process, user: bytes) -> UserTotal | None:
 
 
 async def complete(process: Process) -> None:
+    """Redis has everything, and the process has seen so: it reads there."""
     await until_true(process.live.buckets.complete)
+    await until(lambda: process.live.rebuilder.trusted)
 
 
 async def until_true(condition: Callable[[], Awaitable[object]], within_s: float = 5.0) -> None:
@@ -147,7 +150,7 @@ async def test_a_flush_in_the_middle_of_a_rebuild_is_noticed(process: Process, r
         await redis.delete(EPOCH)
         await until_true(lambda: process.live.buckets.lock(token))
         await redis.flushdb()
-        assert not await process.live.buckets.finish(token, b"epoch")
+        assert not await process.live.buckets.finish(token, b"run", datetime.now(UTC))
     await complete(process)
     assert (await process.live.read(TODAY, [user]))[user].total == 10
 
@@ -267,3 +270,102 @@ async def test_every_key_of_a_date_expires_and_a_walker_takes_at_most_40_bytes(
         assert len(keys) == 4_096
         assert all([0 < await redis.ttl(key) <= 4 * 86_400 for key in keys[::100]])
         assert await redis.object("ENCODING", keys[0]) == b"listpack"
+
+
+@pytest.mark.parametrize("date_number", [0xFFFF_FFFF, 0, 3_652_059])
+async def test_a_frame_that_cannot_be_read_is_passed_over(
+    process: Process, start_process: Start, redis_url: str, date_number: int
+) -> None:
+    other, there, user = await start_process(), list[Frame](), someone()
+    await until(lambda: other.live.healthy)
+    other.live.subscribe(there.append, own=False)
+    async with client(redis_url) as redis:
+        await redis.publish(CHANNEL, b"\x01" + b"x" * 8 + date_number.to_bytes(4, "big"))
+        await redis.publish(CHANNEL, b"\xff")
+    await process.ingest.record(user, [counted(10)])
+    await until(lambda: any(user == who for frame in there for who, _ in frame.totals))
+    assert not [task.get_name() for task in other.live._tasks if task.done()]
+
+
+@pytest.mark.parametrize("damage", ["short value", "no hash"])
+async def test_what_is_no_total_is_replaced_and_reads_are_right_meanwhile(
+    process: Process, redis_url: str, damage: str
+) -> None:
+    user = someone()
+    await process.ingest.record(user, [counted(10)])
+    await until(lambda: process.live.rebuilder.trusted)
+    await process.live._writer.flush()
+    async with client(redis_url) as redis:
+        (key,) = [key for key in await redis.keys("t:{*") if await redis.hexists(key, user)]
+        if damage == "no hash":
+            await redis.set(key, "mine")
+        else:
+            await redis.hset(key, user, b"short")
+        assert (await process.live.read(TODAY, [user]))[user].total == 10
+        process.live._avoid_until = 0
+        await process.ingest.record(user, [counted(20)])
+        await process.live._writer.flush()
+        await until_true(lambda: in_redis(process, user))
+        found = await in_redis(process, user)
+    assert found is not None
+    assert found.total == 20
+
+
+async def test_a_repair_whose_statement_fails_is_repeated(process: Process, step_url: str, redis_url: str) -> None:
+    user = someone()
+    await process.ingest.record(user, [counted(10)])
+    await complete(process)
+    await process.live._writer.flush()
+    await run_on(step_url, "RENAME TABLE day_device TO elsewhere")
+    async with client(redis_url) as redis:
+        await redis.flushdb()
+    await asyncio.sleep(1.2)  # longer than it takes to look
+    await run_on(step_url, "RENAME TABLE elsewhere TO day_device")
+    await until_true(process.live.buckets.complete, 20.0)  # the lock of the failed one has to run out
+    assert (await process.live.read(TODAY, [user]))[user].total == 10
+
+
+async def test_after_a_failover_to_an_older_state_reads_are_right_at_once(process: Process, redis_url: str) -> None:
+    user = someone()
+    await process.ingest.record(user, [counted(1_000)])
+    await until(lambda: process.live.rebuilder.trusted)
+    await process.live._writer.flush()
+    async with client(redis_url) as redis:
+        older = {key: await redis.dump(key) for key in await redis.keys("t:{*")}
+        await process.ingest.record(user, [counted(2_500)])
+        await process.live._writer.flush()
+        for key, state in older.items():  # the epoch is intact
+            await redis.restore(key, 60_000_000, state or b"", replace=True)
+        doubts = process.live.rebuilder._doubts
+        await redis.client_kill_filter(_type="pubsub")
+        await until(lambda: process.live.rebuilder._doubts > doubts)
+        while not process.live.rebuilder.trusted:
+            assert (await process.live.read(TODAY, [user]))[user].total == 2_500
+            await asyncio.sleep(0)
+    found = await in_redis(process, user)
+    assert found is not None
+    assert found.total == 2_500
+
+
+async def test_a_redis_that_another_server_was_filled_for_is_rebuilt(process: Process, redis_url: str) -> None:
+    user, another = someone(), b"another-server 2026-01-01T00:00:00+00:00"
+    await process.ingest.record(user, [counted(1_000)])
+    await complete(process)
+    await process.live._writer.flush()
+    async with client(redis_url) as redis:
+        await redis.delete(*await redis.keys("t:{*"))  # older than what a repair looks at
+        await redis.set(EPOCH, another)
+        await until_true(lambda: in_redis(process, user))
+        assert await redis.get(EPOCH) not in (None, another)
+
+
+async def test_many_reads_at_once_wait_for_redis_instead_of_leaving_it(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = someone()
+    await process.ingest.record(user, [counted(7)])
+    await until(lambda: process.live.rebuilder.trusted)
+    await process.live._writer.flush()
+    monkeypatch.setattr(process.live, "_fallbacks", None)  # whoever goes by MySQL fails
+    found = await asyncio.gather(*(process.live.read(TODAY, [user]) for _ in range(200)))
+    assert {one[user].total for one in found} == {7}

@@ -1,6 +1,6 @@
 """What the user service tells becomes walkers and friend sets: once, in any order, and only from a service."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from firewalker.step.app import build
 from firewalker.step.config import StepConfig
 from firewalker.step.store import friends, walkers
 from firewalker.step.usecases.circles import DOUBTED_S, TRUSTED_S, Circles
-from firewalker.step.usecases.projections import Projections
+from firewalker.step.usecases.projections import WALKERS_PER_LOOK, Projections
 from firewalker.step.usecases.zones import Zones
 from tests.service.step.reading import befriended, group_of_friends, signed_up, someone
 from tests.support.clock import FakeClock
@@ -33,8 +33,14 @@ async def queries(database: Database) -> int:
 
 
 class Announced(list[set[bytes]]):
-    async def __call__(self, users: Any) -> None:
-        self.append(set(users))
+    """Who was announced: at once, and in the background."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.later: list[set[bytes]] = []
+
+    async def __call__(self, users: Collection[bytes], *, at_once: bool = True) -> None:
+        (self if at_once else self.later).append(set(users))
 
 
 @pytest.fixture
@@ -65,7 +71,31 @@ async def test_delivered_again_events_change_nothing_and_are_announced_again(dat
     await projections.take([new])
     await projections.take([old])
     assert (await circle_of(database, me))[me.bytes] == "new"
-    assert announced == [{me.bytes, ann.bytes, ben.bytes}, {me.bytes, ann.bytes}, {me.bytes, ann.bytes}]
+    assert announced == [{me.bytes, ann.bytes, ben.bytes}, {me.bytes}, {me.bytes}]
+    assert announced.later == [{me.bytes, ann.bytes, ben.bytes}, {ann.bytes}, {ann.bytes}]
+
+
+async def test_whoever_is_named_is_announced_at_once_and_their_many_friends_outside_of_the_change(
+    database: Database, mysql_url: str
+) -> None:
+    people, clouds = [someone() for _ in range(60)], list[list[UserId]]()
+    now = datetime.now(UTC)
+    async with Database(mysql_url) as other, other.transaction() as tx:
+        for person in people:
+            clouds.append([someone() for _ in range(20)])
+            await friends.add(tx, [(person, friend, now) for friend in clouds[-1]])
+    announced, in_transaction = Announced(), list[object]()
+
+    async def announce(users: Collection[bytes], *, at_once: bool = True) -> None:
+        async with database.reading() as tx:  # the pool's only connection: it is free again
+            in_transaction.extend(await tx.one("SELECT @@in_transaction"))
+        await announced(users, at_once=at_once)
+
+    await Projections(database, announce).take([signed_up(person) for person in people])
+    assert announced == [{person.bytes for person in people}]
+    assert set.union(*announced.later) == {friend.bytes for cloud in clouds for friend in cloud}
+    assert max(map(len, announced.later)) == WALKERS_PER_LOOK * 20
+    assert set(in_transaction) == {0}
 
 
 async def test_of_several_profiles_the_newest_stands_whatever_comes_first(database: Database) -> None:
@@ -153,6 +183,20 @@ async def test_kept_sets_are_bounded_by_their_people(database: Database) -> None
     assert [circles.is_current(user, circle) for user, circle in zip(users, read, strict=True)] == [False] * 3 + [
         True
     ] * 3
+
+
+async def test_an_older_zone_does_not_win_whatever_came_between(database: Database) -> None:
+    me, friend = someone(), someone()
+    noon = datetime(2026, 5, 20, 12, tzinfo=UTC)
+    projections = Projections(database, Announced())
+    await projections.take([signed_up(me, zone="Asia/Seoul", told=noon)])
+    await projections.take([befriended(me, friend, told=noon + timedelta(hours=1))])  # tells no zone
+    await projections.take([signed_up(me, zone="Europe/Berlin", told=noon - timedelta(hours=1))])
+    async with database.reading() as tx:
+        assert await walkers.find_zone(tx, me) == "Asia/Seoul"
+    await projections.take([signed_up(me, zone="America/Lima", told=noon + timedelta(minutes=30))])
+    async with database.reading() as tx:
+        assert await walkers.find_zone(tx, me) == "America/Lima"
 
 
 async def test_zones_follow_what_is_told(database: Database) -> None:

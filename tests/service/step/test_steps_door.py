@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import grpc.aio
@@ -13,10 +13,12 @@ from google.rpc import error_details_pb2, status_pb2
 
 from firewalker.kernel.ids import new_uuid7
 from firewalker.runtime.grpc.messages import message_class
+from firewalker.runtime.mysql import Database
 from firewalker.step.app import build
 from firewalker.step.config import StepConfig
 from tests.support.databases import run_on
 from tests.support.services import Service, serving
+from tests.support.waiting import until
 
 TODAY = datetime.now(UTC).date()
 SERVICE = "/firewalker.step.v1.StepService/"
@@ -241,3 +243,21 @@ async def test_a_stream_is_answered_what_it_sent_before_it_is_told_of_the_drain(
     assert seen == [f"m{n}" for n in range(5)]
     assert await ended(call) == (grpc.StatusCode.UNAVAILABLE, "SERVER_DRAINING")
     await asyncio.gather(*answers)
+
+
+async def test_readings_do_not_wait_behind_boards_that_are_read(step: Service) -> None:
+    me = step.as_user(new_uuid7())
+    await record(step, [reading(1)], me)
+    boards: Database = cast("Any", step.app.checks["mysql"]).__self__
+
+    async def read_slowly() -> None:
+        async with boards.reading() as tx:
+            await tx.one("SELECT SLEEP(2.5)")
+
+    readers = [asyncio.create_task(read_slowly()) for _ in range(40)]
+    await until(lambda: boards.pool.waiting > 0)
+    answer = await record(step, [reading(2)], me)
+    assert [result.verdict for result in answer.results] == [ACCEPTED]
+    for reader in readers:
+        reader.cancel()
+    await asyncio.gather(*readers, return_exceptions=True)

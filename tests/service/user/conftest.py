@@ -159,7 +159,9 @@ def _refusal(error: grpc.aio.AioRpcError) -> Refusal:
 
 
 def settings(secrets: Secrets, **more: Any) -> dict[str, Any]:
-    return {"access_token_key_file": secrets.access_token_key, "refresh_key_file": secrets.refresh_key, **more}
+    # Storms in these tests are for what stands behind the edge, which would hold most of them off.
+    wide = {"concurrency": 1_000, "concurrency_adaptive": False}
+    return {"access_token_key_file": secrets.access_token_key, "refresh_key_file": secrets.refresh_key, **wide, **more}
 
 
 @pytest.fixture

@@ -157,3 +157,27 @@ async def test_an_ended_session_is_announced_again_to_an_emptied_redis(world: Wo
             announced = [fields[b"sid"] for _, fields in entries if b"sid" in fields]
     await redis.aclose()
     assert announced == [UUID(person.tokens.session_id).bytes]
+
+
+@pytest.mark.requirement("AUTH-20")
+async def test_a_session_that_ended_long_ago_is_not_announced_again(world: World, redis_url: str) -> None:
+    person = await world.sign_up()
+    second = await refreshed(world, person.tokens.refresh_token)
+    await refreshed(world, second.refresh_token)
+    redis = connect(redis_url)
+
+    async def announced() -> int:
+        entries: Any = await redis.xrange(STREAM)
+        return sum(b"sid" in fields for _, fields in entries)
+
+    refusal = await world.refusal("Refresh", refresh_token=person.tokens.refresh_token)  # reuse ends it
+    assert refusal.reason == "REFRESH_TOKEN_REUSED"
+    await world.call("Logout", refresh_token=person.tokens.refresh_token)  # the answer may have been lost
+    before = await announced()
+    assert before >= 2
+    world.clock.advance(timedelta(minutes=11))
+    for _ in range(5):
+        await world.call("Logout", refresh_token=person.tokens.refresh_token)
+        await world.refusal("Refresh", refresh_token=person.tokens.refresh_token)
+    assert await announced() <= before  # what is old was trimmed
+    await redis.aclose()

@@ -72,7 +72,8 @@ def test_variables_of_other_services_are_none_of_ours(monkeypatch: pytest.Monkey
 def test_a_description_masks_secrets() -> None:
     text = "\n".join(described(load(SomeConfig)))
     assert "FIREWALKER_SOME_PORT=1" in text
-    assert "FIREWALKER_SOME_MYSQL_URL=********" in text
+    assert "FIREWALKER_SOME_MYSQL_URL=mysql://" in text
+    assert ":********@" in text
     assert "geheim" not in text
 
 

@@ -61,6 +61,19 @@ def test_users_become_pseudonyms_with_a_key(capsys: pytest.CaptureFixture[str]) 
     assert one == two != "0190"
 
 
+@pytest.mark.parametrize("name", sorted(logging.PEOPLE))
+def test_users_are_pseudonyms_without_a_key_too(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    logging.configure(level="info", form="json", service="user")
+    structlog.get_logger().info("a", **{name: "0190"})
+    structlog.get_logger().info("b", **{name: "0190"})
+    logging.configure(level="info", form="json", service="user")
+    structlog.get_logger().info("of another process", **{name: "0190"})
+    one, two, other = (json.loads(line)[name] for line in lines(capsys))
+    assert one == two
+    assert "0190" not in (one, other)
+    assert one != other
+
+
 def test_records_of_libraries_go_the_same_way(capsys: pytest.CaptureFixture[str]) -> None:
     logging.configure(level="debug", form="json", service="step")
     stdlib.getLogger("some.library").warning("hello %s", "you")

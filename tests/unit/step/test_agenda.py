@@ -7,7 +7,7 @@ from math import inf
 import pytest
 from structlog.testing import capture_logs
 
-from firewalker.step.boards.agenda import MAX_PER_TURN, Agenda
+from firewalker.step.boards.agenda import FEWEST_DEAD, MAX_PER_TURN, Agenda
 from tests.support.clock import FakeClock
 from tests.support.waiting import until
 
@@ -89,3 +89,35 @@ async def test_a_stopped_agenda_calls_nothing(stop_first: bool) -> None:  # noqa
         agenda.stop()
     await asyncio.sleep(0.02)
     assert seen == []
+
+
+def test_what_is_discarded_is_not_looked_at_and_may_come_back() -> None:
+    clock, seen = FakeClock(), list[float]()
+    agenda, item = Agenda(clock.monotonic), Item(seen.append)
+    agenda.put(item, clock.monotonic() + 1)
+    agenda.discard(item)
+    agenda.discard(item)
+    clock.advance(2)
+    agenda.turn()
+    assert seen == []
+    agenda.put(item, clock.monotonic() + 1)
+    clock.advance(2)
+    agenda.turn()
+    assert len(seen) == 1
+
+
+def test_discarded_and_superseded_items_never_fill_more_than_half_of_it() -> None:
+    clock, seen = FakeClock(), list[float]()
+    agenda = Agenda(clock.monotonic)
+    kept = [Item(seen.append) for _ in range(100)]
+    for item in kept:
+        agenda.put(item, clock.monotonic() + 10_000)
+    for _ in range(1_000):
+        item = Item(seen.append)
+        agenda.put(item, clock.monotonic() + 5_000)
+        agenda.put(item, clock.monotonic() + 4_000)
+        agenda.discard(item)
+        assert len(agenda) <= 2 * (100 + 1) + FEWEST_DEAD
+    clock.advance(10_000)
+    agenda.turn()
+    assert len(seen) == 100

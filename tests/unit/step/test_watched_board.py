@@ -374,3 +374,14 @@ async def test_a_waiting_watcher_is_woken_and_a_cancelled_one_hurts_nobody(scene
     scene.agenda.turn()
     done = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(one) for one in done] == [Changes, asyncio.CancelledError, Changes]
+
+
+async def test_boards_that_are_gone_leave_nothing_on_the_agenda() -> None:
+    scene = Scene(*range(2, 102))
+    for _ in range(60):
+        board = scene.open(*range(2, 302))
+        for number in range(2, 302):
+            scene.walk(number, 100, age_s=180)
+        board.dissolve()
+        scene.pass_time(55)
+    assert len(scene.agenda) < 1_000

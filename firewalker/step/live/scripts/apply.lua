@@ -2,18 +2,26 @@
 --
 -- KEYS: the buckets. ARGV: a frame (13 bytes of header, then 28 bytes a user, in the order of the buckets), the number of
 -- users in each bucket (2 bytes each), when the buckets expire (Unix seconds), the channel.
+--
+-- Answers how many totals changed, and how many keys were no buckets at all and were replaced. A field that holds no
+-- total is overwritten: it must not stop the others for good.
 local frame, counts, expires, channel = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local FORMAT = '>I2I3I4I3' -- revision, total, reached, last reading
 local at = 14
-local changed = {}
+local changed, damaged = {}, 0
 for k, key in ipairs(KEYS) do
   local fresh = false
   for _ = 1, (struct.unpack('>I2', counts, 2 * k - 1)) do
     local user = string.sub(frame, at, at + 15)
     local value = string.sub(frame, at + 16, at + 27)
     at = at + 28
-    local old = redis.call('HGET', key, user)
-    if not old then
+    local old = redis.pcall('HGET', key, user)
+    if type(old) == 'table' then
+      redis.call('DEL', key)
+      damaged = damaged + 1
+      old = false
+    end
+    if not old or #old ~= 12 then
       redis.call('HSET', key, user, value)
       fresh = true
       changed[#changed + 1] = user .. value
@@ -39,4 +47,4 @@ end
 if #changed > 0 then
   redis.call('PUBLISH', channel, string.sub(frame, 1, 13) .. table.concat(changed))
 end
-return #changed
+return {#changed, damaged}

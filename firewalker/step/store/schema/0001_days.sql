@@ -20,7 +20,8 @@ CREATE TABLE day_device (
     source TINYINT UNSIGNED NOT NULL,
     revision INT UNSIGNED NOT NULL DEFAULT 0,
     last_reading_time DATETIME(3) NOT NULL,
-    -- When a count last rose: the tie-break of standings.
+    -- When the user's total of the date last rose by this device; 1970 if it never did. The latest of a date's devices is
+    -- the tie-break of standings: a device that counts less than another does not move it.
     reached_time DATETIME(3) NOT NULL,
     PRIMARY KEY (user_id, date, device_id, late),
     -- Rebuilding Redis walks the users of a date.

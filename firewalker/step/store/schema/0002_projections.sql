@@ -8,6 +8,8 @@ CREATE TABLE walker (
     profile_time DATETIME(3)  NOT NULL,
     -- IANA name; NULL until told.
     time_zone    VARCHAR(64)  CHARACTER SET ascii NULL,
+    -- Of the event that the zone is from: not every event tells one.
+    zone_time    DATETIME(3)  NULL,
     PRIMARY KEY (user_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 

@@ -1,0 +1,119 @@
+"""Which rates a call counts against: its user's or its address's, by its method's rule; and its address's in all.
+
+Counting is `firewalker.runtime.rate_limits`'s. The throttles of signing in and up, which go by address and device, will
+be rates of their own beside these.
+"""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import TYPE_CHECKING
+
+from firewalker.runtime.rate_limits import Rate, RateLimits
+
+if TYPE_CHECKING:
+    from firewalker.runtime.grpc.call import Call
+
+Network = IPv4Network | IPv6Network
+
+UPLOADS = Rate("uploads", per_s=20.0, burst=200)
+"""Uploads of readings by one user: a phone sends one in a while, a day of backlog some dozens at once."""
+
+READS = Rate("reads", per_s=20.0, burst=200)
+"""Reads by one user: as fast as thumbs are, with room for an app that opens ten screens at once."""
+
+CHANGES = Rate("changes", per_s=5.0, burst=100)
+"""Other changes by one user. The contract's own limits (requests and cheers a day) are kept in MySQL, not here."""
+
+SIGNING_IN = Rate("signing-in", per_s=20.0, burst=200)
+"""Calls of nobody in particular from one address, behind which may be a whole office."""
+
+ADDRESS = Rate("address", per_s=200.0, burst=2_000)
+"""All calls of one address that are not signed in; what is left of a flood."""
+
+_MOST_KNOWN = 10_000
+"""Addresses that are remembered as exempt or not: parsing one costs more than all the rest of a call's counting."""
+
+_IPV6_SITE = 64
+"""One customer has at least so many bits of an IPv6 address; single addresses of it cost nothing."""
+
+
+class CallRates:
+    """Spends the turns of calls."""
+
+    def __init__(self, limits: RateLimits, *, trusted: Sequence[Network] = (), exempt: Sequence[Network] = ()) -> None:
+        """*trusted* are the proxies whose `x-forwarded-for` is believed; calls from *exempt* addresses are not counted."""
+        self._limits = limits
+        self._trusted = trusted
+        self._exempt = exempt
+        self._exempt_known: dict[str, bool] = {}
+
+    async def spend(self, call: "Call") -> None:
+        """Take one turn for *call*.
+
+        Raises:
+            RateExceeded: Its user, or its address, calls too often.
+        """
+        rate = call.method.rule.rate
+        if rate is None:
+            return
+        address = client_address(call.address, call.head.fields, self._trusted)
+        if self._is_exempt(address):
+            return
+        if call.principal is not None:
+            await self._limits.spend(f"u:{call.principal.user_id}", rate)
+        elif address:
+            site = _site(address)
+            await self._limits.spend(site, rate)
+            await self._limits.spend(site, ADDRESS)
+
+    def _is_exempt(self, address: str) -> bool:
+        known = self._exempt_known.get(address)
+        if known is None:
+            if len(self._exempt_known) >= _MOST_KNOWN:
+                self._exempt_known.clear()
+            known = self._exempt_known[address] = _within(address, self._exempt)
+        return known
+
+
+def client_address(peer: str, headers: Sequence[tuple[bytes, bytes]], trusted: Sequence[Network]) -> str:
+    """Where a request comes from: the peer, or what trusted proxies say of it, read from the right.
+
+    The last address that no trusted proxy vouches for is the client's; what stands left of it anybody can have written.
+    """
+    if not _within(peer, trusted):
+        return peer
+    told = b",".join(value for name, value in headers if name == b"x-forwarded-for").decode("latin-1")
+    address = peer
+    for hop in reversed([part.strip() for part in told.split(",") if part.strip()]):
+        try:
+            ip_address(hop)
+        except ValueError:
+            return address
+        address = hop
+        if not _within(hop, trusted):
+            return address
+    return address
+
+
+def _within(address: str, networks: Sequence[Network]) -> bool:
+    if not networks:
+        return False
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return any(parsed in network for network in networks)
+
+
+def _site(address: str) -> str:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return f"a:{address}"
+    if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return f"a:{parsed.ipv4_mapped}"
+        return f"a:{IPv6Network((parsed, _IPV6_SITE), strict=False)}"
+    return f"a:{parsed}"

@@ -1,0 +1,138 @@
+"""Several processes of one service: started, kept, replaced and stopped by the first."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.waiting import until
+
+COMMAND = [sys.executable, "-m", "tests.support.tiny_service"]
+
+
+@pytest.fixture
+def settings(mysql_url: str, redis_url: str, tmp_path: Path) -> dict[str, str]:
+    files = {}
+    for name in ("JWKS_FILE", "SERVICE_TOKEN_FILE", "SERVICE_ALLOW_FILE", "PAGE_KEY_FILE"):
+        path = tmp_path / name.lower()
+        path.write_text("x")
+        files[f"FIREWALKER_TINY_{name}"] = str(path)
+    ports = {"FIREWALKER_TINY_PORT": "1", "FIREWALKER_TINY_INTERNAL_PORT": "2"}  # the tiny server opens neither
+    mine = {"FIREWALKER_TINY_MYSQL_URL": mysql_url, "FIREWALKER_REDIS_URL": redis_url, "PATH": os.environ["PATH"]}
+    return {**files, **ports, **mine}
+
+
+class Herd:
+    """A first process and what its workers say."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self.reader = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            self.lines.append(line.decode().rstrip())
+
+    def workers(self) -> set[int]:
+        """The process ids of its children."""
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return {int(pid) for pid in path.read_text().split()} if path.exists() else set()
+
+    async def ended(self) -> int:
+        status = await asyncio.wait_for(self.process.wait(), 20)
+        await self.reader
+        return status
+
+
+Start = Callable[..., Awaitable[Herd]]
+
+
+@pytest.fixture
+async def start(settings: dict[str, str]) -> AsyncIterator[Start]:
+    herds: list[Herd] = []
+    migration = await asyncio.create_subprocess_exec(*COMMAND, "migrate", env=settings, stdout=PIPE, stderr=STDOUT)
+    await migration.communicate()
+
+    async def begin(*arguments: str, **changes: str) -> Herd:
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND, *arguments, env={**settings, **changes}, stdout=PIPE, stderr=STDOUT
+        )
+        herds.append(Herd(process))
+        return herds[-1]
+
+    yield begin
+    for herd in herds:
+        if herd.process.returncode is None:
+            herd.process.kill()
+        await herd.ended()
+
+
+def serving(herd: Herd, count: int) -> bool:
+    return herd.lines.count("serving True") >= count
+
+
+async def test_so_many_workers_serve_and_stop_together(start: Start) -> None:
+    herd = await start("--workers", "2")
+    await until(lambda: serving(herd, 2), 20)
+    assert len(herd.workers()) == 2
+    herd.process.terminate()
+    assert await herd.ended() == 0
+    assert herd.lines.count("resources closed") == 2
+
+
+async def test_the_configuration_can_ask_for_workers(start: Start) -> None:
+    herd = await start(FIREWALKER_TINY_WORKERS="2")
+    await until(lambda: serving(herd, 2), 20)
+
+
+async def test_a_worker_that_dies_is_started_again(start: Start) -> None:
+    herd = await start("--workers", "2")
+    await until(lambda: serving(herd, 2), 20)
+    killed = min(herd.workers())
+    os.kill(killed, signal.SIGKILL)
+    await until(lambda: serving(herd, 3), 20)
+    assert len(herd.workers() - {killed}) == 2
+
+
+@pytest.mark.requirement("NET-41")
+async def test_a_hangup_replaces_the_workers_one_by_one(start: Start) -> None:
+    herd = await start("--workers", "2")
+    await until(lambda: serving(herd, 2), 20)
+    before = herd.workers()
+    herd.process.send_signal(signal.SIGHUP)
+    await until(lambda: any("workers_replaced" in line for line in herd.lines), 30)
+    after = herd.workers()
+    assert len(after) == 2
+    assert not before & after
+    # Each began to serve before one of the old ones was told to stop.
+    marks = [line for line in herd.lines if line in ("serving True", "serving False")]
+    assert marks == ["serving True"] * 2 + ["serving True", "serving False"] * 2
+
+
+async def test_workers_stop_when_the_first_process_is_killed(start: Start) -> None:
+    herd = await start("--workers", "2")
+    await until(lambda: serving(herd, 2), 20)
+    herd.process.kill()
+    assert await herd.ended() == -signal.SIGKILL
+    assert herd.lines.count("resources closed") == 2
+
+
+async def test_workers_that_cannot_start_end_the_first_process(start: Start) -> None:
+    herd = await start("--workers", "2", FIREWALKER_TINY_MYSQL_URL="mysql://root@localhost/x?unix_socket=%2Fnowhere")
+    assert await herd.ended() == 1
+    assert any("The database is not available" in line for line in herd.lines)
+
+
+async def test_a_number_of_workers_that_makes_no_sense_is_refused(start: Start) -> None:
+    herd = await start("--workers", "1000")
+    assert await herd.ended() == 2
+    assert "Traceback" not in "".join(herd.lines)
+    herd = await start("--workers", "2", FIREWALKER_TINY_PORT="0")
+    assert await herd.ended() == 2
