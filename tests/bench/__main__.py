@@ -59,8 +59,8 @@ def unary(figures: dict[str, dict[str, float]]) -> Iterator[Row]:
         yield Row(f"call, {server}", figure["cpu_us"], figure["calls_per_s"], figure["cpu_us"] / echo, target)
 
 
-def track_steps(figures: list[dict[str, float]]) -> Iterator[Row]:
-    for figure in figures:
+def track_steps(figures: dict[str, Any]) -> Iterator[Row]:
+    for figure in figures["full"]:
         yield Row(
             f"reading, {figure['readings_a_message']:.0f} a message",
             figure["cpu_us_per_reading"],
@@ -68,6 +68,13 @@ def track_steps(figures: list[dict[str, float]]) -> Iterator[Row]:
             figure["ratio_to_echo"],
             f"{figure['target_us']:g} µs",
         )
+    paced = figures["paced"]
+    yield Row(
+        f"reading at a steady pace, ack p99 {paced['p99_ms']:.0f} ms",
+        paced["cpu_us_per_reading"],
+        paced["readings_per_second"],
+        target=f"p99 {paced['target_p99_ms']:g} ms",
+    )
 
 
 def leaderboard(figures: list[dict[str, Any]]) -> Iterator[Row]:
