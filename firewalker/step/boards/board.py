@@ -45,6 +45,7 @@ class WatchedBoard:
         "_next_end",
         "_read_at",
         "_subjects",
+        "_untold",
         "beat",
         "board_id",
         "circle",
@@ -80,6 +81,8 @@ class WatchedBoard:
         self.beat: Heartbeat | None = None
         """The last thing said, if that was a heartbeat."""
         self._latest: Changes | None = None
+        self._untold = False
+        """Whether a watcher who came lately was shown more than the others have been told."""
         self.show(circle)
 
     @property
@@ -150,7 +153,7 @@ class WatchedBoard:
             return
         wall = self._subjects.utc()
         over = [watcher for watcher in self.watchers if wall >= watcher.until] if wall >= self._next_end else ()
-        if self.dirty and (over or now - self.frame_at >= FRAME_GAP_S):
+        if self._pending and (over or now - self.frame_at >= FRAME_GAP_S):
             self._publish(now)  # also what would be due later: the end shows the last state
         if over:
             for watcher in over:
@@ -164,7 +167,7 @@ class WatchedBoard:
 
     def _plan(self, now: float, wall: datetime) -> None:
         """Come back for the next frame, heartbeat or end, whichever is first."""
-        due = self.frame_at + (FRAME_GAP_S if self.dirty else HEARTBEAT_S)
+        due = self.frame_at + (FRAME_GAP_S if self._pending else HEARTBEAT_S)
         if self._next_end - wall < _PLANNED_AHEAD:
             due = min(due, now + max((self._next_end - wall).total_seconds(), 0.0))
         self._subjects.agenda.put(self, due)
@@ -172,18 +175,31 @@ class WatchedBoard:
     def _find_next_end(self) -> None:
         self._next_end = min((watcher.until for watcher in self.watchers if not watcher.ended), default=_NEVER)
 
+    @property
+    def _pending(self) -> bool:
+        """Whether there is something that watchers have not been told."""
+        return bool(self.dirty) or self._untold
+
     def _publish(self, now: float) -> None:
+        """Tell every watcher what they have not been told."""
+        if self._fold() or self._untold:
+            self._untold = False
+            self.frame_at = now
+            self._wake()
+
+    def _fold(self) -> bool:
+        """Make what has changed the next version; whether there is one."""
         members = self.members
         change = self.live.update(
             [self._seen(members[user]) for user in self.dirty if user in members and members[user].known],
             [user for user in self.dirty if user not in members],
         )
         self.dirty.clear()
-        if change is not None:
-            self.frame_at = now
-            self.beat = None
-            self._latest = Changes(self.version, self.viewer, change)
-            self._wake()
+        if change is None:
+            return False
+        self.beat = None
+        self._latest = Changes(self.version, self.viewer, change)
+        return True
 
     def _seen(self, subject: Subject) -> Standing:
         return as_seen(subject.standing, visible(self.viewer, subject.person.user_id, BEFRIENDED))
@@ -195,10 +211,15 @@ class WatchedBoard:
     # -- what watchers ask -------------------------------------------------------------------------------------------
 
     def join(self, watcher: "Watcher") -> None:
-        """Let *watcher* follow from now on. What nobody was told while nobody watched is settled first."""
+        """Let *watcher* follow from now on, beginning with all that is known; the others hear of it in their turn.
+
+        Whoever comes from another process has seen everything there: an older state here would be a step back.
+        """
         now = self._subjects.monotonic()
-        if not self.watchers:
-            self._publish(now)
+        changed = self._fold()
+        if self.watchers:
+            self._untold |= changed
+        else:
             self.frame_at = now
         self.watchers[watcher] = None
         self._find_next_end()
@@ -211,6 +232,7 @@ class WatchedBoard:
         if not self.watchers:
             self.frame_at = self._subjects.monotonic()
             self._latest = self.beat = None
+            self._untold = False
             self._subjects.agenda.put(self, self.frame_at + LINGER_S)
 
     def snapshot(self) -> Snapshot:

@@ -38,6 +38,7 @@ class Boards:
         """Boards whose circle has to be read again, in the order in which that became known."""
         self._circles = circles
         self._known = known
+        self._live = live
         self._clock = clock
         self._max_streams = max_streams
         self._boards: dict[bytes, dict[date, WatchedBoard]] = {}
@@ -78,6 +79,10 @@ class Boards:
             oldest.end(EndReason.REPLACED)
         streams[watcher] = None
         return watcher
+
+    async def hand_over(self) -> None:
+        """Return once other processes know all that watchers were shown here; they go there now."""
+        await self._live.hand_over()
 
     def outdate(self, viewers: Iterable[bytes]) -> None:
         """The circles of these users (16-byte ids) have changed."""
@@ -120,7 +125,11 @@ class Boards:
         circle = await self._circles.of(viewer)
         day = board_date(asked, circle, self._clock.now())
         require_in_range(day, self._clock.now())
-        board = self._find(viewer.bytes, day) or await self._open(viewer, day, circle)
+        board = self._find(viewer.bytes, day)
+        if resume and (board is None or board.resumed(resume) is None):
+            await self._live.catch_up()  # what the viewer saw in another process must not be unknown here
+            board = self._find(viewer.bytes, day)
+        board = board or await self._open(viewer, day, circle)
         watcher = Watcher(board, resume=resume, today=asked is None, close=self._close)
         board.join(watcher)
         return watcher

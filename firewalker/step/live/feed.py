@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,9 @@ PING_S = 1.0
 
 SILENT_S = 3.0
 """Without a word for this long, not even an answer to a ping, the connection is given up."""
+
+CATCH_UP_S = 0.2
+"""Longest wait for what is on its way. A healthy Redis needs a millisecond."""
 
 _LONGEST_PAUSE_S = 1.0
 
@@ -47,6 +51,8 @@ class Feed:
         self._gap = gap
         self.connected = False
         """Whether every message published now arrives."""
+        self._subscription: PubSub | None = None
+        self._marks: dict[bytes, asyncio.Future[None]] = {}
 
     async def run(self) -> None:
         """Subscribe, and again after every loss, until cancelled."""
@@ -67,8 +73,28 @@ class Feed:
             await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 - spreads, protects nothing
             pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
 
+    async def catch_up(self) -> None:
+        """Return once every message that was published before this call has been received, or after `CATCH_UP_S`.
+
+        Redis answers a ping on the subscription behind the messages it has already put there.
+        """
+        subscription = self._subscription
+        if subscription is None or not self.connected:
+            return
+        mark = secrets.token_bytes(8)
+        passed = self._marks[mark] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(CATCH_UP_S):
+                await subscription.ping(mark)
+                await passed
+        except (TimeoutError, RedisError, OSError):
+            _log.warning("live_feed_behind")
+        finally:
+            del self._marks[mark]
+
     async def _listen(self, subscription: PubSub) -> None:
         await subscription.subscribe(CHANNEL)
+        self._subscription = subscription
         heard = pinged = self._clock.monotonic()
         while True:
             message: dict[str, Any] | None = await subscription.get_message(timeout=PING_S)
@@ -81,8 +107,15 @@ class Feed:
                     # What was published until now is gone; from here on nothing is missed.
                     self.connected = True
                     self._gap()
+                elif message["type"] == "pong":
+                    self._pass(message["data"])
             elif now - heard > SILENT_S:
                 raise TimeoutError("nothing heard from Redis")
             if now - pinged >= PING_S:
                 pinged = now
                 await subscription.ping()
+
+    def _pass(self, mark: bytes) -> None:
+        passed = self._marks.get(mark)
+        if passed is not None and not passed.done():
+            passed.set_result(None)

@@ -38,6 +38,9 @@ MOST_WRITES: Final = 4
 FLUSH_S = 2.0
 """Longest wait, at the end, for Redis to take what is left; a starting process finds the rest in MySQL."""
 
+HAND_OVER_S = 0.5
+"""Longest wait for Redis before watchers are sent to another process; half of the second that streams have to end."""
+
 U = TypeVar("U", UserId, bytes)
 
 _log = structlog.get_logger(__name__)
@@ -102,6 +105,16 @@ class LiveTotals:
         """Tell everybody of totals that MySQL has committed. Returns at once; Redis is told as soon as it listens."""
         self._deliver(frame, own=True)
         self._writer.put(frame)
+
+    async def catch_up(self) -> None:
+        """Hear of everything that other processes have told Redis by now. Waits some milliseconds, at most 0.2 s."""
+        await self._feed.catch_up()
+
+    async def hand_over(self) -> None:
+        """Return once Redis has everything that was announced here, so that others know it, or after `HAND_OVER_S`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HAND_OVER_S):
+                await self._writer.flush()
 
     def give_up(self) -> None:
         """Commits went untold, too many to name: have Redis rebuilt from MySQL, and everything known from frames read anew."""

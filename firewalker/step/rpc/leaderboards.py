@@ -66,6 +66,8 @@ class LeaderboardDoor:
             stream.ending.add_done_callback(partial(_end, watcher))
             while True:
                 update = await watcher.next()
+                if isinstance(update, End) and update.reason is EndReason.SERVER_DRAINING:
+                    await self._boards.hand_over()
                 await stream.send(update_answer(update))
                 if isinstance(update, End):
                     break

@@ -9,12 +9,14 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from redis.asyncio import Redis
 
+from firewalker.kernel.clock import SystemClock
 from firewalker.kernel.ids import new_uuid7
 from firewalker.runtime.redis import connect
 from firewalker.step.domain.day import UserTotal, to_ms
 from firewalker.step.domain.reading import Counted
 from firewalker.step.live import Frame
 from firewalker.step.live.buckets import CHANNEL, EPOCH
+from firewalker.step.live.known import KnownTotals
 from firewalker.step.live.rebuild import rebuild_now
 from tests.service.step.conftest import Process
 from tests.support.databases import run_on
@@ -72,6 +74,19 @@ async def test_a_total_is_in_redis_soon_after_its_commit(process: Process) -> No
     assert found is not None
     assert found.total == 1_200
     assert (await process.live.read(TODAY, [user, someone()])) == {user: found}
+
+
+async def test_what_was_handed_over_is_known_wherever_one_catches_up(process: Process, start_process: Start) -> None:
+    """A watcher who goes from one process to another does not go back in time."""
+    other = await start_process()
+    await until(lambda: other.live.healthy)
+    known = KnownTotals(other.live, SystemClock())
+    user = someone()
+    for steps in range(100, 120):
+        process.live.announce(Frame(TODAY, [(user, UserTotal(steps, 0, 0))]))
+        await process.live.hand_over()
+        await other.live.catch_up()
+        assert (await known.read(TODAY, [user]))[user].total == steps
 
 
 async def test_frames_reach_this_process_at_once_and_others_by_redis(process: Process, start_process: Start) -> None:

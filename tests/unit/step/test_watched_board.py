@@ -114,6 +114,28 @@ async def test_the_first_change_goes_out_at_once_and_the_next_when_a_second_is_o
     assert steps(told(watcher)) == {"walker 2": (1, 109)}
 
 
+async def test_who_comes_later_begins_with_all_that_is_known_and_the_others_keep_their_second(scene: Scene) -> None:
+    """Else whoever comes from another process, where the board was further, would see steps fall."""
+    first = scene.watch()
+    told(first)
+    scene.pass_time(5)
+    scene.walk(2, 100)
+    scene.agenda.turn()
+    told(first)
+    waiting = asyncio.create_task(first.next())
+    await asyncio.sleep(0)
+    scene.pass_time(0.3)
+    scene.walk(2, 130)
+    newcomer = scene.watch()
+    assert steps(told(newcomer))["walker 2"] == (1, 130)
+    scene.agenda.turn()
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    scene.pass_time(FRAME_GAP_S - 0.3 + 0.001)
+    assert steps(await asyncio.wait_for(waiting, 1)) == {"walker 2": (1, 130)}
+    assert told(newcomer) is None
+
+
 async def test_watchers_of_one_board_share_the_update(scene: Scene) -> None:
     watchers = [scene.watch() for _ in range(3)]
     for watcher in watchers:
