@@ -9,6 +9,9 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 PYTHON ?= python3
 BIN := .venv/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
+# Protos that clients do not see; deploy/gen.sh has the same list.
+INTERNAL := --exclude-path proto/firewalker/event --exclude-path proto/firewalker/user/v1/social_graph.proto \
+  --exclude-path proto/firewalker/step/v1/standing.proto
 # More words for pytest: make test ARGS='-k friendship -x'
 ARGS ?=
 
@@ -36,7 +39,7 @@ lint: env ## style, types, import rules, proto, SQL dialect
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	$(BIN)/buf format proto --diff --exit-code --exclude-path proto/google
-	$(BIN)/buf breaking proto --against proto/released.binpb --exclude-path proto/firewalker/event
+	$(BIN)/buf breaking proto --against proto/released.binpb $(INTERNAL)
 	$(BIN)/pytest -q tests/architecture
 
 .PHONY: format
@@ -57,7 +60,7 @@ gen-check: env ## fail if firewalker/gen is not what proto/ makes
 
 .PHONY: release-contract
 release-contract: env ## record proto/ as the contract that later changes must not break
-	$(BIN)/buf build proto --exclude-source-info --exclude-path proto/firewalker/event -o proto/released.binpb
+	$(BIN)/buf build proto --exclude-source-info $(INTERNAL) -o proto/released.binpb
 
 .PHONY: requirements
 requirements: env ## the numbered requirements and the tests that prove them

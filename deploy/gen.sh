@@ -9,8 +9,11 @@ if ! log=$(cd proto && buf generate 2>&1); then
   printf '%s\n' "$log" >&2
   exit 1
 fi
+# Internal: served on second ports, to services with credentials.
+internal=(--exclude-path proto/firewalker/event --exclude-path proto/firewalker/user/v1/social_graph.proto
+  --exclude-path proto/firewalker/step/v1/standing.proto)
 # What clients may know: reflection on the public ports, the transcoder, OpenAPI. Comments included.
-buf build proto --as-file-descriptor-set --exclude-path proto/firewalker/event --output firewalker/gen/api.binpb
+buf build proto --as-file-descriptor-set "${internal[@]}" --output firewalker/gen/api.binpb
 # Everything, for the processes themselves.
 buf build proto --as-file-descriptor-set --exclude-source-info --output firewalker/gen/internal.binpb
 # Every refusal that a client can meet.

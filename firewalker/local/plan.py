@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 DESCRIPTOR_SET = Path(__file__).resolve().parents[1] / "gen" / "api.binpb"
 
-CALLS: Mapping[str, tuple[str, ...]] = {"user": ("step", "notification"), "step": (), "notification": ()}
+CALLS: Mapping[str, tuple[str, ...]] = {
+    "user": ("step", "notification"),
+    "step": ("user", "notification"),
+    "notification": (),
+}
 """Whose internal port each service calls: what its configuration has an address for, and refuses otherwise."""
 
 DATABASES: Mapping[str, str] = {service: f"firewalker_{service}" for service in SERVICES}

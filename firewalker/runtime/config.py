@@ -25,6 +25,11 @@ from firewalker.runtime.workers import MOST_WORKERS
 Port = Annotated[int, Field(ge=0, le=65_535)]
 """A TCP port; 0 lets the system choose a free one, which only tests want."""
 
+_ADDRESS = r"(\[[0-9A-Fa-f:]+\]|[^\s:,]+):[0-9]{1,5}"
+
+Addresses = Annotated[str, Field(pattern=rf"^{_ADDRESS}(,{_ADDRESS})*$")]
+"""Where a service is: ``host:port``, or several with commas between."""
+
 Network = IPv4Network | IPv6Network
 
 _LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))

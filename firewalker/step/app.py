@@ -5,7 +5,11 @@ from datetime import timedelta
 from firewalker.kernel.clock import Clock, SystemClock
 from firewalker.runtime.chores import Chore
 from firewalker.runtime.ground import open_ground
+from firewalker.runtime.grpc.channel import InternalChannel
+from firewalker.runtime.grpc.credentials import read_service_token
+from firewalker.runtime.grpc.event_sink import RemoteSink
 from firewalker.runtime.mysql import Database
+from firewalker.runtime.outbox import Outbox, Relay
 from firewalker.runtime.process import App
 from firewalker.step.boards_part import BoardsPart
 from firewalker.step.config import StepConfig
@@ -28,6 +32,14 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
     clock = clock or SystemClock()
     ground = await open_ground(config, clock)
     database, redis_url = ground.database, config.redis_url.get_secret_value()
+    service_token = read_service_token(config.service_token_file)
+    channels = {
+        "user": InternalChannel(config.user_address, service_token),
+        "notification": InternalChannel(config.notification_address, service_token),
+    }
+    for channel in channels.values():
+        ground.resources.callback(channel.close)
+    relay = Relay(database, {name: RemoteSink(channel) for name, channel in channels.items()}, Outbox(*channels))
     live = LiveTotals(redis_url, database, clock)
     boards = BoardsPart(database=database, live=live, redis_url=redis_url, clock=clock)
     ingest = Ingest(
@@ -50,5 +62,5 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
         public=[StepDoor(Readings(ingest, boards.zones, clock)), boards.leaderboards],
         internal=[boards.event_sink],
         # Stopped in reverse: ingest commits what it took and announces it, boards and live totals then tell the rest.
-        parts=[live, boards, ingest, forget],
+        parts=[live, boards, ingest, forget, relay],
     )

@@ -3,7 +3,7 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from firewalker.runtime.config import Port, ServiceConfig
+from firewalker.runtime.config import Addresses, Port, ServiceConfig
 
 
 class StepConfig(ServiceConfig):
@@ -16,6 +16,14 @@ class StepConfig(ServiceConfig):
 
     internal_port: Port = 50062
     """Port for the other services."""
+
+    user_address: Addresses = "127.0.0.1:50061"
+    """Internal port of the user service, ``host:port``, or several with commas between. If it is wrong, profiles do not
+    show goals: events pile up in the outbox."""
+
+    notification_address: Addresses = "127.0.0.1:50063"
+    """Internal port of the notification service, ``host:port``, or several. If it is wrong, nobody hears of reached goals
+    and of who passed whom: events pile up."""
 
     ingest_lanes: int = Field(default=2, ge=1, le=16)
     """Commits under way at once. Each has a MySQL connection of its own; with one to spare they come on top of

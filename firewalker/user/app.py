@@ -5,12 +5,12 @@ from firewalker.runtime.config import read_key
 from firewalker.runtime.ground import open_ground
 from firewalker.runtime.grpc.channel import InternalChannel
 from firewalker.runtime.grpc.credentials import read_service_token
+from firewalker.runtime.grpc.event_sink import RemoteSink
 from firewalker.runtime.outbox import Outbox, Relay
 from firewalker.runtime.page_tokens import PageTokens
 from firewalker.runtime.process import App
 from firewalker.runtime.revocation import RevocationFeed, ViewFilling
 from firewalker.user.config import UserConfig, read_key_ring
-from firewalker.user.deliveries import RemoteSink
 from firewalker.user.domain.refresh_token import RefreshKeys
 from firewalker.user.events import OutboxFacts
 from firewalker.user.passwords import Bounds, Cost, PasswordLane

@@ -7,10 +7,8 @@ from pathlib import Path
 from pydantic import Field, FilePath
 from pydantic_settings import SettingsConfigDict
 
-from firewalker.runtime.config import ConfigError, Port, ServiceConfig
+from firewalker.runtime.config import Addresses, ConfigError, Port, ServiceConfig
 from firewalker.user.domain.refresh_token import ROOT_KEY_BYTES
-
-_ADDRESS = r"^(\[[0-9A-Fa-f:]+\]|[^\s:,]+):[0-9]{1,5}(,(\[[0-9A-Fa-f:]+\]|[^\s:,]+):[0-9]{1,5})*$"
 
 
 class UserConfig(ServiceConfig):
@@ -32,11 +30,11 @@ class UserConfig(ServiceConfig):
     """Keys that refresh tokens are derived from: lines of 32 bytes as base64url, the newest first. Removing a line signs
     out whoever still holds a token of it (at most 30 days after a newer line was put before it, nobody does)."""
 
-    step_address: str = Field(default="127.0.0.1:50062", pattern=_ADDRESS)
+    step_address: Addresses = "127.0.0.1:50062"
     """Internal port of the step service, ``host:port``, or several with commas between. If it is wrong, friends
     do not see each other's steps: events pile up in the outbox."""
 
-    notification_address: str = Field(default="127.0.0.1:50063", pattern=_ADDRESS)
+    notification_address: Addresses = "127.0.0.1:50063"
     """Internal port of the notification service, ``host:port``, or several. If it is wrong, nobody is notified:
     events pile up."""
 

@@ -1,6 +1,6 @@
 """Writing facts down in the transaction of the change that they tell of. Delivering them is the relay's work."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -31,16 +31,23 @@ class Outbox:
         self._wakers: list[Callable[[], None]] = []
 
     async def append(
-        self, tx: Transaction, events: Sequence[OutboxEvent | tuple[EventId, str, bytes, datetime]]
+        self,
+        tx: Transaction,
+        events: Sequence[OutboxEvent | tuple[EventId, str, bytes, datetime]],
+        *,
+        to: Collection[str] | None = None,
     ) -> None:
-        """Add *events*, in this order, for every destination, in the caller's transaction.
+        """Add *events*, in this order, in the caller's transaction, for the destinations *to*; for every one if None.
 
         After its commit the relay of this process is woken by itself. Facts about the same thing arrive in the order of
         their transactions if these lock that thing before they append.
         """
         if not events:
             return
-        rows = [(destination, *event) for destination in self._destinations for event in events]
+        destinations = self._destinations if to is None else tuple(to)
+        if not set(destinations) <= set(self._destinations):
+            raise ValueError("no relay delivers there: the events would wait for ever")
+        rows = [(destination, *event) for destination in destinations for event in events]
         await tx.execute_rows(_APPEND, "(%s,%s,%s,%s,%s)", rows)
         tx.after_commit(self.wake)
 

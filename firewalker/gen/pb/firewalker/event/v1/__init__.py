@@ -4,15 +4,38 @@
 # This file has been @generated
 
 __all__ = (
+    "CheerSent",
+    "DayResult",
     "DeliverRequest",
     "DeliverResponse",
     "Event",
     "EventSinkServiceBase",
     "EventSinkServiceStub",
+    "FirstPlaceTaken",
+    "FriendRequestWithdrawn",
     "FriendRequested",
+    "FriendVisibilityChanged",
     "FriendshipAccepted",
+    "FriendshipEnded",
+    "GoalReached",
+    "GoalSet",
+    "GroupChanged",
+    "GroupDeleted",
+    "GroupJoinRequested",
+    "GroupMemberJoined",
+    "GroupMemberLeft",
+    "Overtaken",
     "Profile",
+    "ProfileChanged",
+    "SecurityNoticed",
+    "SecurityNoticedKind",
+    "SessionEnded",
+    "TimeZoneChanged",
+    "UserBlocked",
+    "UserDeleted",
     "UserSignedUp",
+    "UserUnblocked",
+    "VisibilityChanged",
 )
 
 import datetime
@@ -32,6 +55,97 @@ if TYPE_CHECKING:
 
 _COMPILER_VERSION = "0.10.1"
 betterproto2.check_compiler_version(_COMPILER_VERSION)
+
+
+class SecurityNoticedKind(betterproto2.Enum):
+    """
+    What happened.
+    """
+
+    KIND_UNSPECIFIED = 0
+    """
+    Not set.
+    """
+
+    NEW_LOGIN = 1
+    """
+    A sign-in on a device that was not known.
+    """
+
+    PASSWORD_CHANGED = 2
+    """
+    The password was changed or reset.
+    """
+
+    EMAIL_CHANGED = 3
+    """
+    The e-mail address was changed.
+    """
+
+    TOKEN_REUSED = 4
+    """
+    A refresh token was used again after it was replaced; the session was ended.
+    """
+
+
+@dataclass(eq=False, repr=False)
+class CheerSent(betterproto2.Message):
+    """
+    A friend was cheered.
+    """
+
+    sender: "Profile | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    Who cheers.
+    """
+
+    receiver_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    Who is cheered.
+    """
+
+    kind: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    The kind, as in `FriendService.SendCheer`.
+    """
+
+
+default_message_pool.register_message("firewalker.event.v1", "CheerSent", CheerSent)
+
+
+@dataclass(eq=False, repr=False)
+class DayResult(betterproto2.Message):
+    """
+    A day is over, and the board of a walker and their friends stands.
+    """
+
+    user_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    Whose board.
+    """
+
+    date: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    The civil date, `YYYY-MM-DD`.
+    """
+
+    steps: "int" = betterproto2.field(3, betterproto2.TYPE_INT32)
+    """
+    Steps walked.
+    """
+
+    rank: "int" = betterproto2.field(4, betterproto2.TYPE_INT32)
+    """
+    Rank among friends; 0 for none.
+    """
+
+    ranked: "int" = betterproto2.field(5, betterproto2.TYPE_INT32)
+    """
+    How many had a rank.
+    """
+
+
+default_message_pool.register_message("firewalker.event.v1", "DayResult", DayResult)
 
 
 @dataclass(eq=False, repr=False)
@@ -103,8 +217,168 @@ class Event(betterproto2.Message):
     Two users became friends.
     """
 
+    friend_request_withdrawn: "FriendRequestWithdrawn | None" = betterproto2.field(
+        6, betterproto2.TYPE_MESSAGE, optional=True, group="fact"
+    )
+    """
+    A request is no longer open.
+    """
+
+    friendship_ended: "FriendshipEnded | None" = betterproto2.field(
+        7, betterproto2.TYPE_MESSAGE, optional=True, group="fact"
+    )
+    """
+    Two users are no longer friends.
+    """
+
+    user_blocked: "UserBlocked | None" = betterproto2.field(8, betterproto2.TYPE_MESSAGE, optional=True, group="fact")
+    """
+    Somebody blocked somebody.
+    """
+
+    user_unblocked: "UserUnblocked | None" = betterproto2.field(
+        9, betterproto2.TYPE_MESSAGE, optional=True, group="fact"
+    )
+    """
+    A block was lifted.
+    """
+
+    profile_changed: "ProfileChanged | None" = betterproto2.field(
+        10, betterproto2.TYPE_MESSAGE, optional=True, group="fact"
+    )
+    """
+    Another name or picture.
+    """
+
+    time_zone_changed: "TimeZoneChanged | None" = betterproto2.field(
+        11, betterproto2.TYPE_MESSAGE, optional=True, group="fact"
+    )
+    """
+    Another time zone.
+    """
+
+    visibility_changed: "VisibilityChanged | None" = betterproto2.field(
+        12, betterproto2.TYPE_MESSAGE, optional=True, group="fact"
+    )
+    """
+    Friends see more or less.
+    """
+
+    friend_visibility_changed: "FriendVisibilityChanged | None" = betterproto2.field(
+        13, betterproto2.TYPE_MESSAGE, optional=True, group="fact"
+    )
+    """
+    One friend sees more or less.
+    """
+
+    cheer_sent: "CheerSent | None" = betterproto2.field(14, betterproto2.TYPE_MESSAGE, optional=True, group="fact")
+    """
+    A friend was cheered.
+    """
+
+    group_changed: "GroupChanged | None" = betterproto2.field(
+        15, betterproto2.TYPE_MESSAGE, optional=True, group="fact"
+    )
+    """
+    A group was made, or its name changed.
+    """
+
+    group_deleted: "GroupDeleted | None" = betterproto2.field(
+        16, betterproto2.TYPE_MESSAGE, optional=True, group="fact"
+    )
+    """
+    A group is no more.
+    """
+
+    group_member_joined: "GroupMemberJoined | None" = betterproto2.field(
+        17, betterproto2.TYPE_MESSAGE, optional=True, group="fact"
+    )
+    """
+    Somebody became a member.
+    """
+
+    group_member_left: "GroupMemberLeft | None" = betterproto2.field(
+        18, betterproto2.TYPE_MESSAGE, optional=True, group="fact"
+    )
+    """
+    Somebody is no longer a member.
+    """
+
+    group_join_requested: "GroupJoinRequested | None" = betterproto2.field(
+        19, betterproto2.TYPE_MESSAGE, optional=True, group="fact"
+    )
+    """
+    Somebody asks to become a member.
+    """
+
+    session_ended: "SessionEnded | None" = betterproto2.field(
+        20, betterproto2.TYPE_MESSAGE, optional=True, group="fact"
+    )
+    """
+    A session ended, by logout or otherwise.
+    """
+
+    security_noticed: "SecurityNoticed | None" = betterproto2.field(
+        21, betterproto2.TYPE_MESSAGE, optional=True, group="fact"
+    )
+    """
+    Something that the owner of an account has to know of.
+    """
+
+    user_deleted: "UserDeleted | None" = betterproto2.field(22, betterproto2.TYPE_MESSAGE, optional=True, group="fact")
+    """
+    An account is being erased.
+    """
+
+    goal_set: "GoalSet | None" = betterproto2.field(23, betterproto2.TYPE_MESSAGE, optional=True, group="fact")
+    """
+    A goal was set.
+    """
+
+    goal_reached: "GoalReached | None" = betterproto2.field(24, betterproto2.TYPE_MESSAGE, optional=True, group="fact")
+    """
+    A goal was reached.
+    """
+
+    overtaken: "Overtaken | None" = betterproto2.field(25, betterproto2.TYPE_MESSAGE, optional=True, group="fact")
+    """
+    A walker passed another and kept ahead.
+    """
+
+    first_place_taken: "FirstPlaceTaken | None" = betterproto2.field(
+        26, betterproto2.TYPE_MESSAGE, optional=True, group="fact"
+    )
+    """
+    A walker took the first place among friends.
+    """
+
+    day_result: "DayResult | None" = betterproto2.field(27, betterproto2.TYPE_MESSAGE, optional=True, group="fact")
+    """
+    A day is over and stands.
+    """
+
 
 default_message_pool.register_message("firewalker.event.v1", "Event", Event)
+
+
+@dataclass(eq=False, repr=False)
+class FirstPlaceTaken(betterproto2.Message):
+    """
+    A walker took the first place among friends, with a lead that was held.
+    """
+
+    user_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    Who, and who is to be told.
+    """
+
+    date: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    The civil date, `YYYY-MM-DD`.
+    """
+
+
+default_message_pool.register_message("firewalker.event.v1", "FirstPlaceTaken", FirstPlaceTaken)
 
 
 @dataclass(eq=False, repr=False)
@@ -125,6 +399,26 @@ class FriendRequested(betterproto2.Message):
 
 
 default_message_pool.register_message("firewalker.event.v1", "FriendRequested", FriendRequested)
+
+
+@dataclass(eq=False, repr=False)
+class FriendRequestWithdrawn(betterproto2.Message):
+    """
+    A request was cancelled, declined or blocked: nobody is to be told of it any more.
+    """
+
+    requester_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    Who had asked.
+    """
+
+    addressee_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    Who had been asked.
+    """
+
+
+default_message_pool.register_message("firewalker.event.v1", "FriendRequestWithdrawn", FriendRequestWithdrawn)
 
 
 @dataclass(eq=False, repr=False)
@@ -155,6 +449,267 @@ default_message_pool.register_message("firewalker.event.v1", "FriendshipAccepted
 
 
 @dataclass(eq=False, repr=False)
+class FriendshipEnded(betterproto2.Message):
+    """
+    Two users are no longer friends, whoever ended it and how.
+    """
+
+    user_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    One of the two.
+    """
+
+    friend_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    The other.
+    """
+
+
+default_message_pool.register_message("firewalker.event.v1", "FriendshipEnded", FriendshipEnded)
+
+
+@dataclass(eq=False, repr=False)
+class FriendVisibilityChanged(betterproto2.Message):
+    """
+    A user shows one friend more or less than the others.
+    """
+
+    user_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The user whose steps it is about.
+    """
+
+    friend_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    The friend.
+    """
+
+    visibility: "__user__v1__.UserVisibility" = betterproto2.field(
+        3, betterproto2.TYPE_ENUM, default_factory=lambda: __user__v1__.UserVisibility(0)
+    )
+    """
+    What that friend sees; unspecified: the same as everybody.
+    """
+
+
+default_message_pool.register_message("firewalker.event.v1", "FriendVisibilityChanged", FriendVisibilityChanged)
+
+
+@dataclass(eq=False, repr=False)
+class GoalReached(betterproto2.Message):
+    """
+    A walker reached the goal of a date; told once a date.
+    """
+
+    walker: "Profile | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    Who.
+    """
+
+    date: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    The civil date, `YYYY-MM-DD`.
+    """
+
+    daily_steps: "int" = betterproto2.field(3, betterproto2.TYPE_INT32)
+    """
+    The goal reached.
+    """
+
+    told_user_ids: "list[str]" = betterproto2.field(4, betterproto2.TYPE_STRING, repeated=True)
+    """
+    Friends who may know of it: none unless the goal is shared.
+    """
+
+
+default_message_pool.register_message("firewalker.event.v1", "GoalReached", GoalReached)
+
+
+@dataclass(eq=False, repr=False)
+class GoalSet(betterproto2.Message):
+    """
+    A goal was set.
+    """
+
+    user_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    Whose.
+    """
+
+    daily_steps: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
+    """
+    Steps a day, 100 to 100 000.
+    """
+
+    shared: "bool" = betterproto2.field(3, betterproto2.TYPE_BOOL)
+    """
+    Whether friends may see it.
+    """
+
+    first_date: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
+    """
+    The first civil date, `YYYY-MM-DD`, for which it counts.
+    """
+
+
+default_message_pool.register_message("firewalker.event.v1", "GoalSet", GoalSet)
+
+
+@dataclass(eq=False, repr=False)
+class GroupChanged(betterproto2.Message):
+    """
+    A group was made, or has another name.
+    """
+
+    group_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The group.
+    """
+
+    name: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    Its name.
+    """
+
+
+default_message_pool.register_message("firewalker.event.v1", "GroupChanged", GroupChanged)
+
+
+@dataclass(eq=False, repr=False)
+class GroupDeleted(betterproto2.Message):
+    """
+    A group is no more. Its members have left with it, without events of their own.
+    """
+
+    group_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The group.
+    """
+
+
+default_message_pool.register_message("firewalker.event.v1", "GroupDeleted", GroupDeleted)
+
+
+@dataclass(eq=False, repr=False)
+class GroupJoinRequested(betterproto2.Message):
+    """
+    Somebody asks to become a member of a group.
+    """
+
+    group_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The group.
+    """
+
+    group_name: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    Its name.
+    """
+
+    requester: "Profile | None" = betterproto2.field(3, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    Who asks.
+    """
+
+    told_user_ids: "list[str]" = betterproto2.field(4, betterproto2.TYPE_STRING, repeated=True)
+    """
+    Who may answer: owner and administrators.
+    """
+
+
+default_message_pool.register_message("firewalker.event.v1", "GroupJoinRequested", GroupJoinRequested)
+
+
+@dataclass(eq=False, repr=False)
+class GroupMemberJoined(betterproto2.Message):
+    """
+    Somebody became a member of a group.
+    """
+
+    group_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The group.
+    """
+
+    group_name: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    Its name.
+    """
+
+    member: "Profile | None" = betterproto2.field(3, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    Who joined.
+    """
+
+    join_time: "datetime.datetime | None" = betterproto2.field(
+        4, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+    """
+    From when their steps count; whole days of membership are counted.
+    """
+
+    told_user_ids: "list[str]" = betterproto2.field(5, betterproto2.TYPE_STRING, repeated=True)
+    """
+    Who is to be told: the member if somebody let them in, else the owner.
+    """
+
+
+default_message_pool.register_message("firewalker.event.v1", "GroupMemberJoined", GroupMemberJoined)
+
+
+@dataclass(eq=False, repr=False)
+class GroupMemberLeft(betterproto2.Message):
+    """
+    Somebody is no longer a member of a group.
+    """
+
+    group_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The group.
+    """
+
+    user_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    Who left, or was sent away.
+    """
+
+    leave_time: "datetime.datetime | None" = betterproto2.field(
+        3, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+    """
+    Until when their steps count.
+    """
+
+
+default_message_pool.register_message("firewalker.event.v1", "GroupMemberLeft", GroupMemberLeft)
+
+
+@dataclass(eq=False, repr=False)
+class Overtaken(betterproto2.Message):
+    """
+    A walker passed another, with a lead that was held.
+    """
+
+    overtaker: "Profile | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    Who passed.
+    """
+
+    overtaken_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    Who was passed, and is to be told.
+    """
+
+    date: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    The civil date, `YYYY-MM-DD`.
+    """
+
+
+default_message_pool.register_message("firewalker.event.v1", "Overtaken", Overtaken)
+
+
+@dataclass(eq=False, repr=False)
 class Profile(betterproto2.Message):
     """
     The public side of a user.
@@ -180,6 +735,138 @@ default_message_pool.register_message("firewalker.event.v1", "Profile", Profile)
 
 
 @dataclass(eq=False, repr=False)
+class ProfileChanged(betterproto2.Message):
+    """
+    A user has another name or picture.
+    """
+
+    profile: "Profile | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    As it is now.
+    """
+
+
+default_message_pool.register_message("firewalker.event.v1", "ProfileChanged", ProfileChanged)
+
+
+@dataclass(eq=False, repr=False)
+class SecurityNoticed(betterproto2.Message):
+    """
+    Something that the owner of an account has to know of.
+    """
+
+    user_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    Whose account.
+    """
+
+    kind: "SecurityNoticedKind" = betterproto2.field(
+        2, betterproto2.TYPE_ENUM, default_factory=lambda: SecurityNoticedKind(0)
+    )
+    """
+    What happened.
+    """
+
+    device_name: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    The device that did it, as it calls itself; empty if it was not told.
+    """
+
+    session_id: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
+    """
+    The session that did it; empty for none. Its own device need not be told.
+    """
+
+
+default_message_pool.register_message("firewalker.event.v1", "SecurityNoticed", SecurityNoticed)
+
+
+@dataclass(eq=False, repr=False)
+class SessionEnded(betterproto2.Message):
+    """
+    A session ended: its device is not to be pushed to any more.
+    """
+
+    user_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    Whose.
+    """
+
+    session_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    Which.
+    """
+
+    installation_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    The installation that it was made on; empty if it was not told.
+    """
+
+
+default_message_pool.register_message("firewalker.event.v1", "SessionEnded", SessionEnded)
+
+
+@dataclass(eq=False, repr=False)
+class TimeZoneChanged(betterproto2.Message):
+    """
+    A user lives by another time zone from a date on.
+    """
+
+    user_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The user.
+    """
+
+    time_zone: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    IANA time zone name.
+    """
+
+    first_date: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    The first civil date, `YYYY-MM-DD`, that begins and ends in it.
+    """
+
+
+default_message_pool.register_message("firewalker.event.v1", "TimeZoneChanged", TimeZoneChanged)
+
+
+@dataclass(eq=False, repr=False)
+class UserBlocked(betterproto2.Message):
+    """
+    Somebody blocked somebody: neither sees the other anywhere. The ends of friendship and requests are told on their own.
+    """
+
+    blocker_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    Who blocked.
+    """
+
+    blocked_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    Who is blocked.
+    """
+
+
+default_message_pool.register_message("firewalker.event.v1", "UserBlocked", UserBlocked)
+
+
+@dataclass(eq=False, repr=False)
+class UserDeleted(betterproto2.Message):
+    """
+    An account is being erased: everything about it has to go, and late arrivals must not bring it back.
+    """
+
+    user_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    Whose.
+    """
+
+
+default_message_pool.register_message("firewalker.event.v1", "UserDeleted", UserDeleted)
+
+
+@dataclass(eq=False, repr=False)
 class UserSignedUp(betterproto2.Message):
     """
     An account was made.
@@ -197,6 +884,48 @@ class UserSignedUp(betterproto2.Message):
 
 
 default_message_pool.register_message("firewalker.event.v1", "UserSignedUp", UserSignedUp)
+
+
+@dataclass(eq=False, repr=False)
+class UserUnblocked(betterproto2.Message):
+    """
+    A block was lifted. The other direction may still stand.
+    """
+
+    blocker_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    Who had blocked.
+    """
+
+    blocked_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    Who was blocked.
+    """
+
+
+default_message_pool.register_message("firewalker.event.v1", "UserUnblocked", UserUnblocked)
+
+
+@dataclass(eq=False, repr=False)
+class VisibilityChanged(betterproto2.Message):
+    """
+    A user shows friends and group members more or less.
+    """
+
+    user_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The user.
+    """
+
+    visibility: "__user__v1__.UserVisibility" = betterproto2.field(
+        2, betterproto2.TYPE_ENUM, default_factory=lambda: __user__v1__.UserVisibility(0)
+    )
+    """
+    What everybody without a setting of their own sees.
+    """
+
+
+default_message_pool.register_message("firewalker.event.v1", "VisibilityChanged", VisibilityChanged)
 
 
 class EventSinkServiceStub(betterproto2_grpclib.ServiceStub):
@@ -228,6 +957,7 @@ class EventSinkServiceStub(betterproto2_grpclib.ServiceStub):
 
 
 from ....google import protobuf as ___google__protobuf__
+from ...user import v1 as __user__v1__
 
 
 class EventSinkServiceBase(betterproto2_grpclib.ServiceBase):

@@ -1,0 +1,26 @@
+-- What this service tells the others. As `firewalker/runtime/outbox/schema.sql` has it; its statements are there.
+
+-- Facts that still have to reach a destination, one row per fact and destination. A row is gone once it was delivered.
+CREATE TABLE outbox (
+  position BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
+  destination VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  event_id BINARY(16) NOT NULL,
+  kind VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  payload MEDIUMBLOB NOT NULL,
+  create_time DATETIME(3) NOT NULL,
+  due_time DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
+  attempts INT UNSIGNED NOT NULL DEFAULT 0,
+  set_aside TINYINT(1) NOT NULL DEFAULT 0,
+  last_error VARCHAR(200) CHARACTER SET ascii NOT NULL DEFAULT '',
+  PRIMARY KEY (position),
+  UNIQUE KEY outbox_event (destination, event_id),
+  KEY outbox_next (destination, set_aside, position)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- Who delivers to a destination at the moment: one process at a time, so that facts arrive in order.
+CREATE TABLE outbox_lane (
+  destination VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  owner BINARY(16) NULL,
+  lease_until DATETIME(3) NULL,
+  PRIMARY KEY (destination)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
