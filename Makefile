@@ -14,6 +14,8 @@ INTERNAL := --exclude-path proto/firewalker/event --exclude-path proto/firewalke
   --exclude-path proto/firewalker/step/v1/standing.proto
 # More words for pytest: make test ARGS='-k friendship -x'
 ARGS ?=
+# Words that choose tests of one kind leave none of the other, which is no failure. Without such words it is.
+none_chosen = { status=$$?; [[ $$status == $(if $(strip $(ARGS)),5,none) ]] || exit $$status; }
 
 .PHONY: help
 help: ## list the targets
@@ -25,7 +27,8 @@ run: env ## start the whole backend here, with private servers; Ctrl-C stops it,
 
 .PHONY: test
 test: env ## all tests, against real servers and real processes (under 10 minutes)
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n 2 -m "not alone" $(ARGS) || $(none_chosen)
+	@$(BIN)/pytest -m alone $(ARGS) || $(none_chosen)
 
 .PHONY: test-unit
 test-unit: env ## the fast lane: rules and architecture, no sockets (under 10 seconds)

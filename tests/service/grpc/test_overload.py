@@ -4,6 +4,8 @@ import pytest
 
 from tests.bench.overload import DEADLINE_S, measure
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.mark.requirement("NET-31", "NET-32")
 async def test_goodput_stays_at_three_times_the_capacity_and_recovers() -> None:

@@ -83,7 +83,7 @@ async def test_what_was_handed_over_is_known_wherever_one_catches_up(process: Pr
     known = KnownTotals(other.live, SystemClock())
     user = someone()
     for steps in range(100, 120):
-        process.live.announce(Frame(TODAY, [(user, UserTotal(steps, 0, 0))]))
+        await process.ingest.record(user, [counted(steps)])
         await process.live.hand_over()
         await other.live.catch_up()
         assert (await known.read(TODAY, [user]))[user].total == steps

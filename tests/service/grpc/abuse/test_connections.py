@@ -17,6 +17,8 @@ from tests.service.grpc.raw import RawClient, frame, framed, grpc_headers
 from tests.support.proxy import Behaviour, FaultProxy
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.alone
+
 ENHANCE_YOUR_CALM = 11
 MIB_PER_CONNECTION = 0.06
 

@@ -27,7 +27,7 @@ ATTACK_S = 0.5
 CONTROL_S = 0.3
 """Several times what ours takes to end a flood (10 to 50 ms)."""
 
-pytestmark = pytest.mark.requirement("NET-05", "NET-06", "NET-08")
+pytestmark = [pytest.mark.alone, pytest.mark.requirement("NET-05", "NET-06", "NET-08")]
 
 
 @pytest.fixture(params=list(FLOODS))
