@@ -54,6 +54,7 @@ class Transcoder:
             settings.backends,
             connect_timeout_s=settings.connect_timeout_s,
             max_links=settings.max_backend_connections,
+            ca_file=settings.tls_ca_file,
         )
         _check(self.bindings, self._backends)
         self._renderer = FaultRenderer(schema)

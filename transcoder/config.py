@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, FilePath, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from transcoder.backends import Address
@@ -75,6 +75,10 @@ class Settings(BaseSettings):
 
     A service with HTTP rules and no backend stops the start.
     """
+
+    tls_ca_file: FilePath | None = None
+    """Certificates, in PEM, that vouch for the backends. With it all are called over TLS, by the names in ``backends``;
+    without, in plain text. If it and they differ, every call is UNAVAILABLE."""
 
     max_request_bytes: int = Field(1_048_576, ge=1)
     """Largest request body, as sent and after gunzip; above it 413. Above a backend's own limit it answers instead."""

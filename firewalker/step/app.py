@@ -34,8 +34,8 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
     database, redis_url = ground.database, config.redis_url.get_secret_value()
     service_token = read_service_token(config.service_token_file)
     channels = {
-        "user": InternalChannel(config.user_address, service_token),
-        "notification": InternalChannel(config.notification_address, service_token),
+        "user": InternalChannel(config.user_address, service_token, ca_file=config.tls_ca_file),
+        "notification": InternalChannel(config.notification_address, service_token, ca_file=config.tls_ca_file),
     }
     for channel in channels.values():
         ground.resources.callback(channel.close)

@@ -47,8 +47,8 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
     )
     ground.resources.callback(passwords.close)
     channels = {
-        "step": InternalChannel(config.step_address, service_token),
-        "notification": InternalChannel(config.notification_address, service_token),
+        "step": InternalChannel(config.step_address, service_token, ca_file=config.tls_ca_file),
+        "notification": InternalChannel(config.notification_address, service_token, ca_file=config.tls_ca_file),
     }
     for channel in channels.values():
         ground.resources.callback(channel.close)

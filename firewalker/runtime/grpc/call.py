@@ -118,8 +118,7 @@ class Call:
     @property
     def address(self) -> str:
         """The address of the client's end of the connection; empty if it has none."""
-        peer = self._connection.get_peer().addr()
-        return str(peer[0]) if isinstance(peer, tuple) else ""
+        return self._connection.host
 
     @property
     def done(self) -> bool:

@@ -35,7 +35,9 @@ class Limits:
     # -- how long is waited ------------------------------------------------------------------------------------------
 
     opening_s: float = 5.0
-    """From connecting to the end of the HTTP/2 preface and SETTINGS. NET-09."""
+    """From connecting to the end of the HTTP/2 preface and SETTINGS; behind a balancer also for its PROXY header. NET-09."""
+    handshake_s: float = 10.0
+    """For the TLS handshake, where there is one, before `opening_s` begins. NET-09."""
     frame_s: float = 5.0
     """From the first byte of a header block, or of any other frame, to its last. A frame has at most 16 KiB. NET-09."""
     idle_s: float = 300.0

@@ -1,5 +1,6 @@
 """Names below the surface of grpclib and h2 that this layer stands on. Checked, so that an upgrade fails loudly."""
 
+from asyncio.sslproto import SSLProtocol
 from functools import cache
 from importlib.metadata import version
 
@@ -66,6 +67,7 @@ def check() -> None:
         (ConnectionState, ("SERVER_OPEN", "CLOSED")),
         (H2ConnectionStateMachine, ("_transitions", "process_input")),
         (hpack.hpack, ("log",)),
+        (SSLProtocol, ("max_size", "get_buffer", "buffer_updated", "connection_made")),
         *_GRPCLIB_NAMES.items(),
     ):
         for name in names:
