@@ -17,7 +17,6 @@ from firewalker.step.domain.leaderboard import (
     ranked,
     require_in_range,
 )
-from firewalker.step.domain.visibility import BEFRIENDED, visible
 from firewalker.step.live.known import KnownTotals
 from firewalker.step.usecases.circles import Circles
 
@@ -55,14 +54,18 @@ class Leaderboards:
         people = circle.members(day, now)
         totals = await self._known.read(day, [person.user_id for person in people])
         now_ms, me = to_ms(now), viewer.bytes
-        return FriendBoard(
-            day, me, arranged(_seen(me, person, totals.get(person.user_id), now_ms) for person in people)
-        )
+        standings = [
+            as_seen(
+                _standing(person, totals.get(person.user_id), now_ms),
+                circle.sight(person.user_id),
+                own=person.user_id == me,
+            )
+            for person in people
+        ]
+        return FriendBoard(day, me, arranged(standings))
 
 
-def _seen(viewer: bytes, person: Person, total: UserTotal | None, now_ms: int) -> Standing:
+def _standing(person: Person, total: UserTotal | None, now_ms: int) -> Standing:
     if total is None:
-        standing = no_data(person)
-    else:
-        standing = ranked(person, total.total, total.reached_ms, total.last_reading_ms, now_ms)
-    return as_seen(standing, visible(viewer, person.user_id, BEFRIENDED))
+        return no_data(person)
+    return ranked(person, total.total, total.reached_ms, total.last_reading_ms, now_ms)

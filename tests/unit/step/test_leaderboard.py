@@ -57,6 +57,25 @@ def test_a_hidden_walker_shows_nothing_and_takes_no_rank_from_others() -> None:
     assert (hidden.state, hidden.behind, hidden.reached_ms, hidden.freshness) == (State.HIDDEN, 0, 0, Freshness.NONE)
 
 
+def test_ranks_are_by_the_steps_walked_whatever_is_shown_of_them() -> None:
+    rounded = as_seen(standing(1, 1_499), Visibility.ROUNDED)
+    rank_only = as_seen(standing(2, 1_300), Visibility.RANK_ONLY)
+    rows = arranged([standing(3, 1_400), rank_only, rounded])
+    assert [(row.rank, row.standing.steps) for row in rows] == [(1, 1_000), (2, 1_400), (3, 0)]
+    assert [row.standing.freshness for row in rows] == [Freshness.LIVE, Freshness.LIVE, Freshness.NONE]
+
+
+@pytest.mark.requirement("PRIV-01")
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("visibility", Visibility)
+def test_that_a_goal_is_reached_is_seen_if_it_is_shared(visibility: Visibility, shared: bool) -> None:  # noqa: FBT001
+    walker = replace(person(1), goal_shared=shared)
+    reached = standing(1, 9_000)._replace(goal_reached=True, person=walker)
+    shows_goals = visibility in {Visibility.FRIENDS, Visibility.ROUNDED}
+    assert as_seen(reached, visibility).goal_reached is (shared and shows_goals)
+    assert as_seen(reached, Visibility.FRIENDS, own=True).goal_reached
+
+
 @given(st.lists(standings(st.integers(1, 40)), unique_by=lambda one: one.user_id))
 def test_a_board_is_what_the_rules_say(everybody: list[Standing]) -> None:
     rows = arranged(everybody)
