@@ -18,6 +18,7 @@ from firewalker.runtime.grpc.doors import Method
 from firewalker.runtime.grpc.faults import AnswerTooLarge, CompressionUnsupported, StreamStalled, StreamTooLong
 from firewalker.runtime.grpc.heads import RequestHead
 from firewalker.runtime.grpc.inbox import Inbox
+from firewalker.runtime.grpc.partials import Partials
 from firewalker.runtime.grpc.status import CANCELLED, OK, Outcome, internal, outcome_of
 from firewalker.runtime.grpc.streams import HotStream
 from firewalker.runtime.grpc.wire import Headers, ServerConnection
@@ -54,6 +55,7 @@ class Call:
         *,
         connection: ServerConnection,
         edge: "Edge",
+        partials: Partials,
         release: Callable[["Call"], None],
     ) -> None:
         self.id = stream_id
@@ -70,7 +72,7 @@ class Call:
         """Since when it holds a place among the calls that run at once (`time.monotonic`); 0 for none."""
         self.head_sent = False
         packed = head.encoding == GZIP
-        self.inbox = Inbox(method.rule.max_message_bytes, self._give_back, packable=packed)
+        self.inbox = Inbox(method.rule.max_message_bytes, self._give_back, packable=packed, partials=partials)
         self.head_metadata: Headers = ()
         """More headers for the answer, in front of its first message; set before that is sent."""
         self.trailing_metadata: Headers = ()

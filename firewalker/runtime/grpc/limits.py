@@ -32,6 +32,10 @@ class Limits:
     """What a connection that is cut off for abuse costs its address, in arrivals: a flood ends after 500 frames or so, and
     opening the next one must not be free. Two such connections a second, sustained."""
 
+    unfinished_bytes: int = 67_108_864
+    """Parts of messages that are not whole yet, of all connections of a port together; past it those that began first are
+    refused (OVERLOADED). A thousand uploads of the largest size at once; never below the largest message of a method. NET-01."""
+
     # -- how long is waited ------------------------------------------------------------------------------------------
 
     opening_s: float = 5.0

@@ -24,6 +24,7 @@ from firewalker.runtime.grpc.h2state import FastH2, HardenedH2
 from firewalker.runtime.grpc.intake import Intake
 from firewalker.runtime.grpc.lifetime import Lifetime
 from firewalker.runtime.grpc.limits import Limits
+from firewalker.runtime.grpc.partials import Partials
 from firewalker.runtime.grpc.pings import KEEP_ALIVE, KeepAlive
 from firewalker.runtime.grpc.processor import CallsProcessor, Nothing
 from firewalker.runtime.grpc.wire import FastConnection, ServerConnection, Wire
@@ -49,6 +50,7 @@ class CallsProtocol(H2Protocol):
         *,
         connections: set["CallsProtocol"],
         arrivals: Arrivals,
+        partials: Partials,
     ) -> None:
         configuration = Configuration(
             http2_connection_window_size=limits.connection_window_bytes,
@@ -71,6 +73,7 @@ class CallsProtocol(H2Protocol):
         self._wire = wire
         self._connections = connections
         self._arrivals = arrivals
+        self._partials = partials
         self._place: Place | None = None
         self._host = ""
         self._transport: asyncio.Transport | None = None
@@ -108,7 +111,7 @@ class CallsProtocol(H2Protocol):
         self.connection.host = self._host
         self.connection.flush_now()
         self.connection.initialize()
-        self.processor = CallsProcessor(self.connection, self._methods, self._edge, self._limits)
+        self.processor = CallsProcessor(self.connection, self._methods, self._edge, self._limits, self._partials)
         self.processor.on_abuse = place.blame
         self.processor.on_leave = self._leave
         self.processor.on_close = self._limit_closing

@@ -15,6 +15,7 @@ from firewalker.runtime.grpc.h2state import silence_hpack
 from firewalker.runtime.grpc.health import Health
 from firewalker.runtime.grpc.limits import Limits
 from firewalker.runtime.grpc.messages import DescriptorSet, internal_descriptors, public_descriptors
+from firewalker.runtime.grpc.partials import Partials
 from firewalker.runtime.grpc.policy import Caller
 from firewalker.runtime.grpc.protocol import CallsProtocol
 from firewalker.runtime.grpc.reflection import REFLECTION_MODULES, Catalogue, Reflection
@@ -76,6 +77,7 @@ class GrpcServer:
         self._methods: dict[bytes, Method] = {}
         self._connections: set[CallsProtocol] = set()
         self._arrivals = Arrivals(self._limits, uncounted)
+        self._partials = Partials(self._limits.unfinished_bytes)
         self._porch = Porch(self._arrivals, self._limits, edge.measures, self._calls, tls, proxies)
         self._listener: asyncio.Server | None = None
         if descriptors is None:
@@ -198,6 +200,7 @@ class GrpcServer:
             self._wire,
             connections=self._connections,
             arrivals=self._arrivals,
+            partials=self._partials,
         )
 
     def _take(self, door: object, descriptors: DescriptorSet, *, internal: bool) -> list[str]:
