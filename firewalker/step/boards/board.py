@@ -12,7 +12,7 @@ from firewalker.step.boards.updates import Changes, EndReason, Heartbeat, Snapsh
 from firewalker.step.boards.watcher import Watcher
 from firewalker.step.domain.board import LiveBoard
 from firewalker.step.domain.circle import Circle
-from firewalker.step.domain.leaderboard import Standing, as_seen
+from firewalker.step.domain.leaderboard import Standing, as_seen, goal_as_seen
 from firewalker.step.domain.visibility import BEFRIENDED, visible
 
 FRAME_GAP_S = 1.0
@@ -202,7 +202,8 @@ class WatchedBoard:
         return True
 
     def _seen(self, subject: Subject) -> Standing:
-        return as_seen(subject.standing, visible(self.viewer, subject.person.user_id, BEFRIENDED))
+        standing = goal_as_seen(subject.standing, self.viewer)
+        return as_seen(standing, visible(self.viewer, subject.person.user_id, BEFRIENDED))
 
     def _wake(self) -> None:
         for watcher in self.watchers:

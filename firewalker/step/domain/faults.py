@@ -17,3 +17,11 @@ class DateOutOfRange(Fault):
     kind = Kind.OUT_OF_RANGE
     reason = "DATE_OUT_OF_RANGE"
     message = "The date must be from 7 days before to 1 day after the server's date (UTC)."
+
+
+class GoalOutOfRange(Fault):
+    """A goal that nobody can have."""
+
+    kind = Kind.INVALID
+    reason = "GOAL_OUT_OF_RANGE"
+    message = "A goal has 100 to 100 000 steps a day."

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from firewalker.kernel.days import date_in
 from firewalker.step.domain.circle import Circle, Person
 from firewalker.step.domain.faults import DateOutOfRange
+from firewalker.step.domain.goal import Reached
 from firewalker.step.domain.visibility import Visibility
 
 LIVE_MS = 120_000
@@ -58,7 +59,7 @@ class Standing(NamedTuple):
     user_id: bytes
     state: State
     freshness: Freshness
-    goal_reached: bool
+    goal_reached: Reached
     person: Person
 
 
@@ -84,22 +85,37 @@ def fresh_until(last_reading_ms: int, now_ms: int) -> int | None:
     return last_reading_ms + RECENT_MS + 1 if now_ms - last_reading_ms <= RECENT_MS else None
 
 
-def ranked(person: Person, steps: int, reached_ms: int, last_reading_ms: int, now_ms: int) -> Standing:
+def ranked(
+    person: Person,
+    steps: int,
+    reached_ms: int,
+    last_reading_ms: int,
+    now_ms: int,
+    *,
+    goal_reached: Reached = Reached.NO,
+) -> Standing:
     """The standing of somebody who has a reading for the date, be it of 0 steps."""
     fresh = freshness(last_reading_ms, now_ms)
-    return Standing(0, -steps, reached_ms, person.user_id, State.RANKED, fresh, False, person)  # noqa: FBT003 - a row
+    return Standing(0, -steps, reached_ms, person.user_id, State.RANKED, fresh, goal_reached, person)
 
 
 def no_data(person: Person) -> Standing:
     """The standing of somebody without a reading for the date. Not the same as 0 steps."""
-    return Standing(1, 0, 0, person.user_id, State.NO_DATA, Freshness.NONE, False, person)  # noqa: FBT003 - a row
+    return Standing(1, 0, 0, person.user_id, State.NO_DATA, Freshness.NONE, Reached.NO, person)
 
 
 def as_seen(standing: Standing, visibility: Visibility) -> Standing:
     """*standing* as somebody with that visibility sees it."""
     if visibility is Visibility.FRIENDS:
         return standing
-    return Standing(1, 0, 0, standing.user_id, State.HIDDEN, Freshness.NONE, False, standing.person)  # noqa: FBT003
+    return Standing(1, 0, 0, standing.user_id, State.HIDDEN, Freshness.NONE, Reached.NO, standing.person)
+
+
+def goal_as_seen(standing: Standing, viewer: bytes) -> Standing:
+    """*standing* without a goal that is reached but not shared, unless it is the *viewer*'s own."""
+    if standing.goal_reached is Reached.PRIVATELY and standing.user_id != viewer:
+        return standing._replace(goal_reached=Reached.NO)
+    return standing
 
 
 def rank_in(order: Sequence[Standing], standing: Standing) -> int:

@@ -13,6 +13,7 @@ from firewalker.step.domain.leaderboard import (
     arranged,
     as_seen,
     board_date,
+    goal_as_seen,
     no_data,
     ranked,
     require_in_range,
@@ -56,13 +57,15 @@ class Leaderboards:
         totals = await self._known.read(day, [person.user_id for person in people])
         now_ms, me = to_ms(now), viewer.bytes
         return FriendBoard(
-            day, me, arranged(_seen(me, person, totals.get(person.user_id), now_ms) for person in people)
+            day, me, arranged(_seen(me, day, person, totals.get(person.user_id), now_ms) for person in people)
         )
 
 
-def _seen(viewer: bytes, person: Person, total: UserTotal | None, now_ms: int) -> Standing:
+def _seen(viewer: bytes, day: date, person: Person, total: UserTotal | None, now_ms: int) -> Standing:
     if total is None:
         standing = no_data(person)
     else:
-        standing = ranked(person, total.total, total.reached_ms, total.last_reading_ms, now_ms)
-    return as_seen(standing, visible(viewer, person.user_id, BEFRIENDED))
+        steps, reached_ms, last_ms, _ = total
+        goal_reached = person.goals.reached(day, steps)
+        standing = ranked(person, steps, reached_ms, last_ms, now_ms, goal_reached=goal_reached)
+    return as_seen(goal_as_seen(standing, viewer), visible(viewer, person.user_id, BEFRIENDED))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from firewalker.step.domain.circle import Circle, Person
 from firewalker.step.domain.faults import DateOutOfRange
+from firewalker.step.domain.goal import Reached
 from firewalker.step.domain.leaderboard import (
     LIVE_MS,
     RECENT_MS,
@@ -21,6 +22,7 @@ from firewalker.step.domain.leaderboard import (
     board_date,
     fresh_until,
     freshness,
+    goal_as_seen,
     no_data,
     rank_in,
     require_in_range,
@@ -55,6 +57,14 @@ def test_a_hidden_walker_shows_nothing_and_takes_no_rank_from_others() -> None:
     rows = arranged([hidden, standing(2, 10)])
     assert ranks(rows) == [1, 0]
     assert (hidden.state, hidden.behind, hidden.reached_ms, hidden.freshness) == (State.HIDDEN, 0, 0, Freshness.NONE)
+
+
+@pytest.mark.parametrize("reached", Reached)
+def test_a_goal_that_is_not_shared_is_seen_by_nobody_else(reached: Reached) -> None:
+    walked = standing(1, 500)._replace(goal_reached=reached)
+    assert goal_as_seen(walked, walked.user_id) is walked
+    seen_by_friend = goal_as_seen(walked, person(2).user_id)
+    assert seen_by_friend == walked._replace(goal_reached=Reached.OPENLY if reached is Reached.OPENLY else Reached.NO)
 
 
 @given(st.lists(standings(st.integers(1, 40)), unique_by=lambda one: one.user_id))
