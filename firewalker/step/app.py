@@ -62,7 +62,7 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
     )
     return ground.app(
         config,
-        public=[StepDoor(Readings(ingest, boards.zones, clock)), boards.leaderboards, goals.goals],
+        public=[StepDoor(Readings(ingest, boards.zones, clock)), boards.leaderboards, goals.goals, goals.stats],
         internal=[boards.event_sink],
         # Stopped in reverse: ingest commits what it took and announces it, boards and live totals then tell the rest.
         parts=[live, boards, goals, ingest, forget, relay],

@@ -10,8 +10,10 @@ from firewalker.step.boards_part import BoardsPart
 from firewalker.step.goal_events import GoalFacts
 from firewalker.step.live import LiveTotals
 from firewalker.step.rpc.goals import GoalDoor
+from firewalker.step.rpc.stats import StatsDoor
 from firewalker.step.usecases.goals import GoalKeeper
 from firewalker.step.usecases.reached_goals import ReachedGoals
+from firewalker.step.usecases.stats import Stats
 
 
 class GoalsPart:
@@ -26,6 +28,8 @@ class GoalsPart:
         self._forget = Chore("forget reached goals", timedelta(hours=1), self.reached.forget_told)
         self.goals = GoalDoor(GoalKeeper(database, boards.zones, facts, boards.announcements.announce, clock))
         """The door of GoalService."""
+        self.stats = StatsDoor(Stats(database, boards.circles, boards.zones, clock))
+        """The door of StatsService."""
 
     async def start(self) -> None:
         """Begin to notice goals that are reached."""

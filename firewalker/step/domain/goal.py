@@ -41,6 +41,14 @@ class Goals:
                 return daily_steps
         return 0
 
+    def daily(self, first: date, count: int) -> list[int]:
+        """The steps wanted on each of *count* dates from *first* on; 0 where there is no goal."""
+        wanted, start = [0] * count, first.toordinal()
+        for first_date, daily_steps in self.history:
+            position = max(first_date.toordinal() - start, 0)
+            wanted[position:] = [daily_steps] * (count - position)
+        return wanted
+
     def reached(self, day: date, steps: int) -> Reached:
         """Whether *steps* are enough for *day*."""
         if not self.history or not 0 < self.as_of(day) <= steps:
