@@ -30,7 +30,7 @@ from firewalker.step.domain.day import HOURS, to_ms
 from firewalker.step.domain.facts import WalkerNews
 from firewalker.step.domain.goal import NO_GOALS
 from firewalker.step.domain.period import Period, span_of
-from firewalker.step.store import days, friends, goals, walkers
+from firewalker.step.store import bonds, days, goals, walkers
 from tests.bench.track_steps import cpu_us, servers, step_service, token
 from tests.support.databases import fresh_database
 
@@ -54,7 +54,7 @@ async def fill(mysql_url: str, today: date, count: int) -> UserId:
     async with Database(mysql_url) as database:
         async with database.transaction() as tx:
             await walkers.save(tx, [WalkerNews(user, f"n{user.hex[-12:]}", "", now, "UTC") for user in users])
-            await friends.add(tx, [(users[0], friend, now - timedelta(days=500)) for friend in users[1:]])
+            await bonds.befriend(tx, [(users[0], friend, now - timedelta(days=500), now) for friend in users[1:]])
             own = NO_GOALS
             for month in range(14):
                 own = own.changed(6_000 + month * 100, shared=True, today=today - timedelta(days=30 * (14 - month)))

@@ -12,8 +12,7 @@ from firewalker.step.boards.updates import Changes, EndReason, Heartbeat, Snapsh
 from firewalker.step.boards.watcher import Watcher
 from firewalker.step.domain.board import LiveBoard
 from firewalker.step.domain.circle import Circle
-from firewalker.step.domain.leaderboard import Standing, as_seen, goal_as_seen
-from firewalker.step.domain.visibility import BEFRIENDED, visible
+from firewalker.step.domain.leaderboard import Standing, as_seen
 
 FRAME_GAP_S = 1.0
 """Shortest time between two frames of a board (contract)."""
@@ -70,6 +69,7 @@ class WatchedBoard:
         self.viewer_id = viewer
         self.viewer = viewer.bytes
         self.board_id = secrets.token_hex(6)
+        self.circle = circle
         self.members: dict[bytes, Subject] = {}
         self.live = LiveBoard(())
         self.dirty: set[bytes] = set()
@@ -97,6 +97,7 @@ class WatchedBoard:
 
         Nobody new is shown before it is known what they have walked: see `unknown`.
         """
+        before = self.circle
         self.circle = circle
         self.midnight = circle.midnight(self.day)
         self.freeze = circle.freeze_time(self.day)
@@ -110,6 +111,8 @@ class WatchedBoard:
         for user, person in people.items():
             if user in self.members:
                 self.members[user].rename(person)
+                if before.sight(user) is not circle.sight(user):
+                    self.touch(user)
             else:
                 self.members[user] = self._subjects.attach(self, person)
                 self.touch(user)
@@ -202,8 +205,8 @@ class WatchedBoard:
         return True
 
     def _seen(self, subject: Subject) -> Standing:
-        standing = goal_as_seen(subject.standing, self.viewer)
-        return as_seen(standing, visible(self.viewer, subject.person.user_id, BEFRIENDED))
+        user = subject.person.user_id
+        return as_seen(subject.standing, self.circle.sight(user), own=user == self.viewer)
 
     def _wake(self) -> None:
         for watcher in self.watchers:

@@ -1,10 +1,14 @@
-"""What other services tell this one, as values. How it travels is `rpc/event_sink`'s matter."""
+"""What other services tell this one, as values. How it travels is `rpc/facts`' matter.
+
+Each fact tells when it happened (*told*). Of two about the same thing the later one stands, whatever order they come in.
+"""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypeAlias
 
 from firewalker.kernel.ids import EventId, UserId
+from firewalker.step.domain.visibility import Visibility
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,14 @@ class SignedUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Renamed:
+    """A walker has another name or picture."""
+
+    event_id: EventId
+    walker: WalkerNews
+
+
+@dataclass(frozen=True, slots=True)
 class Befriended:
     """Two users became friends."""
 
@@ -36,5 +48,84 @@ class Befriended:
     since: datetime
 
 
-Fact: TypeAlias = SignedUp | Befriended
+@dataclass(frozen=True, slots=True)
+class Parted:
+    """Two users are no longer friends."""
+
+    event_id: EventId
+    user_id: UserId
+    friend_id: UserId
+    told: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Somebody blocked somebody, or, if *lifted*, does not any more. Who blocks is no friend either."""
+
+    event_id: EventId
+    blocker: UserId
+    blocked: UserId
+    told: datetime
+    lifted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Veiled:
+    """A user shows everybody so much of their steps."""
+
+    event_id: EventId
+    user_id: UserId
+    shows: Visibility
+    told: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VeiledFor:
+    """A user shows one friend so much of their steps; None: as much as everybody."""
+
+    event_id: EventId
+    user_id: UserId
+    friend_id: UserId
+    shows: Visibility | None
+    told: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A user lives by another time zone (IANA name) from *first_date* on."""
+
+    event_id: EventId
+    user_id: UserId
+    time_zone: str
+    first_date: date
+    told: datetime
+
+
+Fact: TypeAlias = SignedUp | Renamed | Befriended | Parted | Blocked | Veiled | VeiledFor | Moved
 """What this service keeps a projection of."""
+
+
+def named(fact: Fact) -> tuple[UserId, ...]:
+    """Those whose boards, or whose place on others' boards, *fact* changes."""
+    match fact:
+        case SignedUp() | Renamed():
+            return (fact.walker.user_id,)
+        case Befriended():
+            return (fact.accepter.user_id, fact.requester.user_id)
+        case Blocked():
+            return (fact.blocker, fact.blocked)
+        case Parted() | VeiledFor():
+            return (fact.user_id, fact.friend_id)
+        case Veiled() | Moved():
+            return (fact.user_id,)
+
+
+def news(fact: Fact) -> tuple[WalkerNews, ...]:
+    """The public sides that *fact* tells."""
+    match fact:
+        case SignedUp() | Renamed():
+            return (fact.walker,)
+        case Befriended():
+            return (fact.accepter, fact.requester)
+        case _:
+            return ()

@@ -6,11 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum
 from typing import NamedTuple
 
-from firewalker.kernel.days import date_in
 from firewalker.step.domain.circle import Circle, Person
 from firewalker.step.domain.faults import DateOutOfRange
 from firewalker.step.domain.goal import Reached
-from firewalker.step.domain.visibility import Visibility
+from firewalker.step.domain.visibility import Visibility, steps_seen
 
 LIVE_MS = 120_000
 """A last reading up to this old, in milliseconds, is LIVE (contract: 2 min)."""
@@ -61,6 +60,26 @@ class Standing(NamedTuple):
     freshness: Freshness
     goal_reached: Reached
     person: Person
+    sight: Visibility = Visibility.FRIENDS
+    """How much of it whoever looks may see. The order is by what is behind; what is shown is `steps`."""
+
+    @property
+    def steps(self) -> int:
+        """The steps to show."""
+        return steps_seen(-self.behind, self.sight)
+
+    def conceals(self, before: "Standing") -> bool:
+        """Whether not all of it is shown, and what is shown is the same as *before*: nobody may notice that it moved."""
+        return (
+            self.sight is not Visibility.FRIENDS
+            and self.steps == before.steps
+            and self.unranked == before.unranked
+            and self[_SHOWN] == before[_SHOWN]
+        )
+
+
+_SHOWN = slice(3, 8)
+"""From *user_id* to *person*, the fields of a standing are shown as they are."""
 
 
 class Row(NamedTuple):
@@ -104,18 +123,22 @@ def no_data(person: Person) -> Standing:
     return Standing(1, 0, 0, person.user_id, State.NO_DATA, Freshness.NONE, Reached.NO, person)
 
 
-def as_seen(standing: Standing, visibility: Visibility) -> Standing:
-    """*standing* as somebody with that visibility sees it."""
-    if visibility is Visibility.FRIENDS:
+def as_seen(standing: Standing, visibility: Visibility, *, own: bool = False) -> Standing:
+    """*standing* as somebody with that visibility sees it; *own* if that is the walker.
+
+    Ranks are by the steps walked, whatever is shown of them. That a goal is reached is seen only if it is shared, and
+    of a walker who shows the rank alone, not even that, nor how fresh it is.
+    """
+    if own:
         return standing
-    return Standing(1, 0, 0, standing.user_id, State.HIDDEN, Freshness.NONE, Reached.NO, standing.person)
-
-
-def goal_as_seen(standing: Standing, viewer: bytes) -> Standing:
-    """*standing* without a goal that is reached but not shared, unless it is the *viewer*'s own."""
-    if standing.goal_reached is Reached.PRIVATELY and standing.user_id != viewer:
-        return standing._replace(goal_reached=Reached.NO)
-    return standing
+    goal_reached = Reached.OPENLY if standing.goal_reached is Reached.OPENLY else Reached.NO
+    if visibility is Visibility.FRIENDS:
+        return standing if goal_reached is standing.goal_reached else standing._replace(goal_reached=goal_reached)
+    if visibility is Visibility.HIDDEN:
+        return Standing(1, 0, 0, standing.user_id, State.HIDDEN, Freshness.NONE, Reached.NO, standing.person)
+    if visibility is Visibility.RANK_ONLY:
+        return standing._replace(freshness=Freshness.NONE, goal_reached=Reached.NO, sight=visibility)
+    return standing._replace(goal_reached=goal_reached, sight=visibility)
 
 
 def rank_in(order: Sequence[Standing], standing: Standing) -> int:
@@ -145,7 +168,7 @@ def arranged(standings: Iterable[Standing]) -> list[Row]:
 
 def board_date(asked: date | None, circle: Circle, now: datetime) -> date:
     """The date of the board to show: the one asked for, or today in the caller's own zone."""
-    return date_in(circle.me.zone, now) if asked is None else asked
+    return circle.me.zones.today(now) if asked is None else asked
 
 
 def require_in_range(day: date, now: datetime) -> None:

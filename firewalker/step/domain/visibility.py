@@ -1,7 +1,10 @@
 """What one walker sees of another: the one function that decides it, for every board, stream and answer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
+
+ROUNDED_TO = 500
+"""What ROUNDED counts are rounded down to (contract)."""
 
 
 class Visibility(IntEnum):
@@ -9,6 +12,10 @@ class Visibility(IntEnum):
 
     FRIENDS = 0
     """Steps as they are."""
+    ROUNDED = 1
+    """Steps rounded down to 500; the rank as it is."""
+    RANK_ONLY = 2
+    """The rank, and nothing else of the steps."""
     HIDDEN = 3
     """That the walker exists, and nothing of their steps."""
 
@@ -20,19 +27,35 @@ class Bond:
     friends: bool
     viewer_shows: Visibility = Visibility.FRIENDS
     subject_shows: Visibility = Visibility.FRIENDS
+    blocked: bool = False
+    """Whether either has blocked the other."""
+
+    def in_group(self) -> "Bond":
+        """The same two on the boards and in the statistics of a group that both are members of: like friends there."""
+        return self if self.friends else replace(self, friends=True)
 
 
 BEFRIENDED = Bond(friends=True)
 """Two friends, neither of whom has set anything."""
 
+STRANGERS = Bond(friends=False)
+"""Two who have nothing to do with each other, neither of whom has set anything."""
+
 
 def visible(viewer: bytes, subject: bytes, bond: Bond) -> Visibility:
     """What *viewer* sees of *subject*, ids as 16 bytes: the stricter of what each shows the other.
 
-    Whoever hides does not see either. One's own steps are always seen; a stranger's never.
+    Whoever hides does not see either. One's own steps are always seen; a stranger's never, and nothing across a block.
     """
     if viewer == subject:
         return Visibility.FRIENDS
-    if not bond.friends:
+    if bond.blocked or not bond.friends:
         return Visibility.HIDDEN
     return max(bond.viewer_shows, bond.subject_shows)
+
+
+def steps_seen(steps: int, visibility: Visibility) -> int:
+    """What is left of *steps* for somebody with that visibility."""
+    if visibility is Visibility.FRIENDS:
+        return steps
+    return steps - steps % ROUNDED_TO if visibility is Visibility.ROUNDED else 0

@@ -6,7 +6,6 @@ from datetime import date
 from typing import Protocol
 
 from firewalker.kernel.clock import Clock
-from firewalker.kernel.days import date_in
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.step.domain.goal import Goals, GoalSet
@@ -43,7 +42,7 @@ class GoalKeeper:
 
     async def get(self, caller: UserId) -> OwnGoal:
         """The caller's goals; none if they never set one."""
-        today = date_in(await self._zones.zone_of(caller), self._clock.now())
+        today = (await self._zones.of(caller)).today(self._clock.now())
         async with self._database.reading() as tx:
             found = await store.find_of(tx, [caller.bytes], since=today)
         return OwnGoal(found.get(caller.bytes, Goals()), today)
@@ -57,7 +56,7 @@ class GoalKeeper:
             GoalOutOfRange: Not 100 to 100 000 steps.
             Contention, DatabaseUnavailable: Nothing was changed, or it is not known; repeating is safe.
         """
-        today = date_in(await self._zones.zone_of(caller), self._clock.now())
+        today = (await self._zones.of(caller)).today(self._clock.now())
         goals, changed = await self._set(caller, daily_steps, shared=shared, today=today)
         if changed:
             await self._announce([caller.bytes])

@@ -13,12 +13,10 @@ from firewalker.step.domain.leaderboard import (
     arranged,
     as_seen,
     board_date,
-    goal_as_seen,
     no_data,
     ranked,
     require_in_range,
 )
-from firewalker.step.domain.visibility import BEFRIENDED, visible
 from firewalker.step.live.known import KnownTotals
 from firewalker.step.usecases.circles import Circles
 
@@ -56,16 +54,19 @@ class Leaderboards:
         people = circle.members(day, now)
         totals = await self._known.read(day, [person.user_id for person in people])
         now_ms, me = to_ms(now), viewer.bytes
-        return FriendBoard(
-            day, me, arranged(_seen(me, day, person, totals.get(person.user_id), now_ms) for person in people)
-        )
+        standings = [
+            as_seen(
+                _standing(day, person, totals.get(person.user_id), now_ms),
+                circle.sight(person.user_id),
+                own=person.user_id == me,
+            )
+            for person in people
+        ]
+        return FriendBoard(day, me, arranged(standings))
 
 
-def _seen(viewer: bytes, day: date, person: Person, total: UserTotal | None, now_ms: int) -> Standing:
+def _standing(day: date, person: Person, total: UserTotal | None, now_ms: int) -> Standing:
     if total is None:
-        standing = no_data(person)
-    else:
-        steps, reached_ms, last_ms, _ = total
-        goal_reached = person.goals.reached(day, steps)
-        standing = ranked(person, steps, reached_ms, last_ms, now_ms, goal_reached=goal_reached)
-    return as_seen(goal_as_seen(standing, viewer), visible(viewer, person.user_id, BEFRIENDED))
+        return no_data(person)
+    steps, reached_ms, last_ms, _ = total
+    return ranked(person, steps, reached_ms, last_ms, now_ms, goal_reached=person.goals.reached(day, steps))

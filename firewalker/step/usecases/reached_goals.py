@@ -21,7 +21,7 @@ from firewalker.runtime.tasks import begin, end
 from firewalker.step.domain.circle import Circle
 from firewalker.step.domain.day import State, state
 from firewalker.step.domain.goal import GoalReached
-from firewalker.step.domain.visibility import BEFRIENDED, Visibility, visible
+from firewalker.step.domain.visibility import Visibility
 from firewalker.step.ingest.known import Generations
 from firewalker.step.live import Frame, LiveTotals
 from firewalker.step.store import days, friends
@@ -177,7 +177,7 @@ class ReachedGoals:
             circle = await friends.get_circle(tx, UserId(UUID(bytes=user)))
             goals = (await store.find_of(tx, [user], since=day)).get(user)
             wanted = goals.as_of(day) if goals else 0
-            if not goals or not wanted or state(day, circle.me.zone, now) is not State.OPEN:
+            if not goals or not wanted or state(day, circle.me.zone_on(day), now) is not State.OPEN:
                 return
             if not await store.add_reached(tx, day, user):
                 return
@@ -189,11 +189,10 @@ class ReachedGoals:
 
 
 def _may_know(circle: Circle) -> Iterable[bytes]:
-    """The friends who see the walker."""
-    for friend in circle.friends:
-        viewer = friend.person.user_id
-        if visible(viewer, circle.me.user_id, BEFRIENDED) is not Visibility.HIDDEN:
-            yield viewer
+    """The friends on whose boards it shows: what two show each other is the same both ways."""
+    for person in circle.people[1:]:
+        if circle.sight(person.user_id) <= Visibility.ROUNDED:
+            yield person.user_id
 
 
 def _dates(first: date, last: date) -> Collection[date]:

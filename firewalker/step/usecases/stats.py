@@ -4,10 +4,8 @@ import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from firewalker.kernel.clock import Clock
-from firewalker.kernel.days import date_in
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Database
 from firewalker.step.domain.circle import Circle
@@ -26,7 +24,8 @@ from firewalker.step.domain.stats import (
     streaks,
     summary,
 )
-from firewalker.step.domain.visibility import BEFRIENDED, Visibility, visible
+from firewalker.step.domain.visibility import Visibility, steps_seen
+from firewalker.step.domain.zone_history import ZoneHistory
 from firewalker.step.store import goals as goals_store
 from firewalker.step.store import history
 from firewalker.step.usecases.circles import Circles
@@ -82,13 +81,13 @@ class Stats:
             StatsDateOutOfRange: There can be none of that date.
             DatabaseUnavailable, DeadlineExceeded, Overloaded: They could not be read.
         """
-        zone, now = await self._zones.zone_of(caller), self._clock.now()
-        today = date_in(zone, now)
+        zones, now = await self._zones.of(caller), self._clock.now()
+        today = zones.today(now)
         day = today if asked is None else asked
         require_askable(day, now)
         span = span_of(period, day)
         before = span_before(period, span)
-        settled = last_settled(today, zone, now)
+        settled = last_settled(zones, now)
         first_for_streaks = settled - timedelta(days=STREAK_DAYS - 1)
         counts = None
         async with self._database.reading() as tx:
@@ -117,10 +116,10 @@ class Stats:
         )
 
 
-def last_settled(today: date, zone: ZoneInfo, now: datetime) -> date:
-    """The last date that is FINAL for who lives in *zone* and has *today*."""
-    day = today - timedelta(days=1)
-    while state(day, zone, now) is not State.FINAL:
+def last_settled(zones: ZoneHistory, now: datetime) -> date:
+    """The last date that is FINAL for who lives in *zones*."""
+    day = zones.today(now) - timedelta(days=1)
+    while state(day, zones.on(day), now) is not State.FINAL:
         day -= timedelta(days=1)
     return day
 
@@ -140,16 +139,17 @@ class _Medians:
         if kept is not None and kept[0] is circle and now - kept[1] <= KEPT_S:
             return kept[2]
         since = {
-            friend.person.user_id: max(span.first, date_in(circle.me.zone, friend.since))
+            friend.person.user_id: max(span.first, circle.me.zones.today(friend.since))
             for friend in circle.friends
-            if visible(circle.me.user_id, friend.person.user_id, BEFRIENDED) is Visibility.FRIENDS
+            if circle.sight(friend.person.user_id) <= Visibility.ROUNDED
         }
         since = {user: first for user, first in since.items() if first <= span.last}
         sums = {}
         if since:
             async with self._turns, self._database.reading() as tx:
                 sums = await history.sum_up(tx, since, span.last)
-        found = FriendsMedian(median(sum_.steps // sum_.days for sum_ in sums.values()), len(sums))
+        averages = [steps_seen(steps // days, circle.sight(user)) for user, (steps, days) in sums.items()]
+        found = FriendsMedian(median(averages), len(averages))
         self._kept[key] = circle, now, found
         self._kept.move_to_end(key)
         while len(self._kept) > MAX_KEPT:

@@ -21,6 +21,7 @@ from firewalker.step.domain.stats import (
     streaks,
     summary,
 )
+from firewalker.step.domain.zone_history import ZoneHistory
 from firewalker.step.usecases.stats import last_settled
 
 TODAY = date(2026, 3, 30)
@@ -87,7 +88,7 @@ def test_a_day_that_is_not_settled_neither_adds_to_a_streak_nor_breaks_it() -> N
 )
 def test_the_last_settled_date_is_final_and_the_next_is_not_whatever_clocks_do(at: datetime, zone_name: str) -> None:
     zone, now = ZoneInfo(zone_name), at.replace(tzinfo=UTC)
-    settled = last_settled(now.astimezone(zone).date(), zone, now)
+    settled = last_settled(ZoneHistory(zone), now)
     assert state(settled, zone, now) is State.FINAL
     assert state(settled + timedelta(days=1), zone, now) is not State.FINAL
 
@@ -122,3 +123,12 @@ def test_a_change_is_told_in_percent_only_where_there_is_something_to_compare() 
 def test_a_summary_looks_at_its_own_span_only() -> None:
     totals = {back(days): 100 for days in range(10)}
     assert summary(Span(back(3), back(2)), totals).total == 200
+
+
+def test_after_a_move_each_date_settles_in_its_own_zone() -> None:
+    west = ZoneHistory(ZoneInfo("Asia/Seoul"), ((TODAY, ZoneInfo("Pacific/Honolulu")),))
+    noon_in_seoul = datetime(TODAY.year, TODAY.month, TODAY.day, 3, tzinfo=UTC)
+    assert last_settled(west, noon_in_seoul) == back(1)
+    assert last_settled(west, noon_in_seoul - timedelta(seconds=1)) == back(2)
+    assert last_settled(west, noon_in_seoul + timedelta(days=1, hours=18)) == back(1)
+    assert last_settled(west, noon_in_seoul + timedelta(days=1, hours=19)) == TODAY
