@@ -13,6 +13,7 @@ from firewalker.runtime.outbox import Outbox, Relay
 from firewalker.runtime.process import App
 from firewalker.step.boards_part import BoardsPart
 from firewalker.step.config import StepConfig
+from firewalker.step.goals_part import GoalsPart
 from firewalker.step.ingest import Ingest
 from firewalker.step.live import LiveTotals
 from firewalker.step.rpc.steps import StepDoor
@@ -39,9 +40,11 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
     }
     for channel in channels.values():
         ground.resources.callback(channel.close)
-    relay = Relay(database, {name: RemoteSink(channel) for name, channel in channels.items()}, Outbox(*channels))
+    outbox = Outbox(*channels)
+    relay = Relay(database, {name: RemoteSink(channel) for name, channel in channels.items()}, outbox)
     live = LiveTotals(redis_url, database, clock)
     boards = BoardsPart(database=database, live=live, redis_url=redis_url, clock=clock)
+    goals = GoalsPart(database=database, live=live, boards=boards, outbox=outbox, clock=clock)
     ingest = Ingest(
         await ground.resources.enter_async_context(_lanes_database(config, database.name)),
         live,
@@ -59,8 +62,8 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
     )
     return ground.app(
         config,
-        public=[StepDoor(Readings(ingest, boards.zones, clock)), boards.leaderboards],
+        public=[StepDoor(Readings(ingest, boards.zones, clock)), boards.leaderboards, goals.goals, goals.stats],
         internal=[boards.event_sink],
         # Stopped in reverse: ingest commits what it took and announces it, boards and live totals then tell the rest.
-        parts=[live, boards, ingest, forget, relay],
+        parts=[live, boards, goals, ingest, forget, relay],
     )

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 class Subject:
     """One walker on one date. Tells its boards when its standing is another; that may be by time alone (freshness)."""
 
-    __slots__ = ("_subjects", "boards", "due", "known", "person", "standing", "total")
+    __slots__ = ("_day", "_subjects", "boards", "due", "known", "person", "standing", "total")
 
-    def __init__(self, person: Person, subjects: "Subjects") -> None:
+    def __init__(self, person: Person, day: date, subjects: "Subjects") -> None:
+        self._day = day
         self._subjects = subjects
         self.person = person
         self.total: UserTotal | None = None
@@ -44,7 +45,7 @@ class Subject:
 
     def rename(self, person: Person) -> None:
         """Show the walker as *person* from now on."""
-        if person != self.person:
+        if person != self.person or person.goals != self.person.goals:
             self.person = person
             self.refresh(self._subjects.now_ms(), self._subjects.monotonic())
 
@@ -54,7 +55,8 @@ class Subject:
             standing = no_data(self.person)
         else:
             steps, reached_ms, last_ms, _ = self.total
-            standing = ranked(self.person, steps, reached_ms, last_ms, now_ms)
+            goal_reached = self.person.goals.reached(self._day, steps)
+            standing = ranked(self.person, steps, reached_ms, last_ms, now_ms, goal_reached=goal_reached)
             until_ms = fresh_until(last_ms, now_ms)
             if until_ms is not None and self.boards:
                 self._subjects.agenda.put(self, now + (until_ms - now_ms) / 1000)
@@ -90,7 +92,7 @@ class Subjects:
         of_day = self._days.setdefault(board.day, {})
         subject = of_day.get(person.user_id)
         if subject is None:
-            subject = of_day[person.user_id] = Subject(person, self)
+            subject = of_day[person.user_id] = Subject(person, board.day, self)
         subject.boards[board] = None
         subject.rename(person)
         return subject

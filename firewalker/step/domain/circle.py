@@ -1,13 +1,14 @@
 """Who is on a walker's board: the walker and their friends, with what a row shows of each. Steps are not here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from firewalker.kernel.days import day_end
 from firewalker.step.domain.day import SETTLING, first_final, last_final
+from firewalker.step.domain.goal import NO_GOALS, Goals
 from firewalker.step.domain.visibility import BEFRIENDED, Bond, Visibility, visible
 from firewalker.step.domain.zone_history import UTC_ZONE, ZoneChanges, ZoneHistory
 
@@ -27,8 +28,8 @@ class Person:
     avatar_url: str = ""
     zone: ZoneInfo = UTC_ZONE
     zone_changes: ZoneChanges = ()
-    goal_shared: bool = False
-    """Whether others may know that the goal is reached; the walker always does."""
+    goals: Goals = field(default=NO_GOALS, compare=False)
+    """Those of the last dates. Left out of comparisons: what a board shows of them is in the standing."""
 
     @property
     def zones(self) -> ZoneHistory:
@@ -55,6 +56,21 @@ class Circle:
 
     me: Person
     friends: tuple[Friend, ...] = ()
+
+    def with_goals(self, goals: Mapping[bytes, Goals]) -> "Circle":
+        """The same people with their *goals*, by 16-byte id; who has none is left out there."""
+        if not goals:
+            return self
+
+        def known(person: Person) -> Person:
+            found = goals.get(person.user_id)
+            return person if found is None else replace(person, goals=found)
+
+        return replace(
+            self,
+            me=known(self.me),
+            friends=tuple(replace(friend, person=known(friend.person)) for friend in self.friends),
+        )
 
     @cached_property
     def people(self) -> tuple[Person, ...]:

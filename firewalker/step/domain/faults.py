@@ -17,3 +17,19 @@ class DateOutOfRange(Fault):
     kind = Kind.OUT_OF_RANGE
     reason = "DATE_OUT_OF_RANGE"
     message = "The date must be from 7 days before to 1 day after the server's date (UTC)."
+
+
+class GoalOutOfRange(Fault):
+    """A goal that nobody can have."""
+
+    kind = Kind.INVALID
+    reason = "GOAL_OUT_OF_RANGE"
+    message = "A goal has 100 to 100 000 steps a day."
+
+
+class StatsDateOutOfRange(Fault):
+    """A date that there can be no statistics of."""
+
+    kind = Kind.OUT_OF_RANGE
+    reason = "STATS_DATE_OUT_OF_RANGE"
+    message = "The date must be from 2000-01-01 to the latest one that has begun anywhere on Earth."

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from firewalker.step.domain.circle import Circle, Person
 from firewalker.step.domain.faults import DateOutOfRange
+from firewalker.step.domain.goal import Reached
 from firewalker.step.domain.visibility import Visibility, steps_seen
 
 LIVE_MS = 120_000
@@ -57,7 +58,7 @@ class Standing(NamedTuple):
     user_id: bytes
     state: State
     freshness: Freshness
-    goal_reached: bool
+    goal_reached: Reached
     person: Person
     sight: Visibility = Visibility.FRIENDS
     """How much of it whoever looks may see. The order is by what is behind; what is shown is `steps`."""
@@ -103,15 +104,23 @@ def fresh_until(last_reading_ms: int, now_ms: int) -> int | None:
     return last_reading_ms + RECENT_MS + 1 if now_ms - last_reading_ms <= RECENT_MS else None
 
 
-def ranked(person: Person, steps: int, reached_ms: int, last_reading_ms: int, now_ms: int) -> Standing:
+def ranked(
+    person: Person,
+    steps: int,
+    reached_ms: int,
+    last_reading_ms: int,
+    now_ms: int,
+    *,
+    goal_reached: Reached = Reached.NO,
+) -> Standing:
     """The standing of somebody who has a reading for the date, be it of 0 steps."""
     fresh = freshness(last_reading_ms, now_ms)
-    return Standing(0, -steps, reached_ms, person.user_id, State.RANKED, fresh, False, person)  # noqa: FBT003 - a row
+    return Standing(0, -steps, reached_ms, person.user_id, State.RANKED, fresh, goal_reached, person)
 
 
 def no_data(person: Person) -> Standing:
     """The standing of somebody without a reading for the date. Not the same as 0 steps."""
-    return Standing(1, 0, 0, person.user_id, State.NO_DATA, Freshness.NONE, False, person)  # noqa: FBT003 - a row
+    return Standing(1, 0, 0, person.user_id, State.NO_DATA, Freshness.NONE, Reached.NO, person)
 
 
 def as_seen(standing: Standing, visibility: Visibility, *, own: bool = False) -> Standing:
@@ -122,15 +131,14 @@ def as_seen(standing: Standing, visibility: Visibility, *, own: bool = False) ->
     """
     if own:
         return standing
+    goal_reached = Reached.OPENLY if standing.goal_reached is Reached.OPENLY else Reached.NO
     if visibility is Visibility.FRIENDS:
-        if standing.goal_reached and not standing.person.goal_shared:
-            return standing._replace(goal_reached=False)
-        return standing
+        return standing if goal_reached is standing.goal_reached else standing._replace(goal_reached=goal_reached)
     if visibility is Visibility.HIDDEN:
-        return Standing(1, 0, 0, standing.user_id, State.HIDDEN, Freshness.NONE, False, standing.person)  # noqa: FBT003
+        return Standing(1, 0, 0, standing.user_id, State.HIDDEN, Freshness.NONE, Reached.NO, standing.person)
     if visibility is Visibility.RANK_ONLY:
-        return standing._replace(freshness=Freshness.NONE, goal_reached=False, sight=visibility)
-    return standing._replace(goal_reached=standing.goal_reached and standing.person.goal_shared, sight=visibility)
+        return standing._replace(freshness=Freshness.NONE, goal_reached=Reached.NO, sight=visibility)
+    return standing._replace(goal_reached=goal_reached, sight=visibility)
 
 
 def rank_in(order: Sequence[Standing], standing: Standing) -> int:

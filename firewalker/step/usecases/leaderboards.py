@@ -56,7 +56,7 @@ class Leaderboards:
         now_ms, me = to_ms(now), viewer.bytes
         standings = [
             as_seen(
-                _standing(person, totals.get(person.user_id), now_ms),
+                _standing(day, person, totals.get(person.user_id), now_ms),
                 circle.sight(person.user_id),
                 own=person.user_id == me,
             )
@@ -65,7 +65,8 @@ class Leaderboards:
         return FriendBoard(day, me, arranged(standings))
 
 
-def _standing(person: Person, total: UserTotal | None, now_ms: int) -> Standing:
+def _standing(day: date, person: Person, total: UserTotal | None, now_ms: int) -> Standing:
     if total is None:
         return no_data(person)
-    return ranked(person, total.total, total.reached_ms, total.last_reading_ms, now_ms)
+    steps, reached_ms, last_ms, _ = total
+    return ranked(person, steps, reached_ms, last_ms, now_ms, goal_reached=person.goals.reached(day, steps))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from firewalker.step.domain.circle import Circle, Person
 from firewalker.step.domain.faults import DateOutOfRange
+from firewalker.step.domain.goal import Reached
 from firewalker.step.domain.leaderboard import (
     LIVE_MS,
     RECENT_MS,
@@ -66,14 +67,13 @@ def test_ranks_are_by_the_steps_walked_whatever_is_shown_of_them() -> None:
 
 
 @pytest.mark.requirement("PRIV-01")
-@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("reached", Reached)
 @pytest.mark.parametrize("visibility", Visibility)
-def test_that_a_goal_is_reached_is_seen_if_it_is_shared(visibility: Visibility, shared: bool) -> None:  # noqa: FBT001
-    walker = replace(person(1), goal_shared=shared)
-    reached = standing(1, 9_000)._replace(goal_reached=True, person=walker)
+def test_that_a_goal_is_reached_is_seen_if_it_is_shared(visibility: Visibility, reached: Reached) -> None:
+    walked = standing(1, 9_000)._replace(goal_reached=reached)
     shows_goals = visibility in {Visibility.FRIENDS, Visibility.ROUNDED}
-    assert as_seen(reached, visibility).goal_reached is (shared and shows_goals)
-    assert as_seen(reached, Visibility.FRIENDS, own=True).goal_reached
+    assert bool(as_seen(walked, visibility).goal_reached) is (reached is Reached.OPENLY and shows_goals)
+    assert as_seen(walked, Visibility.FRIENDS, own=True) is walked
 
 
 @given(st.lists(standings(st.integers(1, 40)), unique_by=lambda one: one.user_id))

@@ -1,0 +1,42 @@
+"""Goals and statistics put together on the read side. `app` starts and stops it with the rest."""
+
+from datetime import timedelta
+
+from firewalker.kernel.clock import Clock
+from firewalker.runtime.chores import Chore
+from firewalker.runtime.mysql import Database
+from firewalker.runtime.outbox import Outbox
+from firewalker.step.boards_part import BoardsPart
+from firewalker.step.goal_events import GoalFacts
+from firewalker.step.live import LiveTotals
+from firewalker.step.rpc.goals import GoalDoor
+from firewalker.step.rpc.stats import StatsDoor
+from firewalker.step.usecases.goals import GoalKeeper
+from firewalker.step.usecases.reached_goals import ReachedGoals
+from firewalker.step.usecases.stats import Stats
+
+
+class GoalsPart:
+    """What knows of goals: start it after the boards, stop it before them."""
+
+    def __init__(
+        self, *, database: Database, live: LiveTotals, boards: BoardsPart, outbox: Outbox, clock: Clock
+    ) -> None:
+        facts = GoalFacts(outbox)
+        self.reached = ReachedGoals(database, live, facts, clock)
+        boards.listen(self.reached.forget, self.reached.forget_all)
+        self._forget = Chore("forget reached goals", timedelta(hours=1), self.reached.forget_told)
+        self.goals = GoalDoor(GoalKeeper(database, boards.zones, facts, boards.announcements.announce, clock))
+        """The door of GoalService."""
+        self.stats = StatsDoor(Stats(database, boards.circles, boards.zones, clock))
+        """The door of StatsService."""
+
+    async def start(self) -> None:
+        """Begin to notice goals that are reached."""
+        await self.reached.start()
+        await self._forget.start()
+
+    async def stop(self) -> None:
+        """Stop; no call may be under way any more."""
+        await self._forget.stop()
+        await self.reached.stop()

@@ -1,0 +1,60 @@
+"""StatsService: numbers of days, weeks, months and years. A hot door, because a year is 366 points: upb messages throughout."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+from firewalker.kernel.principal import principal
+from firewalker.runtime.grpc.messages import message_class
+from firewalker.runtime.grpc.policy import Caller, Priority, Rule
+from firewalker.runtime.grpc.rates import READS
+from firewalker.step.rpc.asked import Asked
+from firewalker.step.usecases.stats import MyStats, Stats
+
+_READ: Final = Rule(Caller.USER, max_message_bytes=1_024, priority=Priority.READ, rate=READS)
+
+_MyStats = message_class("firewalker.step.v1.GetMyStatsResponse")
+
+
+class StatsDoor:
+    """The door of StatsService."""
+
+    SERVICE: ClassVar[str] = "firewalker.step.v1.StatsService"
+    POLICY: ClassVar[Mapping[str, Rule]] = {"GetMyStats": _READ}
+
+    def __init__(self, stats: Stats) -> None:
+        self._stats = stats
+
+    async def get_my_stats(self, request: Any) -> bytes:
+        """See the proto."""
+        asked = Asked(request)
+        period, day = asked.period(), asked.date()
+        asked.ensure_valid()
+        return _my_stats(await self._stats.mine(principal().user_id, period, day))
+
+
+def _my_stats(found: MyStats) -> bytes:
+    answer = _MyStats()
+    stats = answer.stats
+    stats.period = found.period
+    stats.start_date, stats.end_date = found.span.first.isoformat(), found.span.last.isoformat()
+    add = stats.series.add
+    for day, hour, value, has_data, goal, goal_reached in found.series:
+        point = add()
+        point.date = day.isoformat()
+        if hour >= 0:
+            point.hour = hour
+        point.value = value
+        point.has_data = has_data
+        point.goal = goal
+        point.goal_reached = goal_reached
+    stats.total, stats.average, stats.days_with_data, best = found.summary
+    if best is not None:
+        stats.best_day.steps, stats.best_day.date = best[0], best[1].isoformat()
+    stats.streaks.current, stats.streaks.longest = found.streaks
+    previous = stats.previous
+    previous.start_date, previous.end_date = found.before.first.isoformat(), found.before.last.isoformat()
+    previous.total, previous.average, previous.days_with_data, _ = found.summary_before
+    if found.change_percent is not None:
+        previous.change_percent = found.change_percent
+    stats.friends.median, stats.friends.count = found.friends.median, found.friends.count
+    return bytes(answer.SerializeToString())
