@@ -15,7 +15,10 @@ from firewalker.step.boards_part import BoardsPart
 from firewalker.step.config import StepConfig
 from firewalker.step.ingest import Ingest
 from firewalker.step.live import LiveTotals
+from firewalker.step.rpc.days import DayCalls
 from firewalker.step.rpc.steps import StepDoor
+from firewalker.step.usecases.corrections import Corrections
+from firewalker.step.usecases.days import Days
 from firewalker.step.usecases.readings import Readings
 
 
@@ -59,7 +62,13 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
     )
     return ground.app(
         config,
-        public=[StepDoor(Readings(ingest, boards.zones, clock)), boards.leaderboards],
+        public=[
+            StepDoor(
+                Readings(ingest, boards.zones, clock),
+                DayCalls(Days(database, boards.zones, clock), Corrections(database, ingest, boards.zones, clock)),
+            ),
+            boards.leaderboards,
+        ],
         internal=[boards.event_sink],
         # Stopped in reverse: ingest commits what it took and announces it, boards and live totals then tell the rest.
         parts=[live, boards, ingest, forget, relay],

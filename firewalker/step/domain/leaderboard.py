@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from firewalker.kernel.days import date_in
 from firewalker.step.domain.circle import Circle, Person
+from firewalker.step.domain.day import UserTotal
 from firewalker.step.domain.faults import DateOutOfRange
 from firewalker.step.domain.visibility import Visibility
 
@@ -88,6 +89,14 @@ def ranked(person: Person, steps: int, reached_ms: int, last_reading_ms: int, no
     """The standing of somebody who has a reading for the date, be it of 0 steps."""
     fresh = freshness(last_reading_ms, now_ms)
     return Standing(0, -steps, reached_ms, person.user_id, State.RANKED, fresh, False, person)  # noqa: FBT003 - a row
+
+
+def standing_of(person: Person, total: UserTotal | None, now_ms: int) -> Standing:
+    """The standing of somebody with that total of the date, None for no reading. What is held has no rank."""
+    if total is None:
+        return no_data(person)
+    standing = ranked(person, total.total, total.reached_ms, total.last_reading_ms, now_ms)
+    return standing._replace(unranked=1, state=State.UNDER_REVIEW) if total.held else standing
 
 
 def no_data(person: Person) -> Standing:

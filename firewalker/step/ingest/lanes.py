@@ -6,6 +6,7 @@ transaction under way.
 
 import asyncio
 from collections.abc import Sequence
+from datetime import date
 
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.faults import Draining, Overloaded
@@ -74,6 +75,10 @@ class Ingest:
     async def record(self, user: bytes, readings: Sequence[Counted]) -> Recorded:
         """Make *readings* durable. Raises what `submit` and its future do."""
         return await self.submit(user, readings)
+
+    def corrected(self, user: bytes, day: date) -> None:
+        """The *user*'s *day* was corrected, and that is committed: readings are merged with what MySQL says now."""
+        self._lane(user).corrected((user, day))
 
     def _lane(self, user: bytes) -> Lane:
         return self._lanes[user[-1] % len(self._lanes)]

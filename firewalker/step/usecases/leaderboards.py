@@ -13,9 +13,8 @@ from firewalker.step.domain.leaderboard import (
     arranged,
     as_seen,
     board_date,
-    no_data,
-    ranked,
     require_in_range,
+    standing_of,
 )
 from firewalker.step.domain.visibility import BEFRIENDED, visible
 from firewalker.step.live.known import KnownTotals
@@ -61,8 +60,4 @@ class Leaderboards:
 
 
 def _seen(viewer: bytes, person: Person, total: UserTotal | None, now_ms: int) -> Standing:
-    if total is None:
-        standing = no_data(person)
-    else:
-        standing = ranked(person, total.total, total.reached_ms, total.last_reading_ms, now_ms)
-    return as_seen(standing, visible(viewer, person.user_id, BEFRIENDED))
+    return as_seen(standing_of(person, total, now_ms), visible(viewer, person.user_id, BEFRIENDED))
