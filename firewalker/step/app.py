@@ -15,10 +15,13 @@ from firewalker.step.boards_part import BoardsPart
 from firewalker.step.config import StepConfig
 from firewalker.step.ingest import Ingest
 from firewalker.step.live import LiveTotals
+from firewalker.step.overtakes import Overtakes
 from firewalker.step.rpc.days import DayCalls
 from firewalker.step.rpc.steps import StepDoor
+from firewalker.step.standing_events import StandingEvents
 from firewalker.step.usecases.corrections import Corrections
 from firewalker.step.usecases.days import Days
+from firewalker.step.usecases.overtakings import Overtakings
 from firewalker.step.usecases.readings import Readings
 
 
@@ -42,9 +45,12 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
     }
     for channel in channels.values():
         ground.resources.callback(channel.close)
-    relay = Relay(database, {name: RemoteSink(channel) for name, channel in channels.items()}, Outbox(*channels))
+    outbox = Outbox(*channels)
+    relay = Relay(database, {name: RemoteSink(channel) for name, channel in channels.items()}, outbox)
     live = LiveTotals(redis_url, database, clock)
     boards = BoardsPart(database=database, live=live, redis_url=redis_url, clock=clock)
+    overtakings = Overtakings(database, StandingEvents(outbox, clock), clock)
+    overtakes = Overtakes(boards.circles, boards.known, live, overtakings, clock)
     ingest = Ingest(
         await ground.resources.enter_async_context(_lanes_database(config, database.name)),
         live,
@@ -53,6 +59,7 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
         max_group=config.ingest_max_group,
         max_waiting=config.ingest_max_waiting,
         max_known=config.ingest_max_known,
+        walked=overtakes.walked,
     )
     # A relay repeats a delivery within minutes; what was seen a month ago does not come again.
     forget = Chore(
@@ -60,6 +67,7 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
         timedelta(hours=1),
         lambda: boards.projections.forget_deliveries(clock.now() - timedelta(days=30)),
     )
+    forget_overtakes = Chore("forget overtakes", timedelta(minutes=30), overtakings.forget)
     return ground.app(
         config,
         public=[
@@ -69,7 +77,7 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
             ),
             boards.leaderboards,
         ],
-        internal=[boards.event_sink],
+        internal=[boards.event_sink, boards.standings],
         # Stopped in reverse: ingest commits what it took and announces it, boards and live totals then tell the rest.
-        parts=[live, boards, ingest, forget, relay],
+        parts=[live, boards, overtakes, ingest, forget, forget_overtakes, relay],
     )

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from firewalker.step.domain.day import SLOTS, WHOLE_DATE, UserTotal
 from firewalker.step.domain.leaderboard import LIVE_MS
+from firewalker.step.domain.overtake import Walked
 from firewalker.step.domain.reading import Counted, Outcome
 from firewalker.step.ingest.known import DeviceDay, Merged
 from firewalker.step.store.days import Rise
@@ -152,6 +153,14 @@ class Group:
             for key, merged in self.touched.items()
             if (total := totals.get(key)) is not None and total.revision > merged.revision
         }
+
+    def walked(self, totals: Mapping[UserDate, UserTotal]) -> list[Walked]:
+        """What was walked live, with the *totals* after the commit. What is held is left out."""
+        return [
+            Walked(user, day, total.total, gain)
+            for (user, day), gain in self.gains.items()
+            if (total := totals.get((user, day))) is not None and not total.held
+        ]
 
     def finish(self, totals: Mapping[UserDate, UserTotal], outdated: Collection[UserDate] = ()) -> list[Message]:
         """Answer every message that still waits; *totals* has every user's date that is named.

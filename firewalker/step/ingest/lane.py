@@ -6,7 +6,7 @@ Merging is `group`'s work; what is told afterwards, and to whom, is `totals`'s.
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import structlog
 from prometheus_client import Counter, Histogram
@@ -18,6 +18,7 @@ from firewalker.runtime.mysql import Database, retried
 from firewalker.runtime.tasks import begin
 from firewalker.step.domain.day import MAX_DEVICES, UserTotal, to_ms
 from firewalker.step.domain.history import DeviceCounts
+from firewalker.step.domain.overtake import Walked
 from firewalker.step.domain.reading import Counted
 from firewalker.step.ingest.group import Group, Message, Recorded
 from firewalker.step.ingest.known import DeviceDay, DeviceDays, Merged
@@ -44,8 +45,18 @@ class Lane:
     """Gathers and commits the messages of some users, one group after the other."""
 
     def __init__(
-        self, database: Database, live: LiveTotals, clock: Clock, *, max_group: int, max_waiting: int, max_known: int
+        self,
+        database: Database,
+        live: LiveTotals,
+        clock: Clock,
+        *,
+        max_group: int,
+        max_waiting: int,
+        max_known: int,
+        walked: Callable[[Collection[Walked]], None] | None = None,
     ) -> None:
+        """*walked* is called with what was walked live, once it is durable."""
+        self._walked = walked
         self._database = database
         self._clock = clock
         self._max_group = max_group
@@ -161,6 +172,8 @@ class Lane:
                 raise
         else:
             _READINGS.inc(sum(len(message.readings) for message in messages))
+            if group.gains and self._walked is not None:
+                self._walked(group.walked(totals))
             self._queue[:0] = again
             self._waiting += sum(len(message.readings) for message in again)
 

@@ -1,6 +1,6 @@
 """Statements on `walker`: the public side and the time zone of users, as the user service has told them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Transaction
@@ -21,6 +21,8 @@ _SAVE_TAIL = """
 
 _ZONE = "SELECT time_zone FROM walker WHERE user_id = %(user_id)s"  # primary key
 
+_NICKNAMES = "SELECT user_id, nickname FROM walker WHERE user_id IN ({places})"  # primary key
+
 
 async def save(tx: Transaction, news: Iterable[WalkerNews]) -> None:
     """Keep what is newest of each user, by the time of the event; a zone once told stays until a later event tells one.
@@ -39,3 +41,11 @@ async def find_zone(tx: Transaction, user_id: UserId) -> str | None:
     """The IANA name of the user's zone; None while the user is unknown here, or the zone is."""
     found = await tx.find(_ZONE, {"user_id": user_id})
     return None if found is None else found[0]
+
+
+async def find_nicknames(tx: Transaction, users: Collection[bytes]) -> dict[bytes, str]:
+    """The names of *users* (16-byte ids) who are known here."""
+    if not users:
+        return {}
+    rows = await tx.all(_NICKNAMES.format(places=",".join(["%s"] * len(users))), list(users))
+    return dict(rows)

@@ -5,7 +5,7 @@ from datetime import date
 
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import UserId
-from firewalker.step.domain.circle import Person
+from firewalker.step.domain.circle import Circle, Person
 from firewalker.step.domain.day import UserTotal, to_ms
 from firewalker.step.domain.leaderboard import (
     Row,
@@ -16,9 +16,11 @@ from firewalker.step.domain.leaderboard import (
     require_in_range,
     standing_of,
 )
-from firewalker.step.domain.visibility import BEFRIENDED, visible
+from firewalker.step.domain.visibility import BEFRIENDED, Bond, Visibility, visible
 from firewalker.step.live.known import KnownTotals
 from firewalker.step.usecases.circles import Circles
+
+_STRANGERS = Bond(friends=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,18 @@ class FriendBoard:
     day: date
     me: bytes
     rows: list[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How a subject stands to a viewer on a date."""
+
+    subject_leads: bool
+    """Whether both have a rank and the subject has more steps."""
+    visibility: Visibility
+    """What the viewer sees of the subject."""
+    open: bool
+    """Whether the date is not over for the viewer."""
 
 
 class Leaderboards:
@@ -57,6 +71,27 @@ class Leaderboards:
         return FriendBoard(
             day, me, arranged(_seen(me, person, totals.get(person.user_id), now_ms) for person in people)
         )
+
+    async def compare(self, viewer: UserId, subject: UserId, day: date) -> Comparison:
+        """How *subject* stands to *viewer* at this moment.
+
+        Raises:
+            DatabaseUnavailable, DeadlineExceeded, Overloaded: Friends or totals could not be read.
+        """
+        circle = await self._circles.of(viewer)
+        me, other = viewer.bytes, subject.bytes
+        totals = await self._known.read(day, [me, other])
+        mine, theirs = totals.get(me), totals.get(other)
+        leads = mine is not None and theirs is not None and theirs.total > mine.total
+        return Comparison(
+            subject_leads=leads and not any(total.held for total in totals.values()),
+            visibility=visible(me, other, BEFRIENDED if _befriended(circle, other) else _STRANGERS),
+            open=self._clock.now() < circle.midnight(day),
+        )
+
+
+def _befriended(circle: Circle, user: bytes) -> bool:
+    return any(person.user_id == user for person in circle.people)
 
 
 def _seen(viewer: bytes, person: Person, total: UserTotal | None, now_ms: int) -> Standing:
