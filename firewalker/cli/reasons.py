@@ -86,6 +86,7 @@ def page() -> str:
             "| reason | verdict |",
             "|---|---|",
             "| `DAY_FINAL` | ACCEPTED: the own history changes, standings do not |",
+            "| `HOUR_CORRECTED` | UNCHANGED: the owner has said what the hour, or the date, was |",
             *verdicts,
             "",
             "Reasons of the transcoder itself, over HTTP only:",

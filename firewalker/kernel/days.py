@@ -50,6 +50,15 @@ def day_end(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day + timedelta(days=1), time.min, zone).astimezone(UTC)
 
 
+def hour_end(day: date, hour: int, zone: ZoneInfo) -> datetime:
+    """The instant, in UTC, at which the local *hour* (0 to 23) of *day* is over in *zone*.
+
+    An hour that the clocks repeat is over after its second run, one that they skip when it is skipped.
+    """
+    following = datetime.combine(day, time.min) + timedelta(hours=hour + 1)
+    return following.replace(tzinfo=zone).astimezone(UTC)
+
+
 def latest_date(at: datetime) -> date:
     """The furthest civil date that is today somewhere on Earth at *at*."""
     return (at + EARLIEST_OFFSET).date()

@@ -16,7 +16,13 @@ from firewalker.step.config import StepConfig
 from firewalker.step.goals_part import GoalsPart
 from firewalker.step.ingest import Ingest
 from firewalker.step.live import LiveTotals
+from firewalker.step.overtakes import Overtakes
+from firewalker.step.rpc.days import DayCalls
 from firewalker.step.rpc.steps import StepDoor
+from firewalker.step.standing_events import StandingEvents
+from firewalker.step.usecases.corrections import Corrections
+from firewalker.step.usecases.days import Days
+from firewalker.step.usecases.overtakings import Overtakings
 from firewalker.step.usecases.readings import Readings
 
 
@@ -45,6 +51,8 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
     live = LiveTotals(redis_url, database, clock)
     boards = BoardsPart(database=database, live=live, redis_url=redis_url, clock=clock)
     goals = GoalsPart(database=database, live=live, boards=boards, outbox=outbox, clock=clock)
+    overtakings = Overtakings(database, StandingEvents(outbox, clock), clock)
+    overtakes = Overtakes(boards.circles, boards.known, live, overtakings, clock)
     ingest = Ingest(
         await ground.resources.enter_async_context(_lanes_database(config, database.name)),
         live,
@@ -53,6 +61,7 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
         max_group=config.ingest_max_group,
         max_waiting=config.ingest_max_waiting,
         max_known=config.ingest_max_known,
+        walked=overtakes.walked,
     )
     # A relay repeats a delivery within minutes; what was seen a month ago does not come again.
     forget = Chore(
@@ -60,10 +69,22 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
         timedelta(hours=1),
         lambda: boards.projections.forget_deliveries(clock.now() - timedelta(days=30)),
     )
+    forget_overtakes = Chore("forget overtakes", timedelta(minutes=30), overtakings.forget)
     return ground.app(
         config,
-        public=[StepDoor(Readings(ingest, boards.zones, clock)), boards.leaderboards, goals.goals, goals.stats],
-        internal=[boards.event_sink],
+        public=[
+            StepDoor(
+                Readings(ingest, boards.zones, clock),
+                DayCalls(
+                    Days(database, boards.zones, clock, goals=goals.as_of),
+                    Corrections(database, ingest, boards.zones, clock),
+                ),
+            ),
+            boards.leaderboards,
+            goals.goals,
+            goals.stats,
+        ],
+        internal=[boards.event_sink, boards.standings],
         # Stopped in reverse: ingest commits what it took and announces it, boards and live totals then tell the rest.
-        parts=[live, boards, goals, ingest, forget, relay],
+        parts=[live, boards, goals, overtakes, ingest, forget, forget_overtakes, relay],
     )

@@ -11,6 +11,7 @@ from firewalker.step.live import LiveTotals
 from firewalker.step.live.known import KnownTotals
 from firewalker.step.rpc.event_sink import EventSinkDoor
 from firewalker.step.rpc.leaderboards import LeaderboardDoor
+from firewalker.step.rpc.standings import StandingDoor
 from firewalker.step.usecases.circles import Circles
 from firewalker.step.usecases.leaderboards import Leaderboards
 from firewalker.step.usecases.projections import Projections
@@ -30,11 +31,14 @@ class BoardsPart:
         self.circles = Circles(
             database, heard=lambda: self.announcements.heard, monotonic=clock.monotonic, now=clock.now
         )
-        known = KnownTotals(live, clock)
+        self.known = known = KnownTotals(live, clock)
         self.boards = Boards(self.circles, known, live, clock, max_streams=max_streams)
         self._upkeep = Upkeep(self.boards, self.circles, live, clock, heard=lambda: self.announcements.heard)
-        self.leaderboards = LeaderboardDoor(Leaderboards(self.circles, known, clock), self.boards)
+        reading = Leaderboards(self.circles, known, clock)
+        self.leaderboards = LeaderboardDoor(reading, self.boards)
         """The door of the public port."""
+        self.standings = StandingDoor(reading)
+        """For other services: whether what they are about to tell still holds."""
         self.projections = Projections(database, self.announcements.announce)
         self.event_sink = EventSinkDoor(self.projections)
         """The door of the internal port."""

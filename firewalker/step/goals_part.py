@@ -26,7 +26,10 @@ class GoalsPart:
         self.reached = ReachedGoals(database, live, facts, clock)
         boards.listen(self.reached.forget, self.reached.forget_all)
         self._forget = Chore("forget reached goals", timedelta(hours=1), self.reached.forget_told)
-        self.goals = GoalDoor(GoalKeeper(database, boards.zones, facts, boards.announcements.announce, clock))
+        keeper = GoalKeeper(database, boards.zones, facts, boards.announcements.announce, clock)
+        self.as_of = keeper.as_of
+        """Tells the goals of a user by date."""
+        self.goals = GoalDoor(keeper)
         """The door of GoalService."""
         self.stats = StatsDoor(Stats(database, boards.circles, boards.zones, clock))
         """The door of StatsService."""

@@ -117,7 +117,7 @@ async def people(mysql_url: str, sizes: Sequence[int], watchers: int) -> tuple[d
             async with database.transaction() as tx:
                 await bonds.befriend(tx, [(one, other, now, now) for one, other in pairs[start : start + 500]])
         rises = [
-            days.Rise(user.bytes, now.date(), "phone", False, 1, to_ms(now), to_ms(now), (100 + number,))  # noqa: FBT003
+            days.Rise(user.bytes, now.date(), "phone", False, 1, to_ms(now), to_ms(now), 0, (100 + number,))  # noqa: FBT003
             for number, user in enumerate(crowd)
         ]
         async with database.transaction() as tx:

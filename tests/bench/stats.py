@@ -64,7 +64,7 @@ async def fill(mysql_url: str, today: date, count: int) -> UserId:
             rises = [
                 days.Rise(
                     user.bytes, today - timedelta(days=ago), device, late=False, source=1, last_reading_ms=now_ms,
-                    reached_ms=now_ms, counts=(STEPS - less,) * len(hours),
+                    reached_ms=now_ms, revision=0, counts=(STEPS - less,) * len(hours),
                 )
                 for ago in range(DAYS) for device, less in (("phone", 0), ("watch", 10))
             ]  # fmt: skip

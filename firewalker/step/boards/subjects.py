@@ -9,7 +9,7 @@ from firewalker.kernel.clock import Clock
 from firewalker.step.boards.agenda import Agenda
 from firewalker.step.domain.circle import Person
 from firewalker.step.domain.day import UserTotal, to_ms
-from firewalker.step.domain.leaderboard import Standing, fresh_until, no_data, ranked
+from firewalker.step.domain.leaderboard import Standing, fresh_until, no_data, standing_of
 
 if TYPE_CHECKING:
     from firewalker.step.boards.board import WatchedBoard
@@ -51,13 +51,9 @@ class Subject:
 
     def refresh(self, now_ms: int, now: float) -> None:
         """Make the standing anew, tell the boards if it is another, and come back when it ages."""
-        if self.total is None:
-            standing = no_data(self.person)
-        else:
-            steps, reached_ms, last_ms, _ = self.total
-            goal_reached = self.person.goals.reached(self._day, steps)
-            standing = ranked(self.person, steps, reached_ms, last_ms, now_ms, goal_reached=goal_reached)
-            until_ms = fresh_until(last_ms, now_ms)
+        standing = standing_of(self.person, self._day, self.total, now_ms)
+        if self.total is not None:
+            until_ms = fresh_until(self.total.last_reading_ms, now_ms)
             if until_ms is not None and self.boards:
                 self._subjects.agenda.put(self, now + (until_ms - now_ms) / 1000)
         if standing != self.standing:

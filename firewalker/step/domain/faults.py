@@ -33,3 +33,19 @@ class StatsDateOutOfRange(Fault):
     kind = Kind.OUT_OF_RANGE
     reason = "STATS_DATE_OUT_OF_RANGE"
     message = "The date must be from 2000-01-01 to the latest one that has begun anywhere on Earth."
+
+
+class DayNotFound(Fault):
+    """Nothing was counted: such a day is absent, not 0."""
+
+    kind = Kind.NOT_FOUND
+    reason = "DAY_NOT_FOUND"
+    message = "There is no reading of that date, or none by that device."
+
+
+class CorrectionLimitReached(Fault):
+    """A date was corrected more often than anybody errs."""
+
+    kind = Kind.EXHAUSTED
+    reason = "CORRECTION_LIMIT_REACHED"
+    message = "The date was corrected 200 times; no more corrections of it are taken."

@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from firewalker.step.domain.circle import Circle, Person
+from firewalker.step.domain.day import UserTotal
 from firewalker.step.domain.faults import DateOutOfRange
 from firewalker.step.domain.goal import Reached
 from firewalker.step.domain.visibility import Visibility, steps_seen
@@ -116,6 +117,15 @@ def ranked(
     """The standing of somebody who has a reading for the date, be it of 0 steps."""
     fresh = freshness(last_reading_ms, now_ms)
     return Standing(0, -steps, reached_ms, person.user_id, State.RANKED, fresh, goal_reached, person)
+
+
+def standing_of(person: Person, day: date, total: UserTotal | None, now_ms: int) -> Standing:
+    """The standing of somebody with that total of *day*, None for no reading. What is held has no rank."""
+    if total is None:
+        return no_data(person)
+    goal_reached = person.goals.reached(day, total.total)
+    standing = ranked(person, total.total, total.reached_ms, total.last_reading_ms, now_ms, goal_reached=goal_reached)
+    return standing._replace(unranked=1, state=State.UNDER_REVIEW) if total.held else standing
 
 
 def no_data(person: Person) -> Standing:

@@ -3,7 +3,7 @@
 What walkers show of their steps is in `bonds`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 
 from firewalker.kernel.ids import UserId
@@ -37,6 +37,8 @@ _ZONES = """
     SELECT first_date, time_zone FROM walker_zone WHERE user_id = %(user_id)s
 """  # primary keys of both
 
+_NICKNAMES = "SELECT user_id, nickname FROM walker WHERE user_id IN ({places})"  # primary key
+
 
 async def save(tx: Transaction, news: Iterable[WalkerNews]) -> None:
     """Keep what is newest of each user, by the time of the event; a zone once told stays until a later event tells one.
@@ -66,3 +68,11 @@ async def find_zones(tx: Transaction, user_id: UserId) -> tuple[str | None, list
         else:
             later.append((first_date, name))
     return first, sorted(later)
+
+
+async def find_nicknames(tx: Transaction, users: Collection[bytes]) -> dict[bytes, str]:
+    """The names of *users* (16-byte ids) who are known here."""
+    if not users:
+        return {}
+    rows = await tx.all(_NICKNAMES.format(places=",".join(["%s"] * len(users))), list(users))
+    return dict(rows)

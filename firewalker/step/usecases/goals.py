@@ -47,6 +47,14 @@ class GoalKeeper:
             found = await store.find_of(tx, [caller.bytes], since=today)
         return OwnGoal(found.get(caller.bytes, Goals()), today)
 
+    async def as_of(self, user: UserId, days: Sequence[date]) -> dict[date, int]:
+        """The steps that *user* wanted on each of *days*; dates without a goal are left out."""
+        if not days:
+            return {}
+        async with self._database.reading() as tx:
+            goals = (await store.find_of(tx, [user.bytes], since=min(days))).get(user.bytes, Goals())
+        return {day: wanted for day in days if (wanted := goals.as_of(day))}
+
     async def set(self, caller: UserId, daily_steps: int, *, shared: bool) -> OwnGoal:
         """Set the caller's goal: from their next date on, the first one from today on. Committed when this returns.
 

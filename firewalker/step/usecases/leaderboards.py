@@ -5,18 +5,17 @@ from datetime import date
 
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import UserId
-from firewalker.step.domain.circle import Person
-from firewalker.step.domain.day import UserTotal, to_ms
+from firewalker.step.domain.circle import Circle
+from firewalker.step.domain.day import to_ms
 from firewalker.step.domain.leaderboard import (
     Row,
-    Standing,
     arranged,
     as_seen,
     board_date,
-    no_data,
-    ranked,
     require_in_range,
+    standing_of,
 )
+from firewalker.step.domain.visibility import Visibility
 from firewalker.step.live.known import KnownTotals
 from firewalker.step.usecases.circles import Circles
 
@@ -28,6 +27,18 @@ class FriendBoard:
     day: date
     me: bytes
     rows: list[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How a subject stands to a viewer on a date."""
+
+    subject_leads: bool
+    """Whether both have a rank and the subject has more steps."""
+    visibility: Visibility
+    """What the viewer sees of the subject."""
+    open: bool
+    """Whether the date is not over for the viewer."""
 
 
 class Leaderboards:
@@ -56,7 +67,7 @@ class Leaderboards:
         now_ms, me = to_ms(now), viewer.bytes
         standings = [
             as_seen(
-                _standing(day, person, totals.get(person.user_id), now_ms),
+                standing_of(person, day, totals.get(person.user_id), now_ms),
                 circle.sight(person.user_id),
                 own=person.user_id == me,
             )
@@ -64,9 +75,23 @@ class Leaderboards:
         ]
         return FriendBoard(day, me, arranged(standings))
 
+    async def compare(self, viewer: UserId, subject: UserId, day: date) -> Comparison:
+        """How *subject* stands to *viewer* at this moment.
 
-def _standing(day: date, person: Person, total: UserTotal | None, now_ms: int) -> Standing:
-    if total is None:
-        return no_data(person)
-    steps, reached_ms, last_ms, _ = total
-    return ranked(person, steps, reached_ms, last_ms, now_ms, goal_reached=person.goals.reached(day, steps))
+        Raises:
+            DatabaseUnavailable, DeadlineExceeded, Overloaded: Friends or totals could not be read.
+        """
+        circle = await self._circles.of(viewer)
+        me, other = viewer.bytes, subject.bytes
+        totals = await self._known.read(day, [me, other])
+        mine, theirs = totals.get(me), totals.get(other)
+        leads = mine is not None and theirs is not None and theirs.total > mine.total
+        return Comparison(
+            subject_leads=leads and not any(total.held for total in totals.values()),
+            visibility=circle.sight(other) if _befriended(circle, other) else Visibility.HIDDEN,
+            open=self._clock.now() < circle.midnight(day),
+        )
+
+
+def _befriended(circle: Circle, user: bytes) -> bool:
+    return any(person.user_id == user for person in circle.people)

@@ -26,7 +26,7 @@ from firewalker.step.ingest.known import Generations
 from firewalker.step.live import Frame, LiveTotals
 from firewalker.step.store import days, friends
 from firewalker.step.store import goals as store
-from firewalker.step.store.days import UserDate
+from firewalker.step.store.keys import UserDate
 
 MAX_KNOWN = 200_000
 """Walkers' dates of which it is remembered from how many steps on to look, some 250 bytes each."""

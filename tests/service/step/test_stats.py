@@ -33,7 +33,7 @@ async def walked(
 ) -> None:
     """Have *user* walked so many steps so many days ago, at 9 o'clock."""
     rises = [
-        days.Rise(user.bytes, TODAY - timedelta(days=ago), device, late, 1, to_ms(NOW), to_ms(NOW), (count,))
+        days.Rise(user.bytes, TODAY - timedelta(days=ago), device, late, 1, to_ms(NOW), to_ms(NOW), 0, (count,))
         for ago, count in steps.items()
     ]
     async with Database(mysql_url) as database, database.transaction() as tx:

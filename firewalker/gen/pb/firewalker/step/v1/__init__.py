@@ -8,7 +8,14 @@ __all__ = (
     "CompareWalkersRequestQuery",
     "CompareWalkersResponse",
     "CompareWalkersResponseComparison",
+    "CorrectDayRequest",
+    "CorrectDayResponse",
+    "Day",
+    "DayDevice",
+    "DayState",
     "DayTotal",
+    "GetDayRequest",
+    "GetDayResponse",
     "GetFriendLeaderboardRequest",
     "GetFriendLeaderboardResponse",
     "GetGoalRequest",
@@ -28,6 +35,8 @@ __all__ = (
     "LeaderboardEntryState",
     "LeaderboardServiceBase",
     "LeaderboardServiceStub",
+    "ListDaysRequest",
+    "ListDaysResponse",
     "Reading",
     "ReadingResult",
     "ReadingResultVerdict",
@@ -77,6 +86,32 @@ if TYPE_CHECKING:
 
 _COMPILER_VERSION = "0.10.1"
 betterproto2.check_compiler_version(_COMPILER_VERSION)
+
+
+class DayState(betterproto2.Enum):
+    """
+    What a reading can still change. Midnight is the owner's, in the zone as of that date.
+    """
+
+    STATE_UNSPECIFIED = 0
+    """
+    Not set.
+    """
+
+    OPEN = 1
+    """
+    It is not over.
+    """
+
+    SETTLING = 2
+    """
+    It is over; for 12 hours readings still change standings.
+    """
+
+    FINAL = 3
+    """
+    Readings change the owner's history only.
+    """
 
 
 class LeaderboardEntryFreshness(betterproto2.Enum):
@@ -347,6 +382,170 @@ default_message_pool.register_message(
 
 
 @dataclass(eq=False, repr=False)
+class CorrectDayRequest(betterproto2.Message):
+    """
+    What was walked, by one device.
+    """
+
+    date: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The civil date, `YYYY-MM-DD`.
+    """
+
+    device_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    As in the device's readings.
+    """
+
+    hours: "list[int]" = betterproto2.field(3, betterproto2.TYPE_INT32, repeated=True)
+    """
+    Steps of each local hour, 24 of them: at most 15 000 each and 100 000 together.
+    """
+
+    reason: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
+    """
+    Why, in the owner's words: at most 200 characters. Kept with the correction.
+    """
+
+
+default_message_pool.register_message("firewalker.step.v1", "CorrectDayRequest", CorrectDayRequest)
+
+
+@dataclass(eq=False, repr=False)
+class CorrectDayResponse(betterproto2.Message):
+    """
+    The day after the correction, which is durable.
+    """
+
+    day: "Day | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    Merged with what other devices have counted: they are not corrected.
+    """
+
+
+default_message_pool.register_message("firewalker.step.v1", "CorrectDayResponse", CorrectDayResponse)
+
+
+@dataclass(eq=False, repr=False)
+class Day(betterproto2.Message):
+    """
+    A civil date of the caller, merged over devices as its owner knows it.
+    """
+
+    date: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The date, `YYYY-MM-DD`.
+    """
+
+    total: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
+    """
+    Steps: the hours together, or the largest whole-date count if that is more.
+    """
+
+    hourly: "list[int]" = betterproto2.field(3, betterproto2.TYPE_INT32, repeated=True)
+    """
+    Steps of each local hour, 24 of them: the most that a device has counted in it.
+    """
+
+    goal: "int | None" = betterproto2.field(4, betterproto2.TYPE_INT32, optional=True)
+    """
+    Steps wanted, as of that date; absent without a goal.
+    """
+
+    goal_reached: "bool | None" = betterproto2.field(5, betterproto2.TYPE_BOOL, optional=True)
+    """
+    Whether they were reached; absent without a goal.
+    """
+
+    state: "DayState" = betterproto2.field(6, betterproto2.TYPE_ENUM, default_factory=lambda: DayState(0))
+    """
+    What a reading can still change.
+    """
+
+    devices: "list[DayDevice]" = betterproto2.field(7, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    Each device that has told of the date, by id. Of one day only: lists of days leave them out.
+    """
+
+    hourly_device_ids: "list[str]" = betterproto2.field(8, betterproto2.TYPE_STRING, repeated=True)
+    """
+    The device whose count stands, for each hour; empty where nobody counted. Of one day only.
+    """
+
+    whole_day_device_id: "str" = betterproto2.field(9, betterproto2.TYPE_STRING)
+    """
+    The device whose whole-date count is the total; empty where the hours are.
+    """
+
+    revision: "int" = betterproto2.field(10, betterproto2.TYPE_INT32)
+    """
+    How often the date was corrected or reviewed.
+    """
+
+    last_reading_time: "datetime.datetime | None" = betterproto2.field(
+        11, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+    """
+    When a device last told.
+    """
+
+    under_review: "bool" = betterproto2.field(12, betterproto2.TYPE_BOOL)
+    """
+    So many steps that it has no rank on boards before a person has looked.
+    """
+
+
+default_message_pool.register_message("firewalker.step.v1", "Day", Day)
+
+
+@dataclass(eq=False, repr=False)
+class DayDevice(betterproto2.Message):
+    """
+    What one device has counted, after corrections.
+    """
+
+    device_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    As in its readings.
+    """
+
+    source: "ReadingSource" = betterproto2.field(2, betterproto2.TYPE_ENUM, default_factory=lambda: ReadingSource(0))
+    """
+    What kind of thing it is.
+    """
+
+    hourly: "list[int]" = betterproto2.field(3, betterproto2.TYPE_INT32, repeated=True)
+    """
+    Steps of each local hour.
+    """
+
+    whole_day: "int" = betterproto2.field(4, betterproto2.TYPE_INT32)
+    """
+    Steps of the whole date, for devices that tell them so; 0 for others.
+    """
+
+    total: "int" = betterproto2.field(5, betterproto2.TYPE_INT32)
+    """
+    The hours together, or the whole date if that is more.
+    """
+
+    revision: "int" = betterproto2.field(6, betterproto2.TYPE_INT32)
+    """
+    The revision of its last correction; 0 for none.
+    """
+
+    last_reading_time: "datetime.datetime | None" = betterproto2.field(
+        7, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+    """
+    When it last told.
+    """
+
+
+default_message_pool.register_message("firewalker.step.v1", "Day.Device", DayDevice)
+
+
+@dataclass(eq=False, repr=False)
 class DayTotal(betterproto2.Message):
     """
     The merged steps of one date after a message was taken in.
@@ -364,6 +563,36 @@ class DayTotal(betterproto2.Message):
 
 
 default_message_pool.register_message("firewalker.step.v1", "DayTotal", DayTotal)
+
+
+@dataclass(eq=False, repr=False)
+class GetDayRequest(betterproto2.Message):
+    """
+    Which day.
+    """
+
+    date: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The civil date, `YYYY-MM-DD`.
+    """
+
+
+default_message_pool.register_message("firewalker.step.v1", "GetDayRequest", GetDayRequest)
+
+
+@dataclass(eq=False, repr=False)
+class GetDayResponse(betterproto2.Message):
+    """
+    The day.
+    """
+
+    day: "Day | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    With its devices.
+    """
+
+
+default_message_pool.register_message("firewalker.step.v1", "GetDayResponse", GetDayResponse)
 
 
 @dataclass(eq=False, repr=False)
@@ -650,6 +879,41 @@ default_message_pool.register_message("firewalker.step.v1", "LeaderboardEntry", 
 
 
 @dataclass(eq=False, repr=False)
+class ListDaysRequest(betterproto2.Message):
+    """
+    Which days.
+    """
+
+    start_date: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The first date, `YYYY-MM-DD`.
+    """
+
+    end_date: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    The last date, at most 399 days later.
+    """
+
+
+default_message_pool.register_message("firewalker.step.v1", "ListDaysRequest", ListDaysRequest)
+
+
+@dataclass(eq=False, repr=False)
+class ListDaysResponse(betterproto2.Message):
+    """
+    The days.
+    """
+
+    days: "list[Day]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    The oldest first, those without a reading left out.
+    """
+
+
+default_message_pool.register_message("firewalker.step.v1", "ListDaysResponse", ListDaysResponse)
+
+
+@dataclass(eq=False, repr=False)
 class Reading(betterproto2.Message):
     """
     What one device has counted so far in one local hour, or in one whole local date.
@@ -707,7 +971,7 @@ class ReadingResult(betterproto2.Message):
     reason: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
     Why: DATE_IN_FUTURE, DATE_TOO_OLD, STEPS_IMPLAUSIBLE, RECORDED_IN_FUTURE, INVALID_READING when REJECTED; DAY_FINAL
-    (own history changes, standings do not) when ACCEPTED.
+    (own history changes, standings do not) when ACCEPTED; HOUR_CORRECTED (its owner has said what it was) when UNCHANGED.
     """
 
 
@@ -1409,6 +1673,79 @@ class StepServiceStub(betterproto2_grpclib.ServiceStub):
             metadata=metadata,
         )
 
+    async def correct_day(
+        self,
+        message: "CorrectDayRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "CorrectDayResponse":
+        """
+        Puts right what one device has counted on a date: the only way down. From then on the device's hours are taken for
+        these; what it counts later in hours that are not over is added, repeats of what it had counted are not. Hours that
+        are over stay as corrected, and readings of them are UNCHANGED for HOUR_CORRECTED. The whole-date count is taken for
+        the sum. Of a FINAL day it changes the owner's history, never standings.
+
+        Faults: INVALID_REQUEST (not 24 hours; over 15 000 in one, over 100 000 together), DAY_NOT_FOUND (the device has no
+        reading of that date), CORRECTION_LIMIT_REACHED (200 on a date).
+        """
+
+        return await self._unary_unary(
+            "/firewalker.step.v1.StepService/CorrectDay",
+            message,
+            CorrectDayResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def get_day(
+        self,
+        message: "GetDayRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "GetDayResponse":
+        """
+        One of the caller's days, and how it was merged.
+
+        Faults: INVALID_REQUEST, DAY_NOT_FOUND (no reading of that date).
+        """
+
+        return await self._unary_unary(
+            "/firewalker.step.v1.StepService/GetDay",
+            message,
+            GetDayResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def list_days(
+        self,
+        message: "ListDaysRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "ListDaysResponse":
+        """
+        The caller's days between two dates, the oldest first. A day without a reading is left out: it is not 0.
+
+        Faults: INVALID_REQUEST (the end before the start, or more than 400 days).
+        """
+
+        return await self._unary_unary(
+            "/firewalker.step.v1.StepService/ListDays",
+            message,
+            ListDaysResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
 
 from ....google import protobuf as ___google__protobuf__
 from ...user import v1 as __user__v1__
@@ -1638,6 +1975,37 @@ class StepServiceBase(betterproto2_grpclib.ServiceBase):
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
+    async def correct_day(self, message: "CorrectDayRequest") -> "CorrectDayResponse":
+        """
+        Puts right what one device has counted on a date: the only way down. From then on the device's hours are taken for
+        these; what it counts later in hours that are not over is added, repeats of what it had counted are not. Hours that
+        are over stay as corrected, and readings of them are UNCHANGED for HOUR_CORRECTED. The whole-date count is taken for
+        the sum. Of a FINAL day it changes the owner's history, never standings.
+
+        Faults: INVALID_REQUEST (not 24 hours; over 15 000 in one, over 100 000 together), DAY_NOT_FOUND (the device has no
+        reading of that date), CORRECTION_LIMIT_REACHED (200 on a date).
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def get_day(self, message: "GetDayRequest") -> "GetDayResponse":
+        """
+        One of the caller's days, and how it was merged.
+
+        Faults: INVALID_REQUEST, DAY_NOT_FOUND (no reading of that date).
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def list_days(self, message: "ListDaysRequest") -> "ListDaysResponse":
+        """
+        The caller's days between two dates, the oldest first. A day without a reading is left out: it is not 0.
+
+        Faults: INVALID_REQUEST (the end before the start, or more than 400 days).
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
     async def __rpc_track_steps(self, stream: "grpclib.server.Stream[TrackStepsRequest, TrackStepsResponse]") -> None:
         request = stream.__aiter__()
         await self._call_rpc_handler_server_stream(
@@ -1654,6 +2022,24 @@ class StepServiceBase(betterproto2_grpclib.ServiceBase):
         response = await self.record_steps(request)
         await stream.send_message(response)
 
+    async def __rpc_correct_day(self, stream: "grpclib.server.Stream[CorrectDayRequest, CorrectDayResponse]") -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.correct_day(request)
+        await stream.send_message(response)
+
+    async def __rpc_get_day(self, stream: "grpclib.server.Stream[GetDayRequest, GetDayResponse]") -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.get_day(request)
+        await stream.send_message(response)
+
+    async def __rpc_list_days(self, stream: "grpclib.server.Stream[ListDaysRequest, ListDaysResponse]") -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.list_days(request)
+        await stream.send_message(response)
+
     def __mapping__(self) -> "dict[str, grpclib.const.Handler]":
         return {
             "/firewalker.step.v1.StepService/TrackSteps": grpclib.const.Handler(
@@ -1667,5 +2053,23 @@ class StepServiceBase(betterproto2_grpclib.ServiceBase):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 RecordStepsRequest,
                 RecordStepsResponse,
+            ),
+            "/firewalker.step.v1.StepService/CorrectDay": grpclib.const.Handler(
+                self.__rpc_correct_day,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                CorrectDayRequest,
+                CorrectDayResponse,
+            ),
+            "/firewalker.step.v1.StepService/GetDay": grpclib.const.Handler(
+                self.__rpc_get_day,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                GetDayRequest,
+                GetDayResponse,
+            ),
+            "/firewalker.step.v1.StepService/ListDays": grpclib.const.Handler(
+                self.__rpc_list_days,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                ListDaysRequest,
+                ListDaysResponse,
             ),
         }
