@@ -15,6 +15,7 @@ from firewalker.kernel.faults import DeadlineExceeded, Fault, MalformedMessage, 
 from firewalker.runtime import deadline as deadlines
 from firewalker.runtime.grpc.compression import ACCEPTED, ENCODING, ENCODINGS, GZIP, MIN_BYTES, accepts_gzip, deflate
 from firewalker.runtime.grpc.doors import Method
+from firewalker.runtime.grpc.expiry import Expiry
 from firewalker.runtime.grpc.faults import AnswerTooLarge, CompressionUnsupported, StreamStalled, StreamTooLong
 from firewalker.runtime.grpc.heads import RequestHead
 from firewalker.runtime.grpc.inbox import Inbox
@@ -56,6 +57,7 @@ class Call:
         connection: ServerConnection,
         edge: "Edge",
         partials: Partials,
+        expiry: Expiry,
         release: Callable[["Call"], None],
     ) -> None:
         self.id = stream_id
@@ -81,6 +83,7 @@ class Call:
         self._packs = packed and (not head.accept_encoding or accepts_gzip(head.accept_encoding))
         self._connection = connection
         self._edge = edge
+        self._expiry = expiry
         self._release = release
         self._message_sent = False
         self._received_messages = 0
@@ -108,6 +111,10 @@ class Call:
         if self._stream is not None and not self._stream.ending.done():
             self._stream.ending.set_result(fault)
         asyncio.get_running_loop().call_later(END_GRACE_S, self._stop, fault)
+
+    def run_out(self) -> None:
+        """Its deadline has passed."""
+        self._stop(DeadlineExceeded())
 
     def stop(self, fault: Fault) -> None:
         """End the call now; the client gets *fault*."""
@@ -252,22 +259,16 @@ class Call:
 
     async def _serve(self) -> None:
         """Run the door's method under the deadline; a stream also under what may end it early."""
-        timer = None
         if self.deadline is not None:
-            timer = asyncio.get_running_loop().call_at(self.deadline, self._run_out)
+            self._expiry.watch(self.deadline)
         unwatch = self._edge.watch(self) if self.method.streaming else None
         try:
             await self.method.serve(self)
             if not self._message_sent and not self.method.server_streaming and self._why is None:
                 raise RuntimeError(f"{self.method.path} gave no answer")
         finally:
-            if timer is not None:
-                timer.cancel()
             if unwatch is not None:
                 unwatch()
-
-    def _run_out(self) -> None:
-        self._stop(DeadlineExceeded())
 
     def _stop(self, why: Fault | Gone) -> None:
         if self._done or (self._why is not None and why is not Gone.CLIENT):

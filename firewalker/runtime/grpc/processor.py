@@ -18,6 +18,7 @@ from firewalker.runtime.grpc.budget import Budget
 from firewalker.runtime.grpc.call import Call
 from firewalker.runtime.grpc.doors import Method
 from firewalker.runtime.grpc.edge import Edge
+from firewalker.runtime.grpc.expiry import Expiry
 from firewalker.runtime.grpc.faults import MethodNotFound
 from firewalker.runtime.grpc.heads import MalformedHead, NotGrpc, RequestHead, are_trailers
 from firewalker.runtime.grpc.limits import Limits
@@ -71,6 +72,7 @@ class CallsProcessor(EventsProcessor):
         self._edge = edge
         self._limits = limits
         self._partials = partials
+        self._expiry = Expiry(self.streams)
         self._unanswered = Budget(limits.unanswered_burst, limits.unanswered_per_s)
         self._control = Budget(limits.control_burst, limits.control_per_s)
         self._pings = PingPolicy(limits.ping_interval_s)
@@ -133,6 +135,7 @@ class CallsProcessor(EventsProcessor):
             connection=self.connection,
             edge=self._edge,
             partials=self._partials,
+            expiry=self._expiry,
             release=self._release,
         )
         self.streams[stream_id] = call
@@ -296,6 +299,7 @@ class CallsProcessor(EventsProcessor):
         del reason
         if not self.connection.is_closing():
             self.on_close()
+        self._expiry.stop()
         # Also where the transport is gone already: it stops the connection's timers.
         self.connection.close()
         for call in list(self.streams.values()):
