@@ -121,3 +121,83 @@ class DailyRequestLimitReached(Fault):
     kind = Kind.EXHAUSTED
     reason = "DAILY_REQUEST_LIMIT_REACHED"
     message = "Too many friend requests were sent in the last 24 hours."
+
+
+class FriendNotFound(Fault):
+    """The two are no friends."""
+
+    kind = Kind.NOT_FOUND
+    reason = "FRIEND_NOT_FOUND"
+    message = "You have no such friend."
+
+
+class UserIsBlocked(Fault):
+    """The caller has blocked the user that they ask."""
+
+    kind = Kind.PRECONDITION
+    reason = "USER_IS_BLOCKED"
+    message = "You have blocked this user; lift the block first."
+
+
+class CannotBlockSelf(Fault):
+    """Caller and user to block are the same."""
+
+    kind = Kind.INVALID
+    reason = "CANNOT_BLOCK_SELF"
+    message = "Users cannot block themselves."
+
+
+class BlockLimitReached(Fault):
+    """The caller blocks 1 000 users."""
+
+    kind = Kind.PRECONDITION
+    reason = "BLOCK_LIMIT_REACHED"
+    message = "You have blocked as many users as anybody can."
+
+
+class InviteNotFound(Fault):
+    """There is no such code, or it is revoked or expired."""
+
+    kind = Kind.NOT_FOUND
+    reason = "INVITE_NOT_FOUND"
+    message = "There is no invitation with this code any more."
+
+
+class InviteLimitReached(Fault):
+    """20 codes are good at the moment."""
+
+    kind = Kind.PRECONDITION
+    reason = "INVITE_LIMIT_REACHED"
+    message = "Too many invitations are open; revoke some."
+
+
+class DailyCheerLimitReached(Fault):
+    """The caller has cheered 20 times in the last 24 hours. `retry_after` tells when the first of them is a day old."""
+
+    kind = Kind.EXHAUSTED
+    reason = "DAILY_CHEER_LIMIT_REACHED"
+    message = "Too many cheers were sent in the last 24 hours."
+
+
+class DailyReportLimitReached(Fault):
+    """The caller has reported 20 times in the last 24 hours. `retry_after` tells when the first of them is a day old."""
+
+    kind = Kind.EXHAUSTED
+    reason = "DAILY_REPORT_LIMIT_REACHED"
+    message = "Too many reports were sent in the last 24 hours."
+
+
+class CannotReportSelf(Fault):
+    """Caller and user to report are the same."""
+
+    kind = Kind.INVALID
+    reason = "CANNOT_REPORT_SELF"
+    message = "Users cannot report themselves."
+
+
+class TimeZoneChangedToday(Fault):
+    """The time zone was changed on this date already. `retry_after` tells when the date is over."""
+
+    kind = Kind.EXHAUSTED
+    reason = "TIME_ZONE_CHANGED_TODAY"
+    message = "The time zone can be changed once a day."

@@ -10,10 +10,25 @@ from firewalker.user.rpc.users import UserDoor
 PUBLIC = {"AuthService/SignUp", "AuthService/Login", "AuthService/Refresh", "AuthService/Logout"}
 USER = {
     "UserService/GetMe",
+    "UserService/UpdateMe",
+    "UserService/GetUser",
+    "UserService/SearchUsers",
+    "UserService/ReportUser",
     "FriendService/SendFriendRequest",
     "FriendService/ListFriendRequests",
     "FriendService/AcceptFriendRequest",
+    "FriendService/DeclineFriendRequest",
+    "FriendService/CancelFriendRequest",
     "FriendService/ListFriends",
+    "FriendService/RemoveFriend",
+    "FriendService/SetFriendVisibility",
+    "FriendService/SendCheer",
+    "FriendService/BlockUser",
+    "FriendService/UnblockUser",
+    "FriendService/ListBlocks",
+    "FriendService/CreateInvite",
+    "FriendService/RevokeInvite",
+    "FriendService/GetInviteQr",
 }
 
 

@@ -8,10 +8,19 @@ __all__ = (
     "AcceptFriendRequestResponse",
     "AuthServiceBase",
     "AuthServiceStub",
+    "Block",
+    "BlockUserRequest",
+    "BlockUserResponse",
+    "CancelFriendRequestRequest",
+    "CancelFriendRequestResponse",
     "CheckBondsRequest",
     "CheckBondsRequestQuery",
     "CheckBondsResponse",
     "CheckBondsResponseBond",
+    "CreateInviteRequest",
+    "CreateInviteResponse",
+    "DeclineFriendRequestRequest",
+    "DeclineFriendRequestResponse",
     "Friend",
     "FriendRequest",
     "FriendServiceBase",
@@ -21,8 +30,15 @@ __all__ = (
     "GetCircleRequest",
     "GetCircleResponse",
     "GetCircleResponsePerson",
+    "GetInviteQrRequest",
+    "GetInviteQrResponse",
     "GetMeRequest",
     "GetMeResponse",
+    "GetUserRequest",
+    "GetUserResponse",
+    "Invite",
+    "ListBlocksRequest",
+    "ListBlocksResponse",
     "ListFriendRequestsRequest",
     "ListFriendRequestsRequestDirection",
     "ListFriendRequestsResponse",
@@ -37,14 +53,34 @@ __all__ = (
     "LogoutResponse",
     "RefreshRequest",
     "RefreshResponse",
+    "RemoveFriendRequest",
+    "RemoveFriendResponse",
+    "ReportUserRequest",
+    "ReportUserRequestReason",
+    "ReportUserResponse",
+    "RevokeInviteRequest",
+    "RevokeInviteResponse",
+    "SearchUsersRequest",
+    "SearchUsersResponse",
+    "SendCheerRequest",
+    "SendCheerRequestKind",
+    "SendCheerResponse",
     "SendFriendRequestRequest",
     "SendFriendRequestResponse",
+    "SetFriendVisibilityRequest",
+    "SetFriendVisibilityResponse",
     "SignUpRequest",
     "SignUpResponse",
     "SocialGraphServiceBase",
     "SocialGraphServiceStub",
     "Tokens",
+    "UnblockUserRequest",
+    "UnblockUserResponse",
+    "UpdateMeRequest",
+    "UpdateMeResponse",
     "User",
+    "UserCard",
+    "UserCardFriendshipState",
     "UserServiceBase",
     "UserServiceStub",
     "UserVisibility",
@@ -116,6 +152,83 @@ class ListFriendRequestsRequestDirection(betterproto2.Enum):
     """
 
 
+class ReportUserRequestReason(betterproto2.Enum):
+    """
+    Why.
+    """
+
+    REASON_UNSPECIFIED = 0
+    """
+    Not set.
+    """
+
+    SPAM = 1
+    """
+    Advertising, or requests without end.
+    """
+
+    HARASSMENT = 2
+    """
+    Insults or threats.
+    """
+
+    INAPPROPRIATE = 3
+    """
+    A nickname or picture that others should not have to see.
+    """
+
+    CHEATING = 4
+    """
+    Steps that nobody walked.
+    """
+
+    IMPERSONATION = 5
+    """
+    Somebody else's name or picture.
+    """
+
+    OTHER = 6
+    """
+    What `text` tells.
+    """
+
+
+class SendCheerRequestKind(betterproto2.Enum):
+    """
+    How to cheer.
+    """
+
+    KIND_UNSPECIFIED = 0
+    """
+    The same as CLAP.
+    """
+
+    CLAP = 1
+    """
+    Hands that clap.
+    """
+
+    FIRE = 2
+    """
+    Fire.
+    """
+
+    HEART = 3
+    """
+    A heart.
+    """
+
+    STRONG = 4
+    """
+    A strong arm.
+    """
+
+    THUMBS_UP = 5
+    """
+    A thumb.
+    """
+
+
 class UserVisibility(betterproto2.Enum):
     """
     How much of the steps others may see.
@@ -147,6 +260,32 @@ class UserVisibility(betterproto2.Enum):
     """
 
 
+class UserCardFriendshipState(betterproto2.Enum):
+    """
+    What stands between the user and the caller, as the caller may know it.
+    """
+
+    FRIENDSHIP_STATE_UNSPECIFIED = 0
+    """
+    Not set.
+    """
+
+    NONE = 1
+    """
+    Nothing.
+    """
+
+    REQUESTED = 2
+    """
+    One of the two has asked and waits.
+    """
+
+    FRIENDS = 3
+    """
+    They are friends.
+    """
+
+
 @dataclass(eq=False, repr=False)
 class AcceptFriendRequestRequest(betterproto2.Message):
     """
@@ -175,6 +314,95 @@ class AcceptFriendRequestResponse(betterproto2.Message):
 
 
 default_message_pool.register_message("firewalker.user.v1", "AcceptFriendRequestResponse", AcceptFriendRequestResponse)
+
+
+@dataclass(eq=False, repr=False)
+class Block(betterproto2.Message):
+    """
+    A user whom the caller has blocked.
+    """
+
+    user_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The user.
+    """
+
+    nickname: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    The user's public name.
+    """
+
+    avatar_url: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    The user's picture; empty for none.
+    """
+
+    create_time: "datetime.datetime | None" = betterproto2.field(
+        4, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+    """
+    When the block began.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "Block", Block)
+
+
+@dataclass(eq=False, repr=False)
+class BlockUserRequest(betterproto2.Message):
+    """
+    Whom to block.
+    """
+
+    user_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The user.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "BlockUserRequest", BlockUserRequest)
+
+
+@dataclass(eq=False, repr=False)
+class BlockUserResponse(betterproto2.Message):
+    """
+    The user is blocked.
+    """
+
+    block: "Block | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    The block.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "BlockUserResponse", BlockUserResponse)
+
+
+@dataclass(eq=False, repr=False)
+class CancelFriendRequestRequest(betterproto2.Message):
+    """
+    Which request to take back.
+    """
+
+    user_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    Who was asked.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "CancelFriendRequestRequest", CancelFriendRequestRequest)
+
+
+@dataclass(eq=False, repr=False)
+class CancelFriendRequestResponse(betterproto2.Message):
+    """
+    The request is gone.
+    """
+
+    pass
+
+
+default_message_pool.register_message("firewalker.user.v1", "CancelFriendRequestResponse", CancelFriendRequestResponse)
 
 
 @dataclass(eq=False, repr=False)
@@ -267,6 +495,68 @@ default_message_pool.register_message("firewalker.user.v1", "CheckBondsResponse.
 
 
 @dataclass(eq=False, repr=False)
+class CreateInviteRequest(betterproto2.Message):
+    """
+    Asks for a code.
+    """
+
+    request_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    A UUID. The same again within 24 hours gives the first answer and does nothing.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "CreateInviteRequest", CreateInviteRequest)
+
+
+@dataclass(eq=False, repr=False)
+class CreateInviteResponse(betterproto2.Message):
+    """
+    The code.
+    """
+
+    invite: "Invite | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    Good for 7 days.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "CreateInviteResponse", CreateInviteResponse)
+
+
+@dataclass(eq=False, repr=False)
+class DeclineFriendRequestRequest(betterproto2.Message):
+    """
+    Whose request to decline.
+    """
+
+    user_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    Who asked.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "DeclineFriendRequestRequest", DeclineFriendRequestRequest)
+
+
+@dataclass(eq=False, repr=False)
+class DeclineFriendRequestResponse(betterproto2.Message):
+    """
+    Where the pair stands now.
+    """
+
+    friendship: "Friendship | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    The pair, as the caller sees it.
+    """
+
+
+default_message_pool.register_message(
+    "firewalker.user.v1", "DeclineFriendRequestResponse", DeclineFriendRequestResponse
+)
+
+
+@dataclass(eq=False, repr=False)
 class Friend(betterproto2.Message):
     """
     A friend of the caller.
@@ -297,6 +587,13 @@ class Friend(betterproto2.Message):
     daily_goal: "int | None" = betterproto2.field(5, betterproto2.TYPE_INT32, optional=True)
     """
     Steps a day wanted, if the friend shares it.
+    """
+
+    visibility: "UserVisibility" = betterproto2.field(
+        6, betterproto2.TYPE_ENUM, default_factory=lambda: UserVisibility(0)
+    )
+    """
+    What the caller shows this friend, if that is not the same as everybody.
     """
 
 
@@ -462,6 +759,36 @@ default_message_pool.register_message("firewalker.user.v1", "GetCircleResponse.P
 
 
 @dataclass(eq=False, repr=False)
+class GetInviteQrRequest(betterproto2.Message):
+    """
+    Which code to show.
+    """
+
+    code: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The code.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "GetInviteQrRequest", GetInviteQrRequest)
+
+
+@dataclass(eq=False, repr=False)
+class GetInviteQrResponse(betterproto2.Message):
+    """
+    A picture.
+    """
+
+    picture: "___google__api__.HttpBody | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    PNG, black on white, with the quiet zone that scanners need.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "GetInviteQrResponse", GetInviteQrResponse)
+
+
+@dataclass(eq=False, repr=False)
 class GetMeRequest(betterproto2.Message):
     """
     Asks for the caller's own profile.
@@ -486,6 +813,103 @@ class GetMeResponse(betterproto2.Message):
 
 
 default_message_pool.register_message("firewalker.user.v1", "GetMeResponse", GetMeResponse)
+
+
+@dataclass(eq=False, repr=False)
+class GetUserRequest(betterproto2.Message):
+    """
+    Whom to look at.
+    """
+
+    user_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The user.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "GetUserRequest", GetUserRequest)
+
+
+@dataclass(eq=False, repr=False)
+class GetUserResponse(betterproto2.Message):
+    """
+    A user.
+    """
+
+    user: "UserCard | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    The user.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "GetUserResponse", GetUserResponse)
+
+
+@dataclass(eq=False, repr=False)
+class Invite(betterproto2.Message):
+    """
+    A code that stands for an invitation.
+    """
+
+    code: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    16 letters and digits.
+    """
+
+    url: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    A link with the code in it, short enough for a QR picture.
+    """
+
+    expire_time: "datetime.datetime | None" = betterproto2.field(
+        3, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+    """
+    Until when it can be used.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "Invite", Invite)
+
+
+@dataclass(eq=False, repr=False)
+class ListBlocksRequest(betterproto2.Message):
+    """
+    Which page of blocks to list.
+    """
+
+    page_size: "int" = betterproto2.field(1, betterproto2.TYPE_INT32)
+    """
+    At most this many, 1 to 200; 50 if left out.
+    """
+
+    page_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    From the previous answer.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "ListBlocksRequest", ListBlocksRequest)
+
+
+@dataclass(eq=False, repr=False)
+class ListBlocksResponse(betterproto2.Message):
+    """
+    One page of blocks.
+    """
+
+    blocks: "list[Block]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    The latest first.
+    """
+
+    next_page_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    Empty on the last page.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "ListBlocksResponse", ListBlocksResponse)
 
 
 @dataclass(eq=False, repr=False)
@@ -759,6 +1183,188 @@ default_message_pool.register_message("firewalker.user.v1", "RefreshResponse", R
 
 
 @dataclass(eq=False, repr=False)
+class RemoveFriendRequest(betterproto2.Message):
+    """
+    Which friendship to end.
+    """
+
+    user_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The friend.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "RemoveFriendRequest", RemoveFriendRequest)
+
+
+@dataclass(eq=False, repr=False)
+class RemoveFriendResponse(betterproto2.Message):
+    """
+    The friendship is over.
+    """
+
+    pass
+
+
+default_message_pool.register_message("firewalker.user.v1", "RemoveFriendResponse", RemoveFriendResponse)
+
+
+@dataclass(eq=False, repr=False)
+class ReportUserRequest(betterproto2.Message):
+    """
+    Whom to report, and why.
+    """
+
+    user_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The user.
+    """
+
+    reason: "ReportUserRequestReason" = betterproto2.field(
+        2, betterproto2.TYPE_ENUM, default_factory=lambda: ReportUserRequestReason(0)
+    )
+    """
+    Why.
+    """
+
+    text: "str | None" = betterproto2.field(3, betterproto2.TYPE_STRING, optional=True)
+    """
+    In the reporter's own words, at most 1 000 characters.
+    """
+
+    request_id: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
+    """
+    A UUID. The same again within 24 hours gives the first answer and does nothing.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "ReportUserRequest", ReportUserRequest)
+
+
+@dataclass(eq=False, repr=False)
+class ReportUserResponse(betterproto2.Message):
+    """
+    The report is kept.
+    """
+
+    pass
+
+
+default_message_pool.register_message("firewalker.user.v1", "ReportUserResponse", ReportUserResponse)
+
+
+@dataclass(eq=False, repr=False)
+class RevokeInviteRequest(betterproto2.Message):
+    """
+    Which code to make useless.
+    """
+
+    code: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The code.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "RevokeInviteRequest", RevokeInviteRequest)
+
+
+@dataclass(eq=False, repr=False)
+class RevokeInviteResponse(betterproto2.Message):
+    """
+    The code is useless.
+    """
+
+    pass
+
+
+default_message_pool.register_message("firewalker.user.v1", "RevokeInviteResponse", RevokeInviteResponse)
+
+
+@dataclass(eq=False, repr=False)
+class SearchUsersRequest(betterproto2.Message):
+    """
+    What to look for.
+    """
+
+    query: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    What nicknames begin with, without regard to case: at least 2 characters.
+    """
+
+    page_size: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
+    """
+    At most this many, 1 to 200; 50 if left out.
+    """
+
+    page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    From the previous answer; the query must be the same.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "SearchUsersRequest", SearchUsersRequest)
+
+
+@dataclass(eq=False, repr=False)
+class SearchUsersResponse(betterproto2.Message):
+    """
+    One page of users.
+    """
+
+    users: "list[UserCard]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    In the order of their nicknames.
+    """
+
+    next_page_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    Empty on the last page.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "SearchUsersResponse", SearchUsersResponse)
+
+
+@dataclass(eq=False, repr=False)
+class SendCheerRequest(betterproto2.Message):
+    """
+    Whom to cheer.
+    """
+
+    user_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The friend.
+    """
+
+    kind: "SendCheerRequestKind" = betterproto2.field(
+        2, betterproto2.TYPE_ENUM, default_factory=lambda: SendCheerRequestKind(0)
+    )
+    """
+    CLAP if left out.
+    """
+
+    request_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    A UUID. The same again within 24 hours gives the first answer and does nothing.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "SendCheerRequest", SendCheerRequest)
+
+
+@dataclass(eq=False, repr=False)
+class SendCheerResponse(betterproto2.Message):
+    """
+    The friend is told.
+    """
+
+    pass
+
+
+default_message_pool.register_message("firewalker.user.v1", "SendCheerResponse", SendCheerResponse)
+
+
+@dataclass(eq=False, repr=False)
 class SendFriendRequestRequest(betterproto2.Message):
     """
     Whom to ask.
@@ -775,6 +1381,16 @@ class SendFriendRequestRequest(betterproto2.Message):
     nickname: "str | None" = betterproto2.field(2, betterproto2.TYPE_STRING, optional=True, group="target")
     """
     By public name, without regard to case.
+    """
+
+    invite_code: "str | None" = betterproto2.field(3, betterproto2.TYPE_STRING, optional=True, group="target")
+    """
+    By a code that the other user has made.
+    """
+
+    request_id: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
+    """
+    A UUID. The same again within 24 hours gives the first answer and does nothing.
     """
 
 
@@ -794,6 +1410,43 @@ class SendFriendRequestResponse(betterproto2.Message):
 
 
 default_message_pool.register_message("firewalker.user.v1", "SendFriendRequestResponse", SendFriendRequestResponse)
+
+
+@dataclass(eq=False, repr=False)
+class SetFriendVisibilityRequest(betterproto2.Message):
+    """
+    What to show one friend.
+    """
+
+    user_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The friend.
+    """
+
+    visibility: "UserVisibility" = betterproto2.field(
+        2, betterproto2.TYPE_ENUM, default_factory=lambda: UserVisibility(0)
+    )
+    """
+    What this friend sees; left out: the same as everybody.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "SetFriendVisibilityRequest", SetFriendVisibilityRequest)
+
+
+@dataclass(eq=False, repr=False)
+class SetFriendVisibilityResponse(betterproto2.Message):
+    """
+    It holds within a second.
+    """
+
+    friend: "Friend | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    The friend, with the setting.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "SetFriendVisibilityResponse", SetFriendVisibilityResponse)
 
 
 @dataclass(eq=False, repr=False)
@@ -896,6 +1549,71 @@ default_message_pool.register_message("firewalker.user.v1", "Tokens", Tokens)
 
 
 @dataclass(eq=False, repr=False)
+class UnblockUserRequest(betterproto2.Message):
+    """
+    Which block to lift.
+    """
+
+    user_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The user.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "UnblockUserRequest", UnblockUserRequest)
+
+
+@dataclass(eq=False, repr=False)
+class UnblockUserResponse(betterproto2.Message):
+    """
+    The user is not blocked any more.
+    """
+
+    pass
+
+
+default_message_pool.register_message("firewalker.user.v1", "UnblockUserResponse", UnblockUserResponse)
+
+
+@dataclass(eq=False, repr=False)
+class UpdateMeRequest(betterproto2.Message):
+    """
+    What to change.
+    """
+
+    user: "User | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    The new values.
+    """
+
+    update_mask: "___google__protobuf__.FieldMask | None" = betterproto2.field(
+        2, betterproto2.TYPE_MESSAGE, optional=True
+    )
+    """
+    Which fields to take from `user`: `nickname`, `time_zone`, `visibility`, or `*` for all of them. Left out: those
+    that are set.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "UpdateMeRequest", UpdateMeRequest)
+
+
+@dataclass(eq=False, repr=False)
+class UpdateMeResponse(betterproto2.Message):
+    """
+    The caller's own profile.
+    """
+
+    user: "User | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    As it is now.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "UpdateMeResponse", UpdateMeResponse)
+
+
+@dataclass(eq=False, repr=False)
 class User(betterproto2.Message):
     """
     A person, as that person sees themselves.
@@ -947,6 +1665,38 @@ class User(betterproto2.Message):
 
 
 default_message_pool.register_message("firewalker.user.v1", "User", User)
+
+
+@dataclass(eq=False, repr=False)
+class UserCard(betterproto2.Message):
+    """
+    A person, as everybody may see them.
+    """
+
+    user_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    UUIDv7.
+    """
+
+    nickname: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    Public name.
+    """
+
+    avatar_url: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    Where the picture is; empty for none.
+    """
+
+    friendship_state: "UserCardFriendshipState" = betterproto2.field(
+        4, betterproto2.TYPE_ENUM, default_factory=lambda: UserCardFriendshipState(0)
+    )
+    """
+    What stands between the user and the caller.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "UserCard", UserCard)
 
 
 class AuthServiceStub(betterproto2_grpclib.ServiceStub):
@@ -1065,11 +1815,13 @@ class FriendServiceStub(betterproto2_grpclib.ServiceStub):
     ) -> "SendFriendRequestResponse":
         """
         Asks somebody to become friends. Asking a friend, or asking again, changes nothing and is OK; asking somebody who
-        has already asked the caller makes both friends at once.
+        has already asked the caller makes both friends at once. A request that was declined looks pending to whoever asked;
+        asking again within 7 days of that, even after cancelling, reaches nobody.
 
-        Faults: INVALID_REQUEST, CANNOT_BEFRIEND_SELF, USER_NOT_FOUND, FRIEND_LIMIT_REACHED (500 on either side),
+        Faults: INVALID_REQUEST, CANNOT_BEFRIEND_SELF, USER_NOT_FOUND, INVITE_NOT_FOUND (no such code, or it is revoked
+        or expired), USER_IS_BLOCKED (the caller has blocked the user), FRIEND_LIMIT_REACHED (500 on either side),
         OUTGOING_REQUEST_LIMIT_REACHED (100 open), INCOMING_REQUEST_LIMIT_REACHED (500 open on the other side),
-        DAILY_REQUEST_LIMIT_REACHED (30 in 24 hours).
+        DAILY_REQUEST_LIMIT_REACHED (30 in 24 hours), REQUEST_ID_REUSED, REQUEST_IN_FLIGHT.
         """
 
         return await self._unary_unary(
@@ -1127,6 +1879,52 @@ class FriendServiceStub(betterproto2_grpclib.ServiceStub):
             metadata=metadata,
         )
 
+    async def decline_friend_request(
+        self,
+        message: "DeclineFriendRequestRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "DeclineFriendRequestResponse":
+        """
+        Declines the pending request of another user, who is not told. Declining again changes nothing and is OK.
+
+        Faults: INVALID_REQUEST, FRIEND_REQUEST_NOT_FOUND (none is pending).
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.FriendService/DeclineFriendRequest",
+            message,
+            DeclineFriendRequestResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def cancel_friend_request(
+        self,
+        message: "CancelFriendRequestRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "CancelFriendRequestResponse":
+        """
+        Takes the caller's own request back. Where there is none, nothing happens.
+
+        Faults: INVALID_REQUEST.
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.FriendService/CancelFriendRequest",
+            message,
+            CancelFriendRequestResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
     async def list_friends(
         self,
         message: "ListFriendsRequest",
@@ -1145,6 +1943,215 @@ class FriendServiceStub(betterproto2_grpclib.ServiceStub):
             "/firewalker.user.v1.FriendService/ListFriends",
             message,
             ListFriendsResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def remove_friend(
+        self,
+        message: "RemoveFriendRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "RemoveFriendResponse":
+        """
+        Ends a friendship. The other is not told. Who is no friend stays none.
+
+        Faults: INVALID_REQUEST.
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.FriendService/RemoveFriend",
+            message,
+            RemoveFriendResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def set_friend_visibility(
+        self,
+        message: "SetFriendVisibilityRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "SetFriendVisibilityResponse":
+        """
+        Shows one friend more or less of the caller's steps than the others. It ends with the friendship.
+
+        Faults: INVALID_REQUEST, FRIEND_NOT_FOUND.
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.FriendService/SetFriendVisibility",
+            message,
+            SetFriendVisibilityResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def send_cheer(
+        self,
+        message: "SendCheerRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "SendCheerResponse":
+        """
+        Cheers a friend, who is told.
+
+        Faults: INVALID_REQUEST, FRIEND_NOT_FOUND, DAILY_CHEER_LIMIT_REACHED (20 in 24 hours), REQUEST_ID_REUSED,
+        REQUEST_IN_FLIGHT.
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.FriendService/SendCheer",
+            message,
+            SendCheerResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def block_user(
+        self,
+        message: "BlockUserRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "BlockUserResponse":
+        """
+        Blocks a user, who is not told: neither sees the other any more, a friendship and requests between them end, and
+        what the blocked one asks from now on reaches nobody. Blocking again changes nothing and is OK.
+
+        Faults: INVALID_REQUEST, CANNOT_BLOCK_SELF, USER_NOT_FOUND, BLOCK_LIMIT_REACHED (1 000).
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.FriendService/BlockUser",
+            message,
+            BlockUserResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def unblock_user(
+        self,
+        message: "UnblockUserRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "UnblockUserResponse":
+        """
+        Lifts a block. Nothing comes back by itself. Where there is none, nothing happens.
+
+        Faults: INVALID_REQUEST.
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.FriendService/UnblockUser",
+            message,
+            UnblockUserResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def list_blocks(
+        self,
+        message: "ListBlocksRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "ListBlocksResponse":
+        """
+        Whom the caller has blocked, the latest first.
+
+        Faults: INVALID_REQUEST, PAGE_TOKEN_INVALID.
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.FriendService/ListBlocks",
+            message,
+            ListBlocksResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def create_invite(
+        self,
+        message: "CreateInviteRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "CreateInviteResponse":
+        """
+        Makes a code by which others can ask for the caller's friendship without knowing more, for 7 days.
+
+        Faults: INVALID_REQUEST, INVITE_LIMIT_REACHED (20 at a time), REQUEST_ID_REUSED, REQUEST_IN_FLIGHT.
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.FriendService/CreateInvite",
+            message,
+            CreateInviteResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def revoke_invite(
+        self,
+        message: "RevokeInviteRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "RevokeInviteResponse":
+        """
+        Makes one of the caller's codes useless. Where there is none, nothing happens.
+
+        Faults: INVALID_REQUEST.
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.FriendService/RevokeInvite",
+            message,
+            RevokeInviteResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def get_invite_qr(
+        self,
+        message: "GetInviteQrRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "GetInviteQrResponse":
+        """
+        The link of one of the caller's codes as a QR picture.
+
+        Faults: INVALID_REQUEST, INVITE_NOT_FOUND.
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.FriendService/GetInviteQr",
+            message,
+            GetInviteQrResponse,
             timeout=timeout,
             deadline=deadline,
             metadata=metadata,
@@ -1252,7 +2259,103 @@ class UserServiceStub(betterproto2_grpclib.ServiceStub):
             metadata=metadata,
         )
 
+    async def update_me(
+        self,
+        message: "UpdateMeRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "UpdateMeResponse":
+        """
+        Changes the caller's own nickname, time zone or visibility: those that the mask names, or, without a mask, those that
+        are set. Another time zone holds from the caller's next date on. Visibility holds within a second.
 
+        Faults: INVALID_REQUEST, NICKNAME_TAKEN, TIME_ZONE_CHANGED_TODAY (at most once a day).
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.UserService/UpdateMe",
+            message,
+            UpdateMeResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def get_user(
+        self,
+        message: "GetUserRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "GetUserResponse":
+        """
+        What everybody may see of a user.
+
+        Faults: INVALID_REQUEST, USER_NOT_FOUND.
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.UserService/GetUser",
+            message,
+            GetUserResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def search_users(
+        self,
+        message: "SearchUsersRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "SearchUsersResponse":
+        """
+        Users whose nicknames begin with some letters, in the order of their nicknames. Nobody is shown who has blocked the
+        caller or is blocked, nor the caller.
+
+        Faults: INVALID_REQUEST, PAGE_TOKEN_INVALID.
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.UserService/SearchUsers",
+            message,
+            SearchUsersResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def report_user(
+        self,
+        message: "ReportUserRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "ReportUserResponse":
+        """
+        Tells the people who run the service of a user. The user is not told.
+
+        Faults: INVALID_REQUEST, CANNOT_REPORT_SELF, USER_NOT_FOUND, DAILY_REPORT_LIMIT_REACHED (20 in 24 hours),
+        REQUEST_ID_REUSED, REQUEST_IN_FLIGHT.
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.UserService/ReportUser",
+            message,
+            ReportUserResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+
+from ....google import api as ___google__api__
 from ....google import protobuf as ___google__protobuf__
 
 
@@ -1361,11 +2464,13 @@ class FriendServiceBase(betterproto2_grpclib.ServiceBase):
     async def send_friend_request(self, message: "SendFriendRequestRequest") -> "SendFriendRequestResponse":
         """
         Asks somebody to become friends. Asking a friend, or asking again, changes nothing and is OK; asking somebody who
-        has already asked the caller makes both friends at once.
+        has already asked the caller makes both friends at once. A request that was declined looks pending to whoever asked;
+        asking again within 7 days of that, even after cancelling, reaches nobody.
 
-        Faults: INVALID_REQUEST, CANNOT_BEFRIEND_SELF, USER_NOT_FOUND, FRIEND_LIMIT_REACHED (500 on either side),
+        Faults: INVALID_REQUEST, CANNOT_BEFRIEND_SELF, USER_NOT_FOUND, INVITE_NOT_FOUND (no such code, or it is revoked
+        or expired), USER_IS_BLOCKED (the caller has blocked the user), FRIEND_LIMIT_REACHED (500 on either side),
         OUTGOING_REQUEST_LIMIT_REACHED (100 open), INCOMING_REQUEST_LIMIT_REACHED (500 open on the other side),
-        DAILY_REQUEST_LIMIT_REACHED (30 in 24 hours).
+        DAILY_REQUEST_LIMIT_REACHED (30 in 24 hours), REQUEST_ID_REUSED, REQUEST_IN_FLIGHT.
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
@@ -1388,11 +2493,112 @@ class FriendServiceBase(betterproto2_grpclib.ServiceBase):
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
+    async def decline_friend_request(self, message: "DeclineFriendRequestRequest") -> "DeclineFriendRequestResponse":
+        """
+        Declines the pending request of another user, who is not told. Declining again changes nothing and is OK.
+
+        Faults: INVALID_REQUEST, FRIEND_REQUEST_NOT_FOUND (none is pending).
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def cancel_friend_request(self, message: "CancelFriendRequestRequest") -> "CancelFriendRequestResponse":
+        """
+        Takes the caller's own request back. Where there is none, nothing happens.
+
+        Faults: INVALID_REQUEST.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
     async def list_friends(self, message: "ListFriendsRequest") -> "ListFriendsResponse":
         """
         The caller's friends, the longest friendship first.
 
         Faults: INVALID_REQUEST, PAGE_TOKEN_INVALID.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def remove_friend(self, message: "RemoveFriendRequest") -> "RemoveFriendResponse":
+        """
+        Ends a friendship. The other is not told. Who is no friend stays none.
+
+        Faults: INVALID_REQUEST.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def set_friend_visibility(self, message: "SetFriendVisibilityRequest") -> "SetFriendVisibilityResponse":
+        """
+        Shows one friend more or less of the caller's steps than the others. It ends with the friendship.
+
+        Faults: INVALID_REQUEST, FRIEND_NOT_FOUND.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def send_cheer(self, message: "SendCheerRequest") -> "SendCheerResponse":
+        """
+        Cheers a friend, who is told.
+
+        Faults: INVALID_REQUEST, FRIEND_NOT_FOUND, DAILY_CHEER_LIMIT_REACHED (20 in 24 hours), REQUEST_ID_REUSED,
+        REQUEST_IN_FLIGHT.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def block_user(self, message: "BlockUserRequest") -> "BlockUserResponse":
+        """
+        Blocks a user, who is not told: neither sees the other any more, a friendship and requests between them end, and
+        what the blocked one asks from now on reaches nobody. Blocking again changes nothing and is OK.
+
+        Faults: INVALID_REQUEST, CANNOT_BLOCK_SELF, USER_NOT_FOUND, BLOCK_LIMIT_REACHED (1 000).
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def unblock_user(self, message: "UnblockUserRequest") -> "UnblockUserResponse":
+        """
+        Lifts a block. Nothing comes back by itself. Where there is none, nothing happens.
+
+        Faults: INVALID_REQUEST.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def list_blocks(self, message: "ListBlocksRequest") -> "ListBlocksResponse":
+        """
+        Whom the caller has blocked, the latest first.
+
+        Faults: INVALID_REQUEST, PAGE_TOKEN_INVALID.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def create_invite(self, message: "CreateInviteRequest") -> "CreateInviteResponse":
+        """
+        Makes a code by which others can ask for the caller's friendship without knowing more, for 7 days.
+
+        Faults: INVALID_REQUEST, INVITE_LIMIT_REACHED (20 at a time), REQUEST_ID_REUSED, REQUEST_IN_FLIGHT.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def revoke_invite(self, message: "RevokeInviteRequest") -> "RevokeInviteResponse":
+        """
+        Makes one of the caller's codes useless. Where there is none, nothing happens.
+
+        Faults: INVALID_REQUEST.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def get_invite_qr(self, message: "GetInviteQrRequest") -> "GetInviteQrResponse":
+        """
+        The link of one of the caller's codes as a QR picture.
+
+        Faults: INVALID_REQUEST, INVITE_NOT_FOUND.
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
@@ -1421,12 +2627,94 @@ class FriendServiceBase(betterproto2_grpclib.ServiceBase):
         response = await self.accept_friend_request(request)
         await stream.send_message(response)
 
+    async def __rpc_decline_friend_request(
+        self, stream: "grpclib.server.Stream[DeclineFriendRequestRequest, DeclineFriendRequestResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.decline_friend_request(request)
+        await stream.send_message(response)
+
+    async def __rpc_cancel_friend_request(
+        self, stream: "grpclib.server.Stream[CancelFriendRequestRequest, CancelFriendRequestResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.cancel_friend_request(request)
+        await stream.send_message(response)
+
     async def __rpc_list_friends(
         self, stream: "grpclib.server.Stream[ListFriendsRequest, ListFriendsResponse]"
     ) -> None:
         request = await stream.recv_message()
         assert request is not None
         response = await self.list_friends(request)
+        await stream.send_message(response)
+
+    async def __rpc_remove_friend(
+        self, stream: "grpclib.server.Stream[RemoveFriendRequest, RemoveFriendResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.remove_friend(request)
+        await stream.send_message(response)
+
+    async def __rpc_set_friend_visibility(
+        self, stream: "grpclib.server.Stream[SetFriendVisibilityRequest, SetFriendVisibilityResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.set_friend_visibility(request)
+        await stream.send_message(response)
+
+    async def __rpc_send_cheer(self, stream: "grpclib.server.Stream[SendCheerRequest, SendCheerResponse]") -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.send_cheer(request)
+        await stream.send_message(response)
+
+    async def __rpc_block_user(self, stream: "grpclib.server.Stream[BlockUserRequest, BlockUserResponse]") -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.block_user(request)
+        await stream.send_message(response)
+
+    async def __rpc_unblock_user(
+        self, stream: "grpclib.server.Stream[UnblockUserRequest, UnblockUserResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.unblock_user(request)
+        await stream.send_message(response)
+
+    async def __rpc_list_blocks(self, stream: "grpclib.server.Stream[ListBlocksRequest, ListBlocksResponse]") -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.list_blocks(request)
+        await stream.send_message(response)
+
+    async def __rpc_create_invite(
+        self, stream: "grpclib.server.Stream[CreateInviteRequest, CreateInviteResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.create_invite(request)
+        await stream.send_message(response)
+
+    async def __rpc_revoke_invite(
+        self, stream: "grpclib.server.Stream[RevokeInviteRequest, RevokeInviteResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.revoke_invite(request)
+        await stream.send_message(response)
+
+    async def __rpc_get_invite_qr(
+        self, stream: "grpclib.server.Stream[GetInviteQrRequest, GetInviteQrResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.get_invite_qr(request)
         await stream.send_message(response)
 
     def __mapping__(self) -> "dict[str, grpclib.const.Handler]":
@@ -1449,11 +2737,77 @@ class FriendServiceBase(betterproto2_grpclib.ServiceBase):
                 AcceptFriendRequestRequest,
                 AcceptFriendRequestResponse,
             ),
+            "/firewalker.user.v1.FriendService/DeclineFriendRequest": grpclib.const.Handler(
+                self.__rpc_decline_friend_request,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                DeclineFriendRequestRequest,
+                DeclineFriendRequestResponse,
+            ),
+            "/firewalker.user.v1.FriendService/CancelFriendRequest": grpclib.const.Handler(
+                self.__rpc_cancel_friend_request,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                CancelFriendRequestRequest,
+                CancelFriendRequestResponse,
+            ),
             "/firewalker.user.v1.FriendService/ListFriends": grpclib.const.Handler(
                 self.__rpc_list_friends,
                 grpclib.const.Cardinality.UNARY_UNARY,
                 ListFriendsRequest,
                 ListFriendsResponse,
+            ),
+            "/firewalker.user.v1.FriendService/RemoveFriend": grpclib.const.Handler(
+                self.__rpc_remove_friend,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                RemoveFriendRequest,
+                RemoveFriendResponse,
+            ),
+            "/firewalker.user.v1.FriendService/SetFriendVisibility": grpclib.const.Handler(
+                self.__rpc_set_friend_visibility,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                SetFriendVisibilityRequest,
+                SetFriendVisibilityResponse,
+            ),
+            "/firewalker.user.v1.FriendService/SendCheer": grpclib.const.Handler(
+                self.__rpc_send_cheer,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                SendCheerRequest,
+                SendCheerResponse,
+            ),
+            "/firewalker.user.v1.FriendService/BlockUser": grpclib.const.Handler(
+                self.__rpc_block_user,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                BlockUserRequest,
+                BlockUserResponse,
+            ),
+            "/firewalker.user.v1.FriendService/UnblockUser": grpclib.const.Handler(
+                self.__rpc_unblock_user,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                UnblockUserRequest,
+                UnblockUserResponse,
+            ),
+            "/firewalker.user.v1.FriendService/ListBlocks": grpclib.const.Handler(
+                self.__rpc_list_blocks,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                ListBlocksRequest,
+                ListBlocksResponse,
+            ),
+            "/firewalker.user.v1.FriendService/CreateInvite": grpclib.const.Handler(
+                self.__rpc_create_invite,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                CreateInviteRequest,
+                CreateInviteResponse,
+            ),
+            "/firewalker.user.v1.FriendService/RevokeInvite": grpclib.const.Handler(
+                self.__rpc_revoke_invite,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                RevokeInviteRequest,
+                RevokeInviteResponse,
+            ),
+            "/firewalker.user.v1.FriendService/GetInviteQr": grpclib.const.Handler(
+                self.__rpc_get_invite_qr,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                GetInviteQrRequest,
+                GetInviteQrResponse,
             ),
         }
 
@@ -1542,10 +2896,75 @@ class UserServiceBase(betterproto2_grpclib.ServiceBase):
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
+    async def update_me(self, message: "UpdateMeRequest") -> "UpdateMeResponse":
+        """
+        Changes the caller's own nickname, time zone or visibility: those that the mask names, or, without a mask, those that
+        are set. Another time zone holds from the caller's next date on. Visibility holds within a second.
+
+        Faults: INVALID_REQUEST, NICKNAME_TAKEN, TIME_ZONE_CHANGED_TODAY (at most once a day).
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def get_user(self, message: "GetUserRequest") -> "GetUserResponse":
+        """
+        What everybody may see of a user.
+
+        Faults: INVALID_REQUEST, USER_NOT_FOUND.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def search_users(self, message: "SearchUsersRequest") -> "SearchUsersResponse":
+        """
+        Users whose nicknames begin with some letters, in the order of their nicknames. Nobody is shown who has blocked the
+        caller or is blocked, nor the caller.
+
+        Faults: INVALID_REQUEST, PAGE_TOKEN_INVALID.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def report_user(self, message: "ReportUserRequest") -> "ReportUserResponse":
+        """
+        Tells the people who run the service of a user. The user is not told.
+
+        Faults: INVALID_REQUEST, CANNOT_REPORT_SELF, USER_NOT_FOUND, DAILY_REPORT_LIMIT_REACHED (20 in 24 hours),
+        REQUEST_ID_REUSED, REQUEST_IN_FLIGHT.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
     async def __rpc_get_me(self, stream: "grpclib.server.Stream[GetMeRequest, GetMeResponse]") -> None:
         request = await stream.recv_message()
         assert request is not None
         response = await self.get_me(request)
+        await stream.send_message(response)
+
+    async def __rpc_update_me(self, stream: "grpclib.server.Stream[UpdateMeRequest, UpdateMeResponse]") -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.update_me(request)
+        await stream.send_message(response)
+
+    async def __rpc_get_user(self, stream: "grpclib.server.Stream[GetUserRequest, GetUserResponse]") -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.get_user(request)
+        await stream.send_message(response)
+
+    async def __rpc_search_users(
+        self, stream: "grpclib.server.Stream[SearchUsersRequest, SearchUsersResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.search_users(request)
+        await stream.send_message(response)
+
+    async def __rpc_report_user(self, stream: "grpclib.server.Stream[ReportUserRequest, ReportUserResponse]") -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.report_user(request)
         await stream.send_message(response)
 
     def __mapping__(self) -> "dict[str, grpclib.const.Handler]":
@@ -1555,5 +2974,29 @@ class UserServiceBase(betterproto2_grpclib.ServiceBase):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 GetMeRequest,
                 GetMeResponse,
+            ),
+            "/firewalker.user.v1.UserService/UpdateMe": grpclib.const.Handler(
+                self.__rpc_update_me,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                UpdateMeRequest,
+                UpdateMeResponse,
+            ),
+            "/firewalker.user.v1.UserService/GetUser": grpclib.const.Handler(
+                self.__rpc_get_user,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                GetUserRequest,
+                GetUserResponse,
+            ),
+            "/firewalker.user.v1.UserService/SearchUsers": grpclib.const.Handler(
+                self.__rpc_search_users,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                SearchUsersRequest,
+                SearchUsersResponse,
+            ),
+            "/firewalker.user.v1.UserService/ReportUser": grpclib.const.Handler(
+                self.__rpc_report_user,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                ReportUserRequest,
+                ReportUserResponse,
             ),
         }
