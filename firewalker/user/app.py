@@ -103,6 +103,6 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
             AuthDoor(accounts, sessions, signer, clock),
             *social.doors,
         ],
-        internal=[EventSinkDoor(goals)],
+        internal=[EventSinkDoor(goals), social.social_graph],
         parts=[feed, filling, *social.chores, forget, relay],
     )

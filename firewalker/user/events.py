@@ -9,7 +9,7 @@ from firewalker.gen.pb.firewalker.user.v1 import UserVisibility
 from firewalker.kernel.ids import EventId, UserId, new_uuid7
 from firewalker.runtime.mysql import Transaction
 from firewalker.runtime.outbox import Outbox, OutboxEvent
-from firewalker.user.domain import friendship, user
+from firewalker.user.domain import friendship, group, user
 from firewalker.user.domain.cheer import CheerSent
 from firewalker.user.domain.user import Card, Visibility
 from firewalker.user.usecases.ports import Fact
@@ -92,6 +92,24 @@ _RENDERED: Final[Mapping[type[Fact], tuple[str, Callable[[Any, People], Any]]]] 
     friendship.FriendVisibilityChanged: (
         "friend_visibility_changed",
         lambda fact, _: pb.FriendVisibilityChanged(str(fact.user), str(fact.friend), _VISIBILITIES[fact.visibility]),
+    ),
+    group.GroupChanged: ("group_changed", lambda fact, _: pb.GroupChanged(str(fact.group_id), fact.name)),
+    group.GroupDeleted: ("group_deleted", lambda fact, _: pb.GroupDeleted(str(fact.group_id))),
+    group.GroupMemberJoined: (
+        "group_member_joined",
+        lambda fact, people: pb.GroupMemberJoined(
+            str(fact.group_id), fact.group_name, _profile(people[fact.member]), fact.at, [*map(str, fact.told)]
+        ),
+    ),
+    group.GroupMemberLeft: (
+        "group_member_left",
+        lambda fact, _: pb.GroupMemberLeft(str(fact.group_id), str(fact.member), fact.at),
+    ),
+    group.GroupJoinRequested: (
+        "group_join_requested",
+        lambda fact, people: pb.GroupJoinRequested(
+            str(fact.group_id), fact.group_name, _profile(people[fact.requester]), [*map(str, fact.told)]
+        ),
     ),
     CheerSent: (
         "cheer_sent",

@@ -1,4 +1,4 @@
-"""Who is who to whom, put together: profiles, friendships, blocks, invites, and their doors. `app` puts it with the rest."""
+"""Who is who to whom, put together: profiles, friendships, blocks, invites, groups, and their doors. `app` puts it with the rest."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -10,19 +10,28 @@ from firewalker.runtime.page_tokens import PageTokens
 from firewalker.runtime.repeats import forget_answers
 from firewalker.user.links import Links
 from firewalker.user.rpc.friends import FriendDoor
+from firewalker.user.rpc.groups import GroupDoor
+from firewalker.user.rpc.social_graph import SocialGraphDoor
 from firewalker.user.rpc.users import UserDoor
 from firewalker.user.store.friend_lists import FriendLists
 from firewalker.user.store.friendships import Friendships
+from firewalker.user.store.group_doors import GroupDoors
+from firewalker.user.store.groups import Groups as GroupStore
 from firewalker.user.store.invites import Invites as InviteStore
 from firewalker.user.store.limits import Limits
+from firewalker.user.store.memberships import Memberships
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.blocks import Blocks
 from firewalker.user.usecases.friend_requests import FriendRequests
 from firewalker.user.usecases.friends import Friends
+from firewalker.user.usecases.group_rooms import GroupRooms
+from firewalker.user.usecases.groups import Groups
 from firewalker.user.usecases.invites import Invites
+from firewalker.user.usecases.members import Members
 from firewalker.user.usecases.pairs import Pairs
 from firewalker.user.usecases.ports import Facts
 from firewalker.user.usecases.profiles import Profiles
+from firewalker.user.usecases.social_graph import SocialGraph
 
 
 class SocialPart:
@@ -61,6 +70,22 @@ class SocialPart:
         self.profiles = Profiles(
             database=database, users=users, friendships=friendships, limits=limits, facts=facts, clock=clock
         )
+        memberships = Memberships()
+        graph = SocialGraph(
+            database=database, users=users, friendships=friendships, lists=lists, memberships=memberships
+        )
+        self.social_graph = SocialGraphDoor(graph)
+        """A door of the internal port."""
+        rooms = GroupRooms(
+            groups=GroupStore(),
+            memberships=memberships,
+            doors=GroupDoors(),
+            limits=limits,
+            users=users,
+            facts=facts,
+        )
+        self.groups = Groups(database=database, rooms=rooms, clock=clock)
+        self.members = Members(database=database, rooms=rooms, clock=clock)
         self.doors: Sequence[object] = (
             UserDoor(self.profiles, page_tokens, clock),
             FriendDoor(
@@ -72,6 +97,7 @@ class SocialPart:
                 page_tokens=page_tokens,
                 clock=clock,
             ),
+            GroupDoor(groups=self.groups, members=self.members, links=links, page_tokens=page_tokens, clock=clock),
         )
         """The doors of the public port."""
         self.chores: Sequence[Chore] = (Chore("forget answers", timedelta(hours=1), self._forget_answers),)

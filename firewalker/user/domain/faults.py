@@ -201,3 +201,99 @@ class TimeZoneChangedToday(Fault):
     kind = Kind.EXHAUSTED
     reason = "TIME_ZONE_CHANGED_TODAY"
     message = "The time zone can be changed once a day."
+
+
+class GroupNotFound(Fault):
+    """There is no such group, or the caller may not know of it."""
+
+    kind = Kind.NOT_FOUND
+    reason = "GROUP_NOT_FOUND"
+    message = "There is no such group."
+
+
+class NotAMember(Fault):
+    """The caller does not belong to the group."""
+
+    kind = Kind.FORBIDDEN
+    reason = "NOT_A_MEMBER"
+    message = "Only members of the group may do this."
+
+
+class GroupRoleRequired(Fault):
+    """The caller's role in the group does not allow it."""
+
+    kind = Kind.FORBIDDEN
+    reason = "GROUP_ROLE_REQUIRED"
+    message = "Your role in the group does not allow this."
+
+
+class GroupFull(Fault):
+    """The group has as many members as it may."""
+
+    kind = Kind.PRECONDITION
+    reason = "GROUP_FULL"
+    message = "The group is full."
+
+
+class GroupHasMoreMembers(Fault):
+    """The group has more members than it is to have from now on."""
+
+    kind = Kind.PRECONDITION
+    reason = "GROUP_HAS_MORE_MEMBERS"
+    message = "The group has more members than that."
+
+
+class GroupLimitReached(Fault):
+    """The user belongs to 50 groups."""
+
+    kind = Kind.PRECONDITION
+    reason = "GROUP_LIMIT_REACHED"
+    message = "The user belongs to as many groups as anybody can."
+
+
+class OwnerMustTransfer(Fault):
+    """The owner wants to leave or step back while others are members."""
+
+    kind = Kind.PRECONDITION
+    reason = "OWNER_MUST_TRANSFER"
+    message = "Hand the group over to another member first."
+
+
+class MemberNotFound(Fault):
+    """The user does not belong to the group."""
+
+    kind = Kind.NOT_FOUND
+    reason = "MEMBER_NOT_FOUND"
+    message = "The group has no such member."
+
+
+class BannedFromGroup(Fault):
+    """The caller was sent away for good."""
+
+    kind = Kind.FORBIDDEN
+    reason = "BANNED_FROM_GROUP"
+    message = "You cannot join this group any more."
+
+
+class BanLimitReached(Fault):
+    """1 000 users are banned from the group."""
+
+    kind = Kind.PRECONDITION
+    reason = "BAN_LIMIT_REACHED"
+    message = "As many users are banned from the group as can be."
+
+
+class JoinRequestNotFound(Fault):
+    """The user does not wait to be let in."""
+
+    kind = Kind.NOT_FOUND
+    reason = "JOIN_REQUEST_NOT_FOUND"
+    message = "This user does not ask to join the group."
+
+
+class JoinRequestLimitReached(Fault):
+    """500 users wait to be let in."""
+
+    kind = Kind.PRECONDITION
+    reason = "JOIN_REQUEST_LIMIT_REACHED"
+    message = "Too many users are waiting to be let into the group."

@@ -57,6 +57,26 @@ _COUNT_BLOCKS = """
         + (SELECT COUNT(*) FROM friendship WHERE high_id = %(user)s AND high_blocks IS NOT NULL)
 """  # friendship_low_blocks, friendship_high_blocks
 
+_CIRCLE = f"""
+    SELECT user.user_id, nickname, avatar_url, time_zone, visibility, since, high_shows, low_shows
+    FROM friendship JOIN user ON user.user_id = high_id WHERE low_id = %(user)s AND state = {FRIENDS}
+    UNION ALL
+    SELECT user.user_id, nickname, avatar_url, time_zone, visibility, since, low_shows, high_shows
+    FROM friendship JOIN user ON user.user_id = low_id WHERE high_id = %(user)s AND state = {FRIENDS}
+"""  # friendship_of_low and friendship_of_high, then the primary key of user
+
+
+@dataclass(frozen=True, slots=True)
+class CircleRow:
+    """A friend of whose circle it is. *shows* and *is_shown* are what the two show each other, if set."""
+
+    card: Card
+    time_zone: str
+    shows_everybody: Visibility
+    since: datetime
+    shows: Visibility | None
+    is_shown: Visibility | None
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -96,6 +116,15 @@ class FriendLists:
         """At most *rows* users whom *user* blocks behind that position, the latest first."""
         return await _list(tx, _LIST_BLOCKS, user, behind, rows)
 
+    async def list_circle(self, tx: Transaction, user: UserId) -> Sequence[CircleRow]:
+        """All friends of *user*, at most 500, the longest friendship first."""
+        rows = await tx.all(_CIRCLE, {"user": user})
+        found = [
+            CircleRow(card_of(row[:3]), row[3], Visibility(row[4]), row[5], _setting(row[6]), _setting(row[7]))
+            for row in rows
+        ]
+        return sorted(found, key=lambda row: (row.since, row.card.user_id))
+
     async def count_blocks(self, tx: Transaction, user: UserId) -> int:
         """How many users *user*, whose counters are locked, blocks."""
         return int((await tx.one(_COUNT_BLOCKS, {"user": user}))[0])
@@ -103,4 +132,8 @@ class FriendLists:
 
 async def _list(tx: Transaction, sql: str, user: UserId, behind: Position, rows: int) -> Sequence[Row]:
     found = await tx.all(sql, {"user": user, "rows": rows, "since": behind.since, "other": behind.other})
-    return [Row(card_of(row[1:4]), row[0], row[4], None if row[5] is None else Visibility(row[5])) for row in found]
+    return [Row(card_of(row[1:4]), row[0], row[4], _setting(row[5])) for row in found]
+
+
+def _setting(code: int | None) -> Visibility | None:
+    return None if code is None else Visibility(code)

@@ -9,9 +9,10 @@ from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Transaction
 from firewalker.user.domain.cheer import CheerSent
 from firewalker.user.domain.friendship import FriendshipEvent
+from firewalker.user.domain.group import GroupEvent
 from firewalker.user.domain.user import Card, ProfileEvent, UserSignedUp
 
-Fact = UserSignedUp | FriendshipEvent | ProfileEvent | CheerSent
+Fact = UserSignedUp | FriendshipEvent | ProfileEvent | CheerSent | GroupEvent
 
 
 class Facts(Protocol):

@@ -29,7 +29,7 @@ PASSWORD = "mist over the gate"
 
 _SERVICES = {
     method.name: service.name
-    for file in ("auth", "user", "friend")
+    for file in ("auth", "user", "friend", "group")
     for service in public_descriptors().file(f"firewalker/user/v1/{file}.proto").services_by_name.values()
     for method in service.methods
 }
