@@ -23,6 +23,9 @@ READS = Rate("reads", per_s=20.0, burst=200)
 CHANGES = Rate("changes", per_s=5.0, burst=100)
 """Other changes by one user. The contract's own limits (requests and cheers a day) are kept in MySQL, not here."""
 
+SEARCHES = Rate("searches", per_s=1.0, burst=30)
+"""Searches for people by one user: as fast as somebody types, too slow to copy everybody's names (PRIV-09)."""
+
 SIGNING_IN = Rate("signing-in", per_s=20.0, burst=200)
 """Calls of nobody in particular from one address, behind which may be a whole office."""
 

@@ -7,10 +7,10 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from firewalker.kernel.days import day_end
+from firewalker.kernel.zone_history import UTC_ZONE, ZoneChanges, ZoneHistory
 from firewalker.step.domain.day import SETTLING, first_final, last_final
 from firewalker.step.domain.goal import NO_GOALS, Goals
 from firewalker.step.domain.visibility import BEFRIENDED, Bond, Visibility, visible
-from firewalker.step.domain.zone_history import UTC_ZONE, ZoneChanges, ZoneHistory
 
 __all__ = ["UTC_ZONE", "Circle", "Friend", "Person"]
 

@@ -1,57 +1,17 @@
-"""What one walker sees of another: the one function that decides it, for every board, stream and answer."""
+"""What is left of steps for somebody who does not see all of them. Who sees how much, `kernel/visibility` decides."""
 
-from dataclasses import dataclass, replace
-from enum import IntEnum
+from firewalker.kernel.visibility import Bond, Visibility, visible
+
+__all__ = ["BEFRIENDED", "ROUNDED_TO", "STRANGERS", "Bond", "Visibility", "steps_seen", "visible"]
 
 ROUNDED_TO = 500
 """What ROUNDED counts are rounded down to (contract)."""
-
-
-class Visibility(IntEnum):
-    """How much is seen, from most to least, so that the stricter of two is their maximum."""
-
-    FRIENDS = 0
-    """Steps as they are."""
-    ROUNDED = 1
-    """Steps rounded down to 500; the rank as it is."""
-    RANK_ONLY = 2
-    """The rank, and nothing else of the steps."""
-    HIDDEN = 3
-    """That the walker exists, and nothing of their steps."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bond:
-    """What stands between a viewer and a subject, and what each of them shows the other."""
-
-    friends: bool
-    viewer_shows: Visibility = Visibility.FRIENDS
-    subject_shows: Visibility = Visibility.FRIENDS
-    blocked: bool = False
-    """Whether either has blocked the other."""
-
-    def in_group(self) -> "Bond":
-        """The same two on the boards and in the statistics of a group that both are members of: like friends there."""
-        return self if self.friends else replace(self, friends=True)
-
 
 BEFRIENDED = Bond(friends=True)
 """Two friends, neither of whom has set anything."""
 
 STRANGERS = Bond(friends=False)
 """Two who have nothing to do with each other, neither of whom has set anything."""
-
-
-def visible(viewer: bytes, subject: bytes, bond: Bond) -> Visibility:
-    """What *viewer* sees of *subject*, ids as 16 bytes: the stricter of what each shows the other.
-
-    Whoever hides does not see either. One's own steps are always seen; a stranger's never, and nothing across a block.
-    """
-    if viewer == subject:
-        return Visibility.FRIENDS
-    if bond.blocked or not bond.friends:
-        return Visibility.HIDDEN
-    return max(bond.viewer_shows, bond.subject_shows)
 
 
 def steps_seen(steps: int, visibility: Visibility) -> int:

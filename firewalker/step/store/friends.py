@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 from firewalker.kernel.days import parse_zone
 from firewalker.kernel.ids import UserId
+from firewalker.kernel.zone_history import ZoneChanges
 from firewalker.runtime.mysql import Transaction
 from firewalker.step.domain.circle import UTC_ZONE, Circle, Friend, Person
 from firewalker.step.domain.visibility import BEFRIENDED, Bond, Visibility
-from firewalker.step.domain.zone_history import ZoneChanges
 
 # Everybody on a walker's board with what it shows of them. The walker's own row has no since_time; rows with a date tell
 # of a later time zone.

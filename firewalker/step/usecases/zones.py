@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from firewalker.kernel.days import parse_zone
 from firewalker.kernel.ids import UserId
+from firewalker.kernel.zone_history import UTC_ZONE, ZoneHistory
 from firewalker.runtime.mysql import Database
-from firewalker.step.domain.zone_history import UTC_ZONE, ZoneHistory
 from firewalker.step.store import walkers
 
 MAX_ZONES = 100_000

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firewalker.kernel.days import date_in, day_end
-from firewalker.step.domain.zone_history import ZoneHistory
+from firewalker.kernel.zone_history import ZoneHistory
 
 SEOUL, LIMA, BERLIN = ZoneInfo("Asia/Seoul"), ZoneInfo("America/Lima"), ZoneInfo("Europe/Berlin")
 MOVE = date(2026, 5, 21)
