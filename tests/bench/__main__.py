@@ -1,6 +1,6 @@
 """All benchmarks, one table, and a file of figures: what `make bench` runs.
 
-    python -m tests.bench [--quick] [unary] [track_steps] [leaderboard]
+    python -m tests.bench [--quick] [unary] [track_steps] [leaderboard] [peers]
 
 Every benchmark is a program of its own, which measures a bare grpc.aio echo in the same run: on a shared machine only
 ratios within one run mean much. The figures of a run are kept in `.local/bench/`.
@@ -85,10 +85,19 @@ def leaderboard(figures: list[dict[str, Any]]) -> Iterator[Row]:
         yield Row(case, figure["cpu_us"], figure["per_second"] or None, figure["ratio"], target)
 
 
+def peers(figures: list[dict[str, Any]]) -> Iterator[Row]:
+    ours = next(figure["cpu_us"] for figure in figures if figure["server"] == "firewalker, 10 a message")
+    for figure in figures:
+        target = f"{figure['target_times']} times ours" if "target_times" in figure else ""
+        times = f", {figure['cpu_us'] / ours:.0f} times ours" if target else ""
+        yield Row(f"durable reading, {figure['server']}{times}", figure["cpu_us"], target=target)
+
+
 BENCHMARKS = {
     "unary": Benchmark(("--calls", "4000", "--rounds", "1"), unary),
     "track_steps": Benchmark(("--seconds", "1", "--runs", "1"), track_steps),
     "leaderboard": Benchmark(("--seconds", "1", "--runs", "1", "--watchers", "100"), leaderboard),
+    "peers": Benchmark(("--seconds", "1", "--runs", "1"), peers),
 }
 
 
