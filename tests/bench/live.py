@@ -14,6 +14,7 @@ the steps, or more. Every answer is checked, and at the end every watcher has to
 import argparse
 import asyncio
 import json
+import math
 import os
 import random
 import tempfile
@@ -50,6 +51,9 @@ WARM_S = 4.0
 
 FRIENDS = 20
 STREAMS_PER_CHANNEL = 50
+OPENING = 50
+"""Boards being opened at once."""
+
 LAST_FRAME_S = 10.0
 """How long the last totals may take to be shown."""
 
@@ -99,6 +103,15 @@ class Watcher:
             self.fresh_ms.append(0.0 if at is None else (now - at) * 1000)
 
 
+@dataclass
+class Start:
+    """How watchers come in, and when it counts."""
+
+    opening: asyncio.Semaphore
+    seated: asyncio.Barrier
+    count_from: float = math.inf
+
+
 async def befriend(mysql_url: str, crowd: Sequence[UserId], pairs: Sequence[tuple[UserId, UserId]]) -> None:
     """Everybody is known, and friends as *pairs* say."""
     now = datetime.now(UTC)
@@ -129,6 +142,8 @@ async def walk(
     channel: grpc.aio.Channel, walker: Walker, metadata: Any, today: date, *, count_from: float, until: float
 ) -> None:
     """Send at the walker's own moments; check every answer."""
+    due = time.monotonic() + random.uniform(0, EVERY_S)
+    await asyncio.sleep(due - time.monotonic())
     call = channel.stream_stream(
         "/firewalker.step.v1.StepService/TrackSteps", TrackRequest.SerializeToString, TrackResponse.FromString
     )(metadata=metadata)
@@ -144,7 +159,6 @@ async def walk(
                 walker.ack_ms.append((now - moment) * 1000)
 
     reading = asyncio.create_task(answers())
-    due = time.monotonic() + random.uniform(0, EVERY_S)
     while due < until:
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         walker.sent += 1
@@ -159,23 +173,29 @@ async def walk(
 
 
 async def watch(
-    channel: grpc.aio.Channel, watcher: Watcher, metadata: Any, today: date, ready: "asyncio.Future[float]"
+    channel: grpc.aio.Channel,
+    watcher: Watcher,
+    metadata: Any,
+    today: date,
+    start: "Start",
 ) -> None:
-    """Follow the board until the walker's last total was shown."""
-    call = channel.unary_stream(
+    """Follow the board until cancelled. Not all boards are opened at once: nobody's screens are switched on together."""
+    method = channel.unary_stream(
         "/firewalker.step.v1.LeaderboardService/WatchFriendLeaderboard",
         WatchRequest.SerializeToString,
         WatchResponse.FromString,
-    )(WatchRequest(date=str(today)), metadata=metadata)
+    )
     subject = str(watcher.subject.user)
-    count_from = await ready
-    update = await call.read()
+    async with start.opening:
+        call = method(WatchRequest(date=str(today)), metadata=metadata)
+        update = await call.read()
+    await start.seated.wait()
     try:
         while True:
             entries = update.snapshot.entries if update.HasField("snapshot") else update.changes.entries
             for entry in entries:
                 if entry.user_id == subject and entry.steps > watcher.shown:
-                    watcher.see(entry.steps, count_from)
+                    watcher.see(entry.steps, start.count_from)
             update = await call.read()
     finally:
         call.cancel()
@@ -197,12 +217,12 @@ async def proof(
         place = iter([channel for channel in channels for _ in range(STREAMS_PER_CHANNEL)])
         users = [*(one.user for one in watching), *(one.user for one in walking)]
         tokens = {user: token(secrets, user) for user in users}
-        ready: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        start = Start(asyncio.Semaphore(OPENING), asyncio.Barrier(len(watching) + 1))
         screens = [
-            asyncio.create_task(watch(next(place), watcher, tokens[watcher.user], today, ready)) for watcher in watching
+            asyncio.create_task(watch(next(place), watcher, tokens[watcher.user], today, start)) for watcher in watching
         ]
-        count_from = time.monotonic() + WARM_S
-        ready.set_result(count_from)
+        await start.seated.wait()
+        count_from = start.count_from = time.monotonic() + WARM_S
         until = count_from + seconds
         steps = [
             asyncio.create_task(
