@@ -30,14 +30,15 @@ _NO_PLACES = frozenset({"localtime", "Factory"})
 
 
 @lru_cache(maxsize=1)
-def _zone_names() -> frozenset[str]:
+def zone_names() -> frozenset[str]:
+    """The names of all IANA zones known here."""
     return frozenset(available_timezones()) - _NO_PLACES
 
 
 @lru_cache(maxsize=1024)
 def parse_zone(name: str) -> ZoneInfo | None:
     """The IANA zone of that name; None if there is none. What depends on the machine, such as `localtime`, is none."""
-    return ZoneInfo(name) if name in _zone_names() else None
+    return ZoneInfo(name) if name in zone_names() else None
 
 
 def date_in(zone: ZoneInfo, at: datetime) -> date:

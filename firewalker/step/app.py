@@ -24,6 +24,7 @@ from firewalker.step.usecases.corrections import Corrections
 from firewalker.step.usecases.days import Days
 from firewalker.step.usecases.overtakings import Overtakings
 from firewalker.step.usecases.readings import Readings
+from firewalker.step.usecases.settling import Settling
 
 
 def _lanes_database(config: StepConfig, name: str) -> Database:
@@ -51,7 +52,8 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
     live = LiveTotals(redis_url, database, clock)
     boards = BoardsPart(database=database, live=live, redis_url=redis_url, clock=clock)
     goals = GoalsPart(database=database, live=live, boards=boards, outbox=outbox, clock=clock)
-    overtakings = Overtakings(database, StandingEvents(outbox, clock), clock)
+    events = StandingEvents(outbox, clock)
+    overtakings = Overtakings(database, events, clock)
     overtakes = Overtakes(boards.circles, boards.known, live, overtakings, clock)
     ingest = Ingest(
         await ground.resources.enter_async_context(_lanes_database(config, database.name)),
@@ -70,6 +72,7 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
         lambda: boards.projections.forget_deliveries(clock.now() - timedelta(days=30)),
     )
     forget_overtakes = Chore("forget overtakes", timedelta(minutes=30), overtakings.forget)
+    settle = Chore("freeze boards", timedelta(minutes=1), Settling(database, events, clock).settle)
     return ground.app(
         config,
         public=[
@@ -86,5 +89,5 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
         ],
         internal=[boards.event_sink, boards.standings],
         # Stopped in reverse: ingest commits what it took and announces it, boards and live totals then tell the rest.
-        parts=[live, boards, goals, overtakes, ingest, forget, forget_overtakes, relay],
+        parts=[live, boards, goals, overtakes, ingest, settle, forget, forget_overtakes, relay],
     )

@@ -34,7 +34,7 @@ class BoardsPart:
         self.known = known = KnownTotals(live, clock)
         self.boards = Boards(self.circles, known, live, clock, max_streams=max_streams)
         self._upkeep = Upkeep(self.boards, self.circles, live, clock, heard=lambda: self.announcements.heard)
-        reading = Leaderboards(self.circles, known, clock)
+        reading = Leaderboards(database, self.circles, known, clock)
         self.leaderboards = LeaderboardDoor(reading, self.boards)
         """The door of the public port."""
         self.standings = StandingDoor(reading)

@@ -1,6 +1,6 @@
 """What this service tells of standings, as `firewalker.event.v1` messages in the outbox: overtakes and results of days."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from firewalker.runtime.outbox import Outbox, OutboxEvent
 from firewalker.step.domain.circle import Person
 from firewalker.step.domain.day import to_ms
 from firewalker.step.domain.overtake import Overtaken
+from firewalker.step.domain.settling import Result
 
 _TO = ("notification",)
 
@@ -34,6 +35,20 @@ class StandingEvents:
         """Somebody took the first place among friends, and is to be told."""
         taken = pb.FirstPlaceTaken(user_id=_text(fact.walker), date=fact.day.isoformat())
         await self._append(tx, [{"first_place_taken": taken}])
+
+    async def add_results(self, tx: Transaction, results: Sequence[Result]) -> None:
+        """Days are over and stand; their walkers are to be told."""
+        facts = [
+            pb.DayResult(
+                user_id=_text(result.user),
+                date=result.day.isoformat(),
+                steps=result.steps,
+                rank=result.rank,
+                ranked=result.ranked,
+            )
+            for result in results
+        ]
+        await self._append(tx, [{"day_result": fact} for fact in facts])
 
     async def _append(self, tx: Transaction, facts: Iterable[dict[str, Any]]) -> None:
         now = self._clock.now()

@@ -103,9 +103,12 @@ class Circle:
 
         Of these, who is no friend any more is gone from every board.
         """
+        return self._at_midnight(day) if self.is_frozen(day, now) else self.people
+
+    def is_frozen(self, day: date, now: datetime) -> bool:
+        """Whether the board of *day* stands for good at *now*."""
         # Most boards read are of today, and today is final nowhere on Earth: no zone has to be looked at.
-        frozen = now >= first_final(day) and now >= self.freeze_time(day)
-        return self._at_midnight(day) if frozen else self.people
+        return now >= first_final(day) and now >= self.freeze_time(day)
 
     def _at_midnight(self, day: date) -> tuple[Person, ...]:
         midnight = self.midnight(day)

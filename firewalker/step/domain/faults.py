@@ -12,11 +12,13 @@ class TooManyReadings(Fault):
 
 
 class DateOutOfRange(Fault):
-    """A board of a date that cannot be read now."""
+    """A board of a date that cannot be read, or not be watched, now."""
 
     kind = Kind.OUT_OF_RANGE
     reason = "DATE_OUT_OF_RANGE"
-    message = "The date must be from 7 days before to 1 day after the server's date (UTC)."
+    message = (
+        "The date must be at most 1 day after the server's date (UTC), from 2000 on; to watch, at most 7 days before."
+    )
 
 
 class GoalOutOfRange(Fault):

@@ -19,7 +19,10 @@ RECENT_MS = 3_600_000
 """A last reading up to this old, in milliseconds, is RECENT (contract: 60 min)."""
 
 DAYS_BACK = 7
-"""How many days before the server's (UTC) date a board can be read."""
+"""How many days before the server's (UTC) date a board can be watched: before that, nothing can change any more."""
+
+FIRST_DATE = date(2000, 1, 1)
+"""Nobody has counted steps here before."""
 
 DAYS_AHEAD = 1
 """How many days after the server's (UTC) date a board can be read: it is today already in zones ahead of UTC."""
@@ -88,6 +91,17 @@ class Row(NamedTuple):
 
     rank: int
     standing: Standing
+
+
+class Frozen(NamedTuple):
+    """A row of a board that stands for good: as its viewer saw it when it was frozen."""
+
+    user_id: bytes
+    rank: int
+    """0 for none."""
+    steps: int
+    state: State
+    goal_reached: Reached
 
 
 def freshness(last_reading_ms: int, now_ms: int) -> Freshness:
@@ -181,8 +195,18 @@ def board_date(asked: date | None, circle: Circle, now: datetime) -> date:
     return circle.me.zones.today(now) if asked is None else asked
 
 
+def require_readable(day: date, now: datetime) -> None:
+    """Refuse dates that have no board at *now*.
+
+    Raises:
+        DateOutOfRange: Before `FIRST_DATE`, or more than 1 day after the UTC date.
+    """
+    if not FIRST_DATE <= day <= now.astimezone(UTC).date() + timedelta(days=DAYS_AHEAD):
+        raise DateOutOfRange
+
+
 def require_in_range(day: date, now: datetime) -> None:
-    """Refuse dates whose boards cannot be read at *now*.
+    """Refuse dates whose boards cannot be watched at *now*.
 
     Raises:
         DateOutOfRange: Not between 7 days before and 1 day after the UTC date.

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import UserId
+from firewalker.kernel.zone_history import ZoneHistory
 from firewalker.runtime.mysql import Database
 from firewalker.step.domain.circle import Circle
 from firewalker.step.domain.day import State, state
@@ -25,7 +26,6 @@ from firewalker.step.domain.stats import (
     summary,
 )
 from firewalker.step.domain.visibility import Visibility, steps_seen
-from firewalker.step.domain.zone_history import ZoneHistory
 from firewalker.step.store import goals as goals_store
 from firewalker.step.store import history
 from firewalker.step.usecases.circles import Circles

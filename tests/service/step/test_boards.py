@@ -88,6 +88,17 @@ async def test_equal_boards_have_equal_versions_in_every_process(one: ReadingPro
         assert (await here.board()).version != version
 
 
+async def test_a_board_of_long_ago_can_be_read_and_not_be_watched(one: ReadingProcess) -> None:
+    me, day = someone(), TODAY - timedelta(days=12)
+    await one.walk(me, 700, day)
+    async with Reader(one, me) as reader:
+        assert [(entry.rank, entry.steps) for entry in (await reader.board(date=str(day))).entries] == [(1, 700)]
+        watch = reader.watch(date=str(day))
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await watch.next()
+        assert refused.value.code() is grpc.StatusCode.OUT_OF_RANGE
+
+
 @pytest.mark.parametrize(
     ("date", "status", "reason"),
     [
@@ -96,7 +107,7 @@ async def test_equal_boards_have_equal_versions_in_every_process(one: ReadingPro
         ("2026-W21-3", grpc.StatusCode.INVALID_ARGUMENT, b"INVALID_REQUEST"),
         ("0001-01-01", grpc.StatusCode.OUT_OF_RANGE, b"DATE_OUT_OF_RANGE"),
         ("9999-12-31", grpc.StatusCode.OUT_OF_RANGE, b"DATE_OUT_OF_RANGE"),
-        ((TODAY - timedelta(days=12)).isoformat(), grpc.StatusCode.OUT_OF_RANGE, b"DATE_OUT_OF_RANGE"),
+        ((TODAY + timedelta(days=3)).isoformat(), grpc.StatusCode.OUT_OF_RANGE, b"DATE_OUT_OF_RANGE"),
     ],
 )
 async def test_a_date_that_cannot_be_read_is_refused_read_or_watched(

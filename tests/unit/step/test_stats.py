@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firewalker.kernel.zone_history import ZoneHistory
 from firewalker.step.domain.day import State, state
 from firewalker.step.domain.goal import Goals
 from firewalker.step.domain.period import Period, Span, span_of
@@ -21,7 +22,6 @@ from firewalker.step.domain.stats import (
     streaks,
     summary,
 )
-from firewalker.step.domain.zone_history import ZoneHistory
 from firewalker.step.usecases.stats import last_settled
 
 TODAY = date(2026, 3, 30)

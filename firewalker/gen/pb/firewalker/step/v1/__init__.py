@@ -1498,9 +1498,10 @@ class LeaderboardServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "GetFriendLeaderboardResponse":
         """
-        The caller and their friends on one date.
+        The caller and their friends on one date, however long ago. Once the days of all of them are FINAL, at the latest at
+        00:00 UTC of date + 2, it is frozen: with those who were friends at the caller's midnight, and for good.
 
-        Faults: INVALID_REQUEST, DATE_OUT_OF_RANGE (not between 7 days before and 1 day after the server's date).
+        Faults: INVALID_REQUEST, DATE_OUT_OF_RANGE (more than 1 day after the server's date, or before 2000).
         """
 
         return await self._unary_unary(
@@ -1524,7 +1525,7 @@ class LeaderboardServiceStub(betterproto2_grpclib.ServiceStub):
         The same, live: a snapshot at once, then what changed, at most once a second, and a heartbeat every 20 s. Before
         the stream closes comes an `end`.
 
-        Faults: as GetFriendLeaderboard; while open: SESSION_REVOKED, ACCESS_TOKEN_EXPIRED.
+        Faults: INVALID_REQUEST, DATE_OUT_OF_RANGE (not between 7 days before and 1 day after the server's date); while open: SESSION_REVOKED, ACCESS_TOKEN_EXPIRED.
         """
 
         async for response in self._unary_stream(
@@ -1809,9 +1810,10 @@ class LeaderboardServiceBase(betterproto2_grpclib.ServiceBase):
 
     async def get_friend_leaderboard(self, message: "GetFriendLeaderboardRequest") -> "GetFriendLeaderboardResponse":
         """
-        The caller and their friends on one date.
+        The caller and their friends on one date, however long ago. Once the days of all of them are FINAL, at the latest at
+        00:00 UTC of date + 2, it is frozen: with those who were friends at the caller's midnight, and for good.
 
-        Faults: INVALID_REQUEST, DATE_OUT_OF_RANGE (not between 7 days before and 1 day after the server's date).
+        Faults: INVALID_REQUEST, DATE_OUT_OF_RANGE (more than 1 day after the server's date, or before 2000).
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
@@ -1823,7 +1825,7 @@ class LeaderboardServiceBase(betterproto2_grpclib.ServiceBase):
         The same, live: a snapshot at once, then what changed, at most once a second, and a heartbeat every 20 s. Before
         the stream closes comes an `end`.
 
-        Faults: as GetFriendLeaderboard; while open: SESSION_REVOKED, ACCESS_TOKEN_EXPIRED.
+        Faults: INVALID_REQUEST, DATE_OUT_OF_RANGE (not between 7 days before and 1 day after the server's date); while open: SESSION_REVOKED, ACCESS_TOKEN_EXPIRED.
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
