@@ -7,10 +7,12 @@ from firewalker.runtime.chores import Chore
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import Outbox
 from firewalker.step.boards_part import BoardsPart
+from firewalker.step.charts.lane import Pictures
 from firewalker.step.goal_events import GoalFacts
 from firewalker.step.live import LiveTotals
 from firewalker.step.rpc.goals import GoalDoor
 from firewalker.step.rpc.stats import StatsDoor
+from firewalker.step.usecases.charts import Charts
 from firewalker.step.usecases.goals import GoalKeeper
 from firewalker.step.usecases.reached_goals import ReachedGoals
 from firewalker.step.usecases.stats import Stats
@@ -28,15 +30,19 @@ class GoalsPart:
         self._forget = Chore("forget reached goals", timedelta(hours=1), self.reached.forget_told)
         self.goals = GoalDoor(GoalKeeper(database, boards.zones, facts, boards.announcements.announce, clock))
         """The door of GoalService."""
-        self.stats = StatsDoor(Stats(database, boards.circles, boards.zones, clock))
+        self._pictures = Pictures(clock.monotonic)
+        stats = Stats(database, boards.circles, boards.zones, clock)
+        self.stats = StatsDoor(stats, Charts(stats, self._pictures))
         """The door of StatsService."""
 
     async def start(self) -> None:
-        """Begin to notice goals that are reached."""
+        """Begin to notice goals that are reached, and be ready to draw."""
         await self.reached.start()
         await self._forget.start()
+        await self._pictures.start()
 
     async def stop(self) -> None:
         """Stop; no call may be under way any more."""
+        await self._pictures.stop()
         await self._forget.stop()
         await self.reached.stop()

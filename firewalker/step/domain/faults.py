@@ -33,3 +33,11 @@ class StatsDateOutOfRange(Fault):
     kind = Kind.OUT_OF_RANGE
     reason = "STATS_DATE_OUT_OF_RANGE"
     message = "The date must be from 2000-01-01 to the latest one that has begun anywhere on Earth."
+
+
+class PictureUnavailable(Fault):
+    """A picture that could not be drawn; the log says why."""
+
+    kind = Kind.UNAVAILABLE
+    reason = "PICTURE_UNAVAILABLE"
+    message = "The picture cannot be drawn at the moment; try again."

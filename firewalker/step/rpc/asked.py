@@ -6,8 +6,15 @@ from typing import Any, Final
 
 from firewalker.kernel.days import parse_date
 from firewalker.kernel.faults import InvalidRequest, Violation
+from firewalker.runtime.grpc.messages import message_class
+from firewalker.step.domain.chart import DEFAULT_HEIGHT, DEFAULT_WIDTH, HEIGHTS, WIDTHS, Style
+from firewalker.step.domain.chart_words import LOCALES
 from firewalker.step.domain.period import Period
 
+_Chart = message_class("firewalker.step.v1.Chart")
+
+_FORMATS: Final = {0: "svg", _Chart.SVG: "svg", _Chart.PNG: "png"}
+_DARK: Final = {0: False, _Chart.LIGHT: False, _Chart.DARK: True}
 _PERIODS: Final = {int(period): period for period in Period}
 
 
@@ -34,6 +41,23 @@ class Asked:
         if day is None:
             self.refuse("date", "must be a date, YYYY-MM-DD")
         return day
+
+    def style(self) -> Style:
+        """The fields `format`, `width`, `height`, `theme` and `locale`."""
+        request = self._request
+        width, height = request.width or DEFAULT_WIDTH, request.height or DEFAULT_HEIGHT
+        if width not in WIDTHS:
+            self.refuse("width", f"must be {WIDTHS[0]} to {WIDTHS[-1]}")
+        if height not in HEIGHTS:
+            self.refuse("height", f"must be {HEIGHTS[0]} to {HEIGHTS[-1]}")
+        if request.format not in _FORMATS:
+            self.refuse("format", "must be SVG or PNG")
+        if request.theme not in _DARK:
+            self.refuse("theme", "must be LIGHT or DARK")
+        locale = request.locale or LOCALES[0]
+        if locale not in LOCALES:
+            self.refuse("locale", f"must be {' or '.join(LOCALES)}")
+        return Style(_FORMATS.get(request.format, ""), width, height, _DARK.get(request.theme, False), locale)
 
     def refuse(self, field: str, rule: str) -> None:
         """Note that *field* breaks *rule*."""

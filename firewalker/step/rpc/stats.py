@@ -8,21 +8,26 @@ from firewalker.runtime.grpc.messages import message_class
 from firewalker.runtime.grpc.policy import Caller, Priority, Rule
 from firewalker.runtime.grpc.rates import READS
 from firewalker.step.rpc.asked import Asked
+from firewalker.step.usecases.charts import Charts
 from firewalker.step.usecases.stats import MyStats, Stats
 
 _READ: Final = Rule(Caller.USER, max_message_bytes=1_024, priority=Priority.READ, rate=READS)
 
+_CONTENT_TYPES: Final = {"svg": "image/svg+xml", "png": "image/png"}
+
 _MyStats = message_class("firewalker.step.v1.GetMyStatsResponse")
+_MyChart = message_class("firewalker.step.v1.GetMyChartResponse")
 
 
 class StatsDoor:
     """The door of StatsService."""
 
     SERVICE: ClassVar[str] = "firewalker.step.v1.StatsService"
-    POLICY: ClassVar[Mapping[str, Rule]] = {"GetMyStats": _READ}
+    POLICY: ClassVar[Mapping[str, Rule]] = {"GetMyStats": _READ, "GetMyChart": _READ}
 
-    def __init__(self, stats: Stats) -> None:
+    def __init__(self, stats: Stats, charts: Charts) -> None:
         self._stats = stats
+        self._charts = charts
 
     async def get_my_stats(self, request: Any) -> bytes:
         """See the proto."""
@@ -30,6 +35,16 @@ class StatsDoor:
         period, day = asked.period(), asked.date()
         asked.ensure_valid()
         return _my_stats(await self._stats.mine(principal().user_id, period, day))
+
+    async def get_my_chart(self, request: Any) -> bytes:
+        """See the proto."""
+        asked = Asked(request)
+        period, day, style = asked.period(), asked.date(), asked.style()
+        asked.ensure_valid()
+        answer = _MyChart()
+        answer.picture.content_type = _CONTENT_TYPES[style.format]
+        answer.picture.data = await self._charts.mine(principal().user_id, period, day, style)
+        return bytes(answer.SerializeToString())
 
 
 def _my_stats(found: MyStats) -> bytes:

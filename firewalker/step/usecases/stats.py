@@ -74,8 +74,10 @@ class Stats:
         self._clock = clock
         self._medians = _Medians(database, clock)
 
-    async def mine(self, caller: UserId, period: Period, asked: date | None) -> MyStats:
+    async def mine(self, caller: UserId, period: Period, asked: date | None, *, compared: bool = True) -> MyStats:
         """The caller's statistics of the *period* that the date asked for, by default their today, is in.
+
+        Without *compared* they are not compared with friends'.
 
         Raises:
             StatsDateOutOfRange: There can be none of that date.
@@ -112,7 +114,7 @@ class Stats:
             before=before,
             summary_before=mine_before,
             change_percent=change_percent(mine_before, mine),
-            friends=await self._medians.of(await self._circles.of(caller), span),
+            friends=await self._medians.of(await self._circles.of(caller), span) if compared else FriendsMedian(0, 0),
         )
 
 

@@ -4,6 +4,9 @@
 # This file has been @generated
 
 __all__ = (
+    "Chart",
+    "ChartFormat",
+    "ChartTheme",
     "CompareWalkersRequest",
     "CompareWalkersRequestQuery",
     "CompareWalkersResponse",
@@ -13,6 +16,8 @@ __all__ = (
     "GetFriendLeaderboardResponse",
     "GetGoalRequest",
     "GetGoalResponse",
+    "GetMyChartRequest",
+    "GetMyChartResponse",
     "GetMyStatsRequest",
     "GetMyStatsResponse",
     "GetRanksRequest",
@@ -77,6 +82,48 @@ if TYPE_CHECKING:
 
 _COMPILER_VERSION = "0.10.1"
 betterproto2.check_compiler_version(_COMPILER_VERSION)
+
+
+class ChartFormat(betterproto2.Enum):
+    """
+    The kind of file.
+    """
+
+    FORMAT_UNSPECIFIED = 0
+    """
+    The same as SVG.
+    """
+
+    SVG = 1
+    """
+    `image/svg+xml`; text in it is shapes.
+    """
+
+    PNG = 2
+    """
+    `image/png`.
+    """
+
+
+class ChartTheme(betterproto2.Enum):
+    """
+    The colours.
+    """
+
+    THEME_UNSPECIFIED = 0
+    """
+    The same as LIGHT.
+    """
+
+    LIGHT = 1
+    """
+    Dark on light.
+    """
+
+    DARK = 2
+    """
+    Light on dark.
+    """
 
 
 class LeaderboardEntryFreshness(betterproto2.Enum):
@@ -261,6 +308,18 @@ class WatchFriendLeaderboardResponseEndReason(betterproto2.Enum):
 
 
 @dataclass(eq=False, repr=False)
+class Chart(betterproto2.Message):
+    """
+    How a picture is to look.
+    """
+
+    pass
+
+
+default_message_pool.register_message("firewalker.step.v1", "Chart", Chart)
+
+
+@dataclass(eq=False, repr=False)
 class CompareWalkersRequest(betterproto2.Message):
     """
     Which pairs to compare.
@@ -423,6 +482,66 @@ class GetGoalResponse(betterproto2.Message):
 
 
 default_message_pool.register_message("firewalker.step.v1", "GetGoalResponse", GetGoalResponse)
+
+
+@dataclass(eq=False, repr=False)
+class GetMyChartRequest(betterproto2.Message):
+    """
+    Which picture.
+    """
+
+    period: "StatsPeriod" = betterproto2.field(1, betterproto2.TYPE_ENUM, default_factory=lambda: StatsPeriod(0))
+    """
+    How long.
+    """
+
+    date: "str | None" = betterproto2.field(2, betterproto2.TYPE_STRING, optional=True)
+    """
+    A civil date in it, `YYYY-MM-DD`; the caller's today if left out.
+    """
+
+    format: "ChartFormat" = betterproto2.field(3, betterproto2.TYPE_ENUM, default_factory=lambda: ChartFormat(0))
+    """
+    The kind of file.
+    """
+
+    width: "int" = betterproto2.field(4, betterproto2.TYPE_INT32)
+    """
+    Pixels, 240 to 1920; 360 if left out.
+    """
+
+    height: "int" = betterproto2.field(5, betterproto2.TYPE_INT32)
+    """
+    Pixels, 160 to 1080; 240 if left out.
+    """
+
+    theme: "ChartTheme" = betterproto2.field(6, betterproto2.TYPE_ENUM, default_factory=lambda: ChartTheme(0))
+    """
+    The colours.
+    """
+
+    locale: "str" = betterproto2.field(7, betterproto2.TYPE_STRING)
+    """
+    The language of its words: `ko`, or `en`; `ko` if left out.
+    """
+
+
+default_message_pool.register_message("firewalker.step.v1", "GetMyChartRequest", GetMyChartRequest)
+
+
+@dataclass(eq=False, repr=False)
+class GetMyChartResponse(betterproto2.Message):
+    """
+    The picture.
+    """
+
+    picture: "___google__api__.HttpBody | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    The file with its type.
+    """
+
+
+default_message_pool.register_message("firewalker.step.v1", "GetMyChartResponse", GetMyChartResponse)
 
 
 @dataclass(eq=False, repr=False)
@@ -1350,6 +1469,29 @@ class StatsServiceStub(betterproto2_grpclib.ServiceStub):
             metadata=metadata,
         )
 
+    async def get_my_chart(
+        self,
+        message: "GetMyChartRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "GetMyChartResponse":
+        """
+        The same as a picture: bars with the goal as a line, gaps where there is no data; a year by month.
+
+        Faults: as GetMyStats; OVERLOADED (too many pictures are being drawn), PICTURE_UNAVAILABLE.
+        """
+
+        return await self._unary_unary(
+            "/firewalker.step.v1.StatsService/GetMyChart",
+            message,
+            GetMyChartResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
 
 class StepServiceStub(betterproto2_grpclib.ServiceStub):
     """
@@ -1410,6 +1552,7 @@ class StepServiceStub(betterproto2_grpclib.ServiceStub):
         )
 
 
+from ....google import api as ___google__api__
 from ....google import protobuf as ___google__protobuf__
 from ...user import v1 as __user__v1__
 
@@ -1592,10 +1735,25 @@ class StatsServiceBase(betterproto2_grpclib.ServiceBase):
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
+    async def get_my_chart(self, message: "GetMyChartRequest") -> "GetMyChartResponse":
+        """
+        The same as a picture: bars with the goal as a line, gaps where there is no data; a year by month.
+
+        Faults: as GetMyStats; OVERLOADED (too many pictures are being drawn), PICTURE_UNAVAILABLE.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
     async def __rpc_get_my_stats(self, stream: "grpclib.server.Stream[GetMyStatsRequest, GetMyStatsResponse]") -> None:
         request = await stream.recv_message()
         assert request is not None
         response = await self.get_my_stats(request)
+        await stream.send_message(response)
+
+    async def __rpc_get_my_chart(self, stream: "grpclib.server.Stream[GetMyChartRequest, GetMyChartResponse]") -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.get_my_chart(request)
         await stream.send_message(response)
 
     def __mapping__(self) -> "dict[str, grpclib.const.Handler]":
@@ -1605,6 +1763,12 @@ class StatsServiceBase(betterproto2_grpclib.ServiceBase):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 GetMyStatsRequest,
                 GetMyStatsResponse,
+            ),
+            "/firewalker.step.v1.StatsService/GetMyChart": grpclib.const.Handler(
+                self.__rpc_get_my_chart,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                GetMyChartRequest,
+                GetMyChartResponse,
             ),
         }
 
