@@ -12,6 +12,8 @@ from firewalker.step.live.known import KnownTotals
 from firewalker.step.rpc.event_sink import EventSinkDoor
 from firewalker.step.rpc.leaderboards import LeaderboardDoor
 from firewalker.step.usecases.circles import Circles
+from firewalker.step.usecases.group_boards import GroupBoards
+from firewalker.step.usecases.group_circles import GroupCircles
 from firewalker.step.usecases.leaderboards import Leaderboards
 from firewalker.step.usecases.projections import Projections
 from firewalker.step.usecases.zones import Zones
@@ -30,10 +32,14 @@ class BoardsPart:
         self.circles = Circles(
             database, heard=lambda: self.announcements.heard, monotonic=clock.monotonic, now=clock.now
         )
+        self.group_circles = GroupCircles(
+            database, heard=lambda: self.announcements.heard, monotonic=clock.monotonic, now=clock.now
+        )
         known = KnownTotals(live, clock)
+        self.group_boards = GroupBoards(self.group_circles, known, database, clock)
         self.boards = Boards(self.circles, known, live, clock, max_streams=max_streams)
         self._upkeep = Upkeep(self.boards, self.circles, live, clock, heard=lambda: self.announcements.heard)
-        self.leaderboards = LeaderboardDoor(Leaderboards(self.circles, known, clock), self.boards)
+        self.leaderboards = LeaderboardDoor(Leaderboards(self.circles, known, clock), self.group_boards, self.boards)
         """The door of the public port."""
         self.projections = Projections(database, self.announcements.announce)
         self.event_sink = EventSinkDoor(self.projections)
@@ -59,6 +65,7 @@ class BoardsPart:
 
     def _changed(self, users: Collection[bytes]) -> None:
         self.circles.drop(users)
+        self.group_circles.drop(users)
         self.zones.drop(users)
         self.boards.outdate(users)
         for changed, _ in self._listeners:
@@ -66,6 +73,7 @@ class BoardsPart:
 
     def _unsure(self) -> None:
         self.circles.drop_all()
+        self.group_circles.drop_all()
         self.zones.drop_all()
         self.boards.outdate_all()
         for _, unsure in self._listeners:

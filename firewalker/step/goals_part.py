@@ -14,6 +14,7 @@ from firewalker.step.rpc.goals import GoalDoor
 from firewalker.step.rpc.stats import StatsDoor
 from firewalker.step.usecases.charts import Charts
 from firewalker.step.usecases.goals import GoalKeeper
+from firewalker.step.usecases.group_stats import StatsOfGroups
 from firewalker.step.usecases.reached_goals import ReachedGoals
 from firewalker.step.usecases.stats import Stats
 
@@ -32,7 +33,8 @@ class GoalsPart:
         """The door of GoalService."""
         self._pictures = Pictures(clock.monotonic)
         stats = Stats(database, boards.circles, boards.zones, clock)
-        self.stats = StatsDoor(stats, Charts(stats, self._pictures))
+        of_groups = StatsOfGroups(boards.group_boards, database)
+        self.stats = StatsDoor(stats, of_groups, Charts(stats, of_groups, self._pictures))
         """The door of StatsService."""
 
     async def start(self) -> None:

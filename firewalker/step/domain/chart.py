@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from itertools import groupby
 
 from firewalker.step.domain.chart_words import LOCALES, WORDS, label_of, month_label, title_of
+from firewalker.step.domain.group_stats import GroupNumbers
 from firewalker.step.domain.period import Period, Span
 from firewalker.step.domain.stats import Point, Summary
 
@@ -18,6 +20,15 @@ DEFAULT_WIDTH = 360
 """That of a small phone."""
 
 DEFAULT_HEIGHT = 240
+
+MOST_NAMED = 5
+"""Members of a group that have a colour of their own; more could not be told apart."""
+
+LONGEST_NAME = 10
+"""Characters of a member's name: three columns of a legend on a small phone."""
+
+LONGEST_IN_TITLE = 8
+"""Characters of a group's name: beside the dates of a week and a sum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,33 @@ def my_chart(style: Style, period: Period, span: Span, series: Sequence[Point], 
         subtitle += f" · {words.average} {summary.average:,}"
     bars = _by_month(style.locale, series) if period is Period.YEAR else _by_point(style.locale, period, series)
     return Chart(style, title_of(style.locale, period, span), subtitle, bars, cumulative=period is Period.DAY)
+
+
+def group_chart(
+    style: Style, period: Period, span: Span, name: str, *, axis: Sequence[date], numbers: GroupNumbers
+) -> Chart:
+    """The picture of a group: for each place on the axis the members with most steps, and the others as one."""
+    words = WORDS[style.locale]
+    active = [one for one in numbers.members if one.days]
+    named, others = active[:MOST_NAMED], active[MOST_NAMED:]
+    bars = []
+    for place, point in enumerate(numbers.sums):
+        parts = [cell.steps if (cell := one.cells[place]) is not None else 0 for one in named]
+        if others:
+            parts.append(point.total - sum(parts))
+        by_month = period is Period.YEAR
+        label = (
+            month_label(style.locale, axis[place].month) if by_month else label_of(style.locale, period, axis[place])
+        )
+        bars.append(Bar(label, tuple(parts) if point.active else ()))
+    legend = [_short(one.person.nickname) for one in named] + ([f"{words.others} {len(others)}"] if others else [])
+    title = title_of(style.locale, period, span)
+    title = f"{_short(name, LONGEST_IN_TITLE)} · {title}" if name else title
+    return Chart(style, title, f"{words.total} {numbers.total:,}", tuple(bars), tuple(legend))
+
+
+def _short(name: str, longest: int = LONGEST_NAME) -> str:
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
 def _by_point(locale: str, period: Period, series: Sequence[Point]) -> tuple[Bar, ...]:

@@ -41,8 +41,10 @@ def title_of(locale: str, period: Period, span: Span) -> str:
     return _korean(period, *span) if locale == "ko" else _english(period, *span)
 
 
-def label_of(locale: str, period: Period, day: date, hour: int) -> str:
+def label_of(locale: str, period: Period, day: date, hour: int = -1) -> str:
     """What stands below a bar: every weekday, every sixth hour, every seventh day of a month; empty for nothing."""
+    if period is Period.DAY and hour < 0:
+        return f"{day.day}"
     if period is Period.DAY:
         return "" if hour % 6 else (f"{hour}시" if locale == "ko" else f"{hour:02d}:00")
     if period is Period.WEEK:

@@ -3,12 +3,15 @@
 from collections.abc import Container
 from datetime import date
 from typing import Any, Final
+from uuid import UUID
 
 from firewalker.kernel.days import parse_date
 from firewalker.kernel.faults import InvalidRequest, Violation
+from firewalker.kernel.ids import parse_uuid
 from firewalker.runtime.grpc.messages import message_class
 from firewalker.step.domain.chart import DEFAULT_HEIGHT, DEFAULT_WIDTH, HEIGHTS, WIDTHS, Style
 from firewalker.step.domain.chart_words import LOCALES
+from firewalker.step.domain.group import GroupId
 from firewalker.step.domain.period import Period
 
 _Chart = message_class("firewalker.step.v1.Chart")
@@ -41,6 +44,13 @@ class Asked:
         if day is None:
             self.refuse("date", "must be a date, YYYY-MM-DD")
         return day
+
+    def group_id(self) -> GroupId:
+        """The field `group_id`."""
+        found = parse_uuid(self._request.group_id)
+        if found is None:
+            self.refuse("group_id", "must be a UUID of 36 characters")
+        return GroupId(found or UUID(int=0))
 
     def style(self) -> Style:
         """The fields `format`, `width`, `height`, `theme` and `locale`."""

@@ -7,6 +7,7 @@ from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import UserId
 from firewalker.step.domain.circle import Person
 from firewalker.step.domain.day import UserTotal, to_ms
+from firewalker.step.domain.goal import Reached
 from firewalker.step.domain.leaderboard import (
     Row,
     Standing,
@@ -56,7 +57,7 @@ class Leaderboards:
         now_ms, me = to_ms(now), viewer.bytes
         standings = [
             as_seen(
-                _standing(day, person, totals.get(person.user_id), now_ms),
+                standing_of(day, person, totals.get(person.user_id), now_ms),
                 circle.sight(person.user_id),
                 own=person.user_id == me,
             )
@@ -65,8 +66,10 @@ class Leaderboards:
         return FriendBoard(day, me, arranged(standings))
 
 
-def _standing(day: date, person: Person, total: UserTotal | None, now_ms: int) -> Standing:
+def standing_of(day: date | None, person: Person, total: UserTotal | None, now_ms: int) -> Standing:
+    """The walker's standing with *total*: that of *day*, or of several days, for which there is no goal."""
     if total is None:
         return no_data(person)
     steps, reached_ms, last_ms, _ = total
-    return ranked(person, steps, reached_ms, last_ms, now_ms, goal_reached=person.goals.reached(day, steps))
+    goal_reached = Reached.NO if day is None else person.goals.reached(day, steps)
+    return ranked(person, steps, reached_ms, last_ms, now_ms, goal_reached=goal_reached)
