@@ -37,7 +37,7 @@ class BoardsPart:
         )
         known = KnownTotals(live, clock)
         self.group_boards = GroupBoards(self.group_circles, known, database, clock)
-        self.boards = Boards(self.circles, known, live, clock, max_streams=max_streams)
+        self.boards = Boards(self.circles, known, live, clock, of_groups=self.group_boards, max_streams=max_streams)
         self._upkeep = Upkeep(self.boards, self.circles, live, clock, heard=lambda: self.announcements.heard)
         self.leaderboards = LeaderboardDoor(Leaderboards(self.circles, known, clock), self.group_boards, self.boards)
         """The door of the public port."""

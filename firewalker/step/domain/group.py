@@ -8,7 +8,7 @@ from typing import NamedTuple, NewType
 from uuid import UUID
 
 from firewalker.kernel.days import day_end
-from firewalker.step.domain.circle import Circle, Person
+from firewalker.step.domain.circle import Circle, Person, Scope
 from firewalker.step.domain.day import SETTLING, last_final
 from firewalker.step.domain.period import Period, Span
 from firewalker.step.domain.visibility import Visibility
@@ -87,6 +87,10 @@ class GroupCircle(Circle):
     def members(self, day: date, now: datetime) -> tuple[Person, ...]:  # noqa: ARG002 - it is of one period, and of now
         """Who is on the board."""
         return self.shown
+
+    def scope(self, day: date, user: bytes) -> Scope:
+        """The date, or the dates of the period that count for *user*."""
+        return day if self.period is Period.DAY else self.dates[user]
 
     def midnight(self, day: date) -> datetime:  # noqa: ARG002 - as above
         """When the period is over for the member whose board this is, in UTC."""

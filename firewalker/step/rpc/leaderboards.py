@@ -54,6 +54,7 @@ class LeaderboardDoor:
         "GetFriendLeaderboard": _READ,
         "WatchFriendLeaderboard": _READ,
         "GetGroupLeaderboard": _READ,
+        "WatchGroupLeaderboard": _READ,
     }
 
     def __init__(self, leaderboards: Leaderboards, of_groups: GroupBoards, boards: Boards) -> None:
@@ -76,7 +77,20 @@ class LeaderboardDoor:
         """See the proto. One task per stream, this one; while it sends, what changes is folded for it by the board."""
         asked, resume = _asked(request), request.resume_version
         del request  # a stream lives for hours
-        with closing(await self._boards.watch(principal().user_id, asked, resume)) as watcher:
+        await self._follow(await self._boards.watch(principal().user_id, asked, resume), stream)
+
+    async def watch_group_leaderboard(self, request: Any, stream: HotStream) -> None:
+        """See the proto. The answers have the fields of the other one's, so they are made by the same."""
+        asked = Asked(request)
+        group_id, period, day = asked.group_id(), asked.period(_GROUP_PERIODS), asked.date()
+        asked.ensure_valid()
+        resume = request.resume_version
+        del asked, request
+        user = principal().user_id
+        await self._follow(await self._boards.watch_group(user, group_id, period, day, resume=resume), stream)
+
+    async def _follow(self, watching: Watcher, stream: HotStream) -> None:
+        with closing(watching) as watcher:
             stream.ending.add_done_callback(partial(_end, watcher))
             while True:
                 update = await watcher.next()

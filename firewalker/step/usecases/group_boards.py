@@ -2,6 +2,8 @@
 
 from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
+from functools import reduce
+from typing import NamedTuple
 
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.days import latest_date
@@ -15,6 +17,21 @@ from firewalker.step.live.known import KnownTotals
 from firewalker.step.store import history
 from firewalker.step.usecases.group_circles import GroupCircles
 from firewalker.step.usecases.leaderboards import FriendBoard, standing_of
+
+
+class Walked(NamedTuple):
+    """What somebody with data walked on the dates of a board."""
+
+    settled: UserTotal | None
+    """On those that are final everywhere; None without data."""
+    open: dict[date, UserTotal]
+    """On each of the others."""
+
+    @property
+    def total(self) -> UserTotal:
+        """All of them together."""
+        parts = [*self.open.values()] if self.settled is None else [self.settled, *self.open.values()]
+        return reduce(added, parts)
 
 
 class GroupBoards:
@@ -56,21 +73,25 @@ class GroupBoards:
 
     async def totals(self, circle: GroupCircle, users: Collection[bytes]) -> dict[bytes, UserTotal]:
         """What each of *users* comes to on the board; who has no data is left out."""
+        return {user: walked.total for user, walked in (await self.walked(circle, users)).items()}
+
+    async def walked(self, circle: GroupCircle, users: Collection[bytes]) -> dict[bytes, Walked]:
+        """The same, with the dates apart that can still change."""
         now = self._clock.now()
         first_open = open_from(now)
         wanted = set(users)
         settled = [entry for entry in circle.spans(first_open - timedelta(days=1)) if entry[0] in wanted]
-        sums: dict[bytes, UserTotal] = {}
+        found: dict[bytes, Walked] = {}
         if settled:
             async with self._database.reading() as tx:
-                for user, found in (await history.sum_up(tx, settled)).items():
-                    sums[user] = UserTotal(found.steps, found.reached_ms, found.last_reading_ms)
+                for user, sum_ in (await history.sum_up(tx, settled)).items():
+                    found[user] = Walked(UserTotal(sum_.steps, sum_.reached_ms, sum_.last_reading_ms), {})
         for day in circle.span.dates():
             if first_open <= day <= latest_date(now):
                 some = [user for user in users if circle.counts(user, day)]
                 for user, total in (await self._known.read(day, some)).items():
-                    sums[user] = added(sums[user], total) if user in sums else total
-        return sums
+                    found.setdefault(user, Walked(None, {})).open[day] = total
+        return found
 
 
 def added(one: UserTotal, other: UserTotal) -> UserTotal:

@@ -1,5 +1,6 @@
 """Groups through the doors of a running step service: what is told of them, boards, statistics, who sees what."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -15,9 +16,10 @@ from firewalker.step.app import build
 from firewalker.step.config import StepConfig
 from firewalker.step.live import LiveTotals
 from tests.service.step.calls import BOARDS, STATS, call, deliver, event, eventually, record, refusal
-from tests.service.step.reading import someone
+from tests.service.step.reading import Watch, someone
 from tests.service.step.test_stats import walked
 from tests.support.services import Service, serving
+from tests.system.wire import Refusal, answer_class, request_of
 
 NOW = datetime.now(UTC)
 TODAY = NOW.date()
@@ -207,3 +209,58 @@ async def test_statistics_have_series_sums_and_from_5_members_on_a_distribution(
         assert year.total == 15_250
     picture = await call(step, f"{STATS}/GetGroupChart", people[0], groupId=str(group), period="MONTH", format="PNG")
     assert picture.picture.data.startswith(b"\x89PNG")
+
+
+def watching(step: Service, viewer: UserId, group: UUID, period: str, **asked: str) -> Watch:
+    path = f"{BOARDS}/WatchGroupLeaderboard"
+    method = step.public.unary_stream(
+        f"/{path}", request_serializer=lambda request: request.SerializeToString(),
+        response_deserializer=answer_class(path).FromString,
+    )  # fmt: skip
+    request = request_of(path, {"groupId": str(group), "period": period, **asked})
+    return Watch(method(request, metadata=step.as_user(viewer)))
+
+
+@pytest.mark.parametrize("period", ["DAY", "MONTH"])
+async def test_a_watched_group_shows_what_members_walk_and_ends_for_who_leaves(
+    step: Service, mysql_url: str, period: str
+) -> None:
+    me, other, new = someone(), someone(), someone()
+    group = await new_group(step, me, other)
+    await walk(step, mysql_url, other, dict.fromkeys(range(3, 40), 100))
+    before = (await board(step, me, group, period))[str(other)][1]
+    watch = watching(step, me, group, period)
+    await watch.next()
+    assert (watch.kinds, set(watch.entries)) == (["snapshot"], {str(me), str(other)})
+    await record(step, other, 400, TODAY)
+    await watch.until({other: before + 400})
+    assert watch.entries[str(other)].rank == 1
+    await record(step, me, 10_000, TODAY)
+    await watch.until({me: 10_000})
+    assert [watch.entries[str(user)].rank for user in (me, other)] == [1, 2]
+    again = watching(step, me, group, period, resumeVersion=watch.version)
+    await again.next()
+    assert again.kinds == ["changes"]
+    again.cancel()
+    await deliver(step, joined(group, new, NOW))
+    async with asyncio.timeout(5):
+        while str(new) not in watch.entries:
+            await watch.next()
+    await deliver(step, left(group, other, datetime.now(UTC)))
+    async with asyncio.timeout(5):
+        while str(other) in watch.entries:
+            await watch.next()
+    await deliver(step, left(group, me, datetime.now(UTC)))
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        async with asyncio.timeout(5):
+            while True:
+                await watch.next()
+    assert Refusal.of(ended.value).reason == "GROUP_NOT_FOUND"
+    assert await refusal(board(step, me, group)) == NOT_FOUND
+
+
+async def test_nobody_watches_a_group_that_is_not_theirs(step: Service) -> None:
+    group = await new_group(step, someone())
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await watching(step, someone(), group, "WEEK").next()
+    assert Refusal.of(ended.value).reason == "GROUP_NOT_FOUND"

@@ -73,6 +73,8 @@ __all__ = (
     "WatchFriendLeaderboardResponseEnd",
     "WatchFriendLeaderboardResponseEndReason",
     "WatchFriendLeaderboardResponseHeartbeat",
+    "WatchGroupLeaderboardRequest",
+    "WatchGroupLeaderboardResponse",
 )
 
 import datetime
@@ -1639,6 +1641,81 @@ default_message_pool.register_message(
 )
 
 
+@dataclass(eq=False, repr=False)
+class WatchGroupLeaderboardRequest(betterproto2.Message):
+    """
+    Which board of a group to watch.
+    """
+
+    group_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The group.
+    """
+
+    period: "LeaderboardPeriod" = betterproto2.field(
+        2, betterproto2.TYPE_ENUM, default_factory=lambda: LeaderboardPeriod(0)
+    )
+    """
+    How long.
+    """
+
+    date: "str | None" = betterproto2.field(3, betterproto2.TYPE_STRING, optional=True)
+    """
+    A civil date in the period, `YYYY-MM-DD`; the caller's today if left out.
+    """
+
+    resume_version: "str | None" = betterproto2.field(4, betterproto2.TYPE_STRING, optional=True)
+    """
+    The last version seen: the first answer is then what changed since, or a snapshot where that is gone.
+    """
+
+
+default_message_pool.register_message(
+    "firewalker.step.v1", "WatchGroupLeaderboardRequest", WatchGroupLeaderboardRequest
+)
+
+
+@dataclass(eq=False, repr=False)
+class WatchGroupLeaderboardResponse(betterproto2.Message):
+    """
+    One update of a watched board.
+
+    Oneofs:
+        - update: Exactly one; the same as in WatchFriendLeaderboardResponse.
+    """
+
+    snapshot: "Leaderboard | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True, group="update")
+    """
+    The whole board; the first answer, and wherever changes are not to be had.
+    """
+
+    changes: "WatchFriendLeaderboardResponseChanges | None" = betterproto2.field(
+        2, betterproto2.TYPE_MESSAGE, optional=True, group="update"
+    )
+    """
+    What changed.
+    """
+
+    heartbeat: "WatchFriendLeaderboardResponseHeartbeat | None" = betterproto2.field(
+        3, betterproto2.TYPE_MESSAGE, optional=True, group="update"
+    )
+    """
+    Sign of life, every 20 s.
+    """
+
+    end: "WatchFriendLeaderboardResponseEnd | None" = betterproto2.field(
+        4, betterproto2.TYPE_MESSAGE, optional=True, group="update"
+    )
+    """
+    Last answer of the stream.
+    """
+
+
+default_message_pool.register_message(
+    "firewalker.step.v1", "WatchGroupLeaderboardResponse", WatchGroupLeaderboardResponse
+)
+
+
 class GoalServiceStub(betterproto2_grpclib.ServiceStub):
     """
     The caller's goal. Past dates keep the goal that they had.
@@ -1770,6 +1847,32 @@ class LeaderboardServiceStub(betterproto2_grpclib.ServiceStub):
             deadline=deadline,
             metadata=metadata,
         )
+
+    async def watch_group_leaderboard(
+        self,
+        message: "WatchGroupLeaderboardRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "AsyncIterator[WatchGroupLeaderboardResponse]":
+        """
+        The same, live, as WatchFriendLeaderboard: a snapshot, changes, heartbeats, an `end`. The day is over at the end of
+        the period.
+
+        Faults: as GetGroupLeaderboard; while open: GROUP_NOT_FOUND (the caller has left), SESSION_REVOKED,
+        ACCESS_TOKEN_EXPIRED.
+        """
+
+        async for response in self._unary_stream(
+            "/firewalker.step.v1.LeaderboardService/WatchGroupLeaderboard",
+            message,
+            WatchGroupLeaderboardResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        ):
+            yield response
 
 
 class StandingServiceStub(betterproto2_grpclib.ServiceStub):
@@ -2072,6 +2175,20 @@ class LeaderboardServiceBase(betterproto2_grpclib.ServiceBase):
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
+    async def watch_group_leaderboard(
+        self, message: "WatchGroupLeaderboardRequest"
+    ) -> "AsyncIterator[WatchGroupLeaderboardResponse]":
+        """
+        The same, live, as WatchFriendLeaderboard: a snapshot, changes, heartbeats, an `end`. The day is over at the end of
+        the period.
+
+        Faults: as GetGroupLeaderboard; while open: GROUP_NOT_FOUND (the caller has left), SESSION_REVOKED,
+        ACCESS_TOKEN_EXPIRED.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+        yield WatchGroupLeaderboardResponse()
+
     async def __rpc_get_friend_leaderboard(
         self, stream: "grpclib.server.Stream[GetFriendLeaderboardRequest, GetFriendLeaderboardResponse]"
     ) -> None:
@@ -2099,6 +2216,17 @@ class LeaderboardServiceBase(betterproto2_grpclib.ServiceBase):
         response = await self.get_group_leaderboard(request)
         await stream.send_message(response)
 
+    async def __rpc_watch_group_leaderboard(
+        self, stream: "grpclib.server.Stream[WatchGroupLeaderboardRequest, WatchGroupLeaderboardResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        await self._call_rpc_handler_server_stream(
+            self.watch_group_leaderboard,
+            stream,
+            request,
+        )
+
     def __mapping__(self) -> "dict[str, grpclib.const.Handler]":
         return {
             "/firewalker.step.v1.LeaderboardService/GetFriendLeaderboard": grpclib.const.Handler(
@@ -2118,6 +2246,12 @@ class LeaderboardServiceBase(betterproto2_grpclib.ServiceBase):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 GetGroupLeaderboardRequest,
                 GetGroupLeaderboardResponse,
+            ),
+            "/firewalker.step.v1.LeaderboardService/WatchGroupLeaderboard": grpclib.const.Handler(
+                self.__rpc_watch_group_leaderboard,
+                grpclib.const.Cardinality.UNARY_STREAM,
+                WatchGroupLeaderboardRequest,
+                WatchGroupLeaderboardResponse,
             ),
         }
 
