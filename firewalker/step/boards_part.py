@@ -13,6 +13,8 @@ from firewalker.step.rpc.event_sink import EventSinkDoor
 from firewalker.step.rpc.leaderboards import LeaderboardDoor
 from firewalker.step.rpc.standings import StandingDoor
 from firewalker.step.usecases.circles import Circles
+from firewalker.step.usecases.group_boards import GroupBoards
+from firewalker.step.usecases.group_circles import GroupCircles
 from firewalker.step.usecases.leaderboards import Leaderboards
 from firewalker.step.usecases.projections import Projections
 from firewalker.step.usecases.zones import Zones
@@ -31,11 +33,15 @@ class BoardsPart:
         self.circles = Circles(
             database, heard=lambda: self.announcements.heard, monotonic=clock.monotonic, now=clock.now
         )
+        self.group_circles = GroupCircles(
+            database, heard=lambda: self.announcements.heard, monotonic=clock.monotonic, now=clock.now
+        )
         self.known = known = KnownTotals(live, clock)
-        self.boards = Boards(self.circles, known, live, clock, max_streams=max_streams)
+        self.group_boards = GroupBoards(self.group_circles, known, database, clock)
+        self.boards = Boards(self.circles, known, live, clock, of_groups=self.group_boards, max_streams=max_streams)
         self._upkeep = Upkeep(self.boards, self.circles, live, clock, heard=lambda: self.announcements.heard)
         reading = Leaderboards(database, self.circles, known, clock)
-        self.leaderboards = LeaderboardDoor(reading, self.boards)
+        self.leaderboards = LeaderboardDoor(reading, self.group_boards, self.boards)
         """The door of the public port."""
         self.standings = StandingDoor(reading)
         """For other services: whether what they are about to tell still holds."""
@@ -63,6 +69,7 @@ class BoardsPart:
 
     def _changed(self, users: Collection[bytes]) -> None:
         self.circles.drop(users)
+        self.group_circles.drop(users)
         self.zones.drop(users)
         self.boards.outdate(users)
         for changed, _ in self._listeners:
@@ -70,6 +77,7 @@ class BoardsPart:
 
     def _unsure(self) -> None:
         self.circles.drop_all()
+        self.group_circles.drop_all()
         self.zones.drop_all()
         self.boards.outdate_all()
         for _, unsure in self._listeners:

@@ -7,11 +7,14 @@ from firewalker.runtime.chores import Chore
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import Outbox
 from firewalker.step.boards_part import BoardsPart
+from firewalker.step.charts.lane import Pictures
 from firewalker.step.goal_events import GoalFacts
 from firewalker.step.live import LiveTotals
 from firewalker.step.rpc.goals import GoalDoor
 from firewalker.step.rpc.stats import StatsDoor
+from firewalker.step.usecases.charts import Charts
 from firewalker.step.usecases.goals import GoalKeeper
+from firewalker.step.usecases.group_stats import StatsOfGroups
 from firewalker.step.usecases.reached_goals import ReachedGoals
 from firewalker.step.usecases.stats import Stats
 
@@ -31,15 +34,20 @@ class GoalsPart:
         """Tells the goals of a user by date."""
         self.goals = GoalDoor(keeper)
         """The door of GoalService."""
-        self.stats = StatsDoor(Stats(database, boards.circles, boards.zones, clock))
+        self._pictures = Pictures(clock.monotonic)
+        stats = Stats(database, boards.circles, boards.zones, clock)
+        of_groups = StatsOfGroups(boards.group_boards, database)
+        self.stats = StatsDoor(stats, of_groups, Charts(stats, of_groups, self._pictures))
         """The door of StatsService."""
 
     async def start(self) -> None:
-        """Begin to notice goals that are reached."""
+        """Begin to notice goals that are reached, and be ready to draw."""
         await self.reached.start()
         await self._forget.start()
+        await self._pictures.start()
 
     async def stop(self) -> None:
         """Stop; no call may be under way any more."""
+        await self._pictures.stop()
         await self._forget.stop()
         await self.reached.stop()

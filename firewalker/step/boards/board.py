@@ -6,8 +6,10 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from math import inf
 
+from firewalker.kernel.faults import Fault
 from firewalker.kernel.ids import UserId
-from firewalker.step.boards.subjects import Subject, Subjects
+from firewalker.step.boards.subject import Subject
+from firewalker.step.boards.subjects import Subjects
 from firewalker.step.boards.updates import Changes, EndReason, Heartbeat, Snapshot
 from firewalker.step.boards.watcher import Watcher
 from firewalker.step.domain.board import LiveBoard
@@ -104,7 +106,9 @@ class WatchedBoard:
         self._find_next_end()
         self._read_at = self._subjects.monotonic()
         people = {person.user_id: person for person in circle.members(self.day, self._subjects.utc())}
-        for user in self.members.keys() - people.keys():
+        kept = {user for user in people if user in self.members}
+        kept -= {user for user in kept if self.members[user].scope != circle.scope(self.day, user)}
+        for user in self.members.keys() - kept:
             self._subjects.detach(self, user)
             del self.members[user]
             self.touch(user)
@@ -130,6 +134,11 @@ class WatchedBoard:
         """Take the members' standings as what everybody has been told. Once, before the first watcher."""
         self.dirty.clear()
         self.live = LiveBoard(self._seen(subject) for subject in self.members.values() if subject.known)
+
+    def fail(self, fault: Fault) -> None:
+        """The board is not the viewer's any more: end every stream with *fault*."""
+        for watcher in self.watchers:
+            watcher.fail(fault)
 
     def dissolve(self) -> None:
         """Give up the members: the board is not used any more."""

@@ -4,15 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from firewalker.kernel.days import day_end
 from firewalker.kernel.zone_history import UTC_ZONE, ZoneChanges, ZoneHistory
 from firewalker.step.domain.day import SETTLING, first_final, last_final
 from firewalker.step.domain.goal import NO_GOALS, Goals
+from firewalker.step.domain.period import Span
 from firewalker.step.domain.visibility import BEFRIENDED, Bond, Visibility, visible
 
 __all__ = ["UTC_ZONE", "Circle", "Friend", "Person"]
+
+Scope: TypeAlias = date | tuple[Span, ...]
+"""A date, or several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,10 @@ class Circle:
     def sight(self, user: bytes) -> Visibility:
         """What the walker sees of *user*, somebody of the circle."""
         return self.veils.get(user, Visibility.FRIENDS)
+
+    def scope(self, day: date, user: bytes) -> Scope:  # noqa: ARG002 - `GroupCircle` has another answer
+        """The dates whose steps count on the board of *day* for *user*."""
+        return day
 
     def midnight(self, day: date) -> datetime:
         """When *day* is over for the walker whose board this is, in UTC."""

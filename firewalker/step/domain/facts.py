@@ -6,6 +6,7 @@ Each fact tells when it happened (*told*). Of two about the same thing the later
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypeAlias
+from uuid import UUID
 
 from firewalker.kernel.ids import EventId, UserId
 from firewalker.step.domain.visibility import Visibility
@@ -101,7 +102,59 @@ class Moved:
     told: datetime
 
 
-Fact: TypeAlias = SignedUp | Renamed | Befriended | Parted | Blocked | Veiled | VeiledFor | Moved
+@dataclass(frozen=True, slots=True)
+class GroupNamed:
+    """A group was made, or has another name."""
+
+    event_id: EventId
+    group_id: UUID
+    name: str
+    told: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDeleted:
+    """A group is no more, and nobody is in it."""
+
+    event_id: EventId
+    group_id: UUID
+    told: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A walker became a member of a group, whose *name* it was then."""
+
+    event_id: EventId
+    group_id: UUID
+    name: str
+    member: WalkerNews
+    at: datetime
+
+    @property
+    def user_id(self) -> UserId:
+        """The member."""
+        return self.member.user_id
+
+    @property
+    def told(self) -> datetime:
+        """As of when the name and the member's public side are."""
+        return self.member.told
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A user is no longer a member of a group."""
+
+    event_id: EventId
+    group_id: UUID
+    user_id: UserId
+    at: datetime
+
+
+GroupFact: TypeAlias = GroupNamed | GroupDeleted | Joined | Left
+
+Fact: TypeAlias = SignedUp | Renamed | Befriended | Parted | Blocked | Veiled | VeiledFor | Moved | GroupFact
 """What this service keeps a projection of."""
 
 
@@ -118,6 +171,13 @@ def named(fact: Fact) -> tuple[UserId, ...]:
             return (fact.user_id, fact.friend_id)
         case Veiled() | Moved():
             return (fact.user_id,)
+        case GroupNamed() | GroupDeleted() | Joined() | Left():
+            return ()
+
+
+def groups_named(fact: Fact) -> tuple[UUID, ...]:
+    """The groups whose boards *fact* changes."""
+    return (fact.group_id,) if isinstance(fact, GroupNamed | GroupDeleted | Joined | Left) else ()
 
 
 def news(fact: Fact) -> tuple[WalkerNews, ...]:
@@ -127,5 +187,7 @@ def news(fact: Fact) -> tuple[WalkerNews, ...]:
             return (fact.walker,)
         case Befriended():
             return (fact.accepter, fact.requester)
+        case Joined():
+            return (fact.member,)
         case _:
             return ()

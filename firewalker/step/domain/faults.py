@@ -51,3 +51,19 @@ class CorrectionLimitReached(Fault):
     kind = Kind.EXHAUSTED
     reason = "CORRECTION_LIMIT_REACHED"
     message = "The date was corrected 200 times; no more corrections of it are taken."
+
+
+class PictureUnavailable(Fault):
+    """A picture that could not be drawn; the log says why."""
+
+    kind = Kind.UNAVAILABLE
+    reason = "PICTURE_UNAVAILABLE"
+    message = "The picture cannot be drawn at the moment; try again."
+
+
+class GroupNotFound(Fault):
+    """There is no such group, or the caller is not in it: nobody learns which."""
+
+    kind = Kind.NOT_FOUND
+    reason = "GROUP_NOT_FOUND"
+    message = "There is no such group among yours."

@@ -133,11 +133,14 @@ def ranked(
     return Standing(0, -steps, reached_ms, person.user_id, State.RANKED, fresh, goal_reached, person)
 
 
-def standing_of(person: Person, day: date, total: UserTotal | None, now_ms: int) -> Standing:
-    """The standing of somebody with that total of *day*, None for no reading. What is held has no rank."""
+def standing_of(person: Person, day: date | None, total: UserTotal | None, now_ms: int) -> Standing:
+    """The standing of somebody with that total, None for no reading. What is held has no rank.
+
+    It is the total of *day*; if that is None of several days, for which there is no goal.
+    """
     if total is None:
         return no_data(person)
-    goal_reached = person.goals.reached(day, total.total)
+    goal_reached = Reached.NO if day is None else person.goals.reached(day, total.total)
     standing = ranked(person, total.total, total.reached_ms, total.last_reading_ms, now_ms, goal_reached=goal_reached)
     return standing._replace(unranked=1, state=State.UNDER_REVIEW) if total.held else standing
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 from firewalker.gen.pb.firewalker.event import v1 as pb
 from firewalker.gen.pb.firewalker.user.v1 import UserVisibility
@@ -12,6 +13,10 @@ from firewalker.step.domain.facts import (
     Befriended,
     Blocked,
     Fact,
+    GroupDeleted,
+    GroupNamed,
+    Joined,
+    Left,
     Moved,
     Parted,
     Renamed,
@@ -82,6 +87,12 @@ class _Reading:
             raise self.malformed(name)
         return found
 
+    def group(self, text: str) -> UUID:
+        found = parse_uuid(text)
+        if found is None:
+            raise self.malformed("group_id")
+        return found
+
     def walker(self, name: str, profile: pb.Profile | None, time_zone: str | None = None) -> WalkerNews:
         user = self.user(f"{name}.user_id", "" if profile is None else profile.user_id)
         assert profile is not None  # noqa: S101 - else it had no id
@@ -142,6 +153,28 @@ def _moved(at: _Reading, told: pb.TimeZoneChanged) -> Moved:
     return Moved(at.event_id, at.user("user_id", told.user_id), told.time_zone, first_date, at.told)
 
 
+def _group_named(at: _Reading, told: pb.GroupChanged) -> GroupNamed:
+    return GroupNamed(at.event_id, at.group(told.group_id), told.name, at.told)
+
+
+def _group_deleted(at: _Reading, told: pb.GroupDeleted) -> GroupDeleted:
+    return GroupDeleted(at.event_id, at.group(told.group_id), at.told)
+
+
+def _joined(at: _Reading, told: pb.GroupMemberJoined) -> Joined:
+    if told.join_time is None:
+        raise at.malformed("join_time")
+    return Joined(
+        at.event_id, at.group(told.group_id), told.group_name, at.walker("member", told.member), told.join_time
+    )
+
+
+def _left(at: _Reading, told: pb.GroupMemberLeft) -> Left:
+    if told.leave_time is None:
+        raise at.malformed("leave_time")
+    return Left(at.event_id, at.group(told.group_id), at.user("user_id", told.user_id), told.leave_time)
+
+
 _READERS: Final[Mapping[str, Callable[[_Reading, Any], Fact]]] = {
     "user_signed_up": _signed_up,
     "profile_changed": _renamed,
@@ -152,5 +185,9 @@ _READERS: Final[Mapping[str, Callable[[_Reading, Any], Fact]]] = {
     "visibility_changed": _veiled,
     "friend_visibility_changed": _veiled_for,
     "time_zone_changed": _moved,
+    "group_changed": _group_named,
+    "group_deleted": _group_deleted,
+    "group_member_joined": _joined,
+    "group_member_left": _left,
 }
 """By the field of the event's oneof."""

@@ -6,8 +6,23 @@ from typing import Protocol, TypeVar
 
 from firewalker.runtime.inbox import first_time, forget
 from firewalker.runtime.mysql import Database, retried
-from firewalker.step.domain.facts import Befriended, Blocked, Fact, Moved, Parted, Veiled, VeiledFor, named, news
-from firewalker.step.store import bonds, friends, walkers
+from firewalker.step.domain.facts import (
+    Befriended,
+    Blocked,
+    Fact,
+    GroupDeleted,
+    GroupNamed,
+    Joined,
+    Left,
+    Moved,
+    Parted,
+    Veiled,
+    VeiledFor,
+    groups_named,
+    named,
+    news,
+)
+from firewalker.step.store import bonds, friends, groups, walkers
 
 F = TypeVar("F")
 
@@ -43,7 +58,9 @@ class Projections:
             return
         await self._save(facts)
         users = sorted({user for fact in facts for user in named(fact)})
-        await self._announce([user.bytes for user in users])
+        # Ids of groups too: to those who listen an id is an id.
+        of_groups = sorted({group for fact in facts for group in groups_named(fact)})
+        await self._announce([named_id.bytes for named_id in (*users, *of_groups)])
         for start in range(0, len(users), WALKERS_PER_LOOK):
             async with self._database.reading() as tx:
                 touched = await friends.list_friends_of(tx, users[start : start + WALKERS_PER_LOOK])
@@ -72,6 +89,10 @@ class Projections:
             await bonds.part(tx, [*_only(Parted, fresh), *(one for one in blocks if not one.lifted)])
             await bonds.veil_for(tx, _only(VeiledFor, fresh))
             await bonds.block(tx, blocks)
+            joined = _only(Joined, fresh)
+            await groups.name(tx, [*_only(GroupNamed, fresh), *joined])
+            await groups.delete(tx, _only(GroupDeleted, fresh))
+            await groups.change(tx, [*joined, *_only(Left, fresh)])
 
 
 def _only(kind: type[F], facts: Sequence[Fact]) -> list[F]:

@@ -74,8 +74,10 @@ class Stats:
         self._clock = clock
         self._medians = _Medians(database, clock)
 
-    async def mine(self, caller: UserId, period: Period, asked: date | None) -> MyStats:
+    async def mine(self, caller: UserId, period: Period, asked: date | None, *, compared: bool = True) -> MyStats:
         """The caller's statistics of the *period* that the date asked for, by default their today, is in.
+
+        Without *compared* they are not compared with friends'.
 
         Raises:
             StatsDateOutOfRange: There can be none of that date.
@@ -112,7 +114,7 @@ class Stats:
             before=before,
             summary_before=mine_before,
             change_percent=change_percent(mine_before, mine),
-            friends=await self._medians.of(await self._circles.of(caller), span),
+            friends=await self._medians.of(await self._circles.of(caller), span) if compared else FriendsMedian(0, 0),
         )
 
 
@@ -138,20 +140,20 @@ class _Medians:
         kept, now = self._kept.get(key), self._clock.monotonic()
         if kept is not None and kept[0] is circle and now - kept[1] <= KEPT_S:
             return kept[2]
-        since = {
-            friend.person.user_id: max(span.first, circle.me.zones.today(friend.since))
+        spans = [
+            (friend.person.user_id, Span(first, span.last))
             for friend in circle.friends
             if circle.sight(friend.person.user_id) <= Visibility.ROUNDED
-        }
-        since = {user: first for user, first in since.items() if first <= span.last}
+            and (first := max(span.first, circle.me.zones.today(friend.since))) <= span.last
+        ]
         sums = {}
-        if since:
+        if spans:
             async with self._turns, self._database.reading() as tx:
-                sums = await history.sum_up(tx, since, span.last)
-        averages = [steps_seen(steps // days, circle.sight(user)) for user, (steps, days) in sums.items()]
-        found = FriendsMedian(median(averages), len(averages))
-        self._kept[key] = circle, now, found
+                sums = await history.sum_up(tx, spans)
+        averages = [steps_seen(found.steps // found.days, circle.sight(user)) for user, found in sums.items()]
+        middle = FriendsMedian(median(averages), len(averages))
+        self._kept[key] = circle, now, middle
         self._kept.move_to_end(key)
         while len(self._kept) > MAX_KEPT:
             self._kept.popitem(last=False)
-        return found
+        return middle

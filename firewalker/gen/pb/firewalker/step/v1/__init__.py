@@ -4,6 +4,9 @@
 # This file has been @generated
 
 __all__ = (
+    "Chart",
+    "ChartFormat",
+    "ChartTheme",
     "CompareWalkersRequest",
     "CompareWalkersRequestQuery",
     "CompareWalkersResponse",
@@ -20,6 +23,14 @@ __all__ = (
     "GetFriendLeaderboardResponse",
     "GetGoalRequest",
     "GetGoalResponse",
+    "GetGroupChartRequest",
+    "GetGroupChartResponse",
+    "GetGroupLeaderboardRequest",
+    "GetGroupLeaderboardResponse",
+    "GetGroupStatsRequest",
+    "GetGroupStatsResponse",
+    "GetMyChartRequest",
+    "GetMyChartResponse",
     "GetMyStatsRequest",
     "GetMyStatsResponse",
     "GetRanksRequest",
@@ -29,10 +40,15 @@ __all__ = (
     "Goal",
     "GoalServiceBase",
     "GoalServiceStub",
+    "GroupStats",
+    "GroupStatsDistribution",
+    "GroupStatsMember",
+    "GroupStatsPoint",
     "Leaderboard",
     "LeaderboardEntry",
     "LeaderboardEntryFreshness",
     "LeaderboardEntryState",
+    "LeaderboardPeriod",
     "LeaderboardServiceBase",
     "LeaderboardServiceStub",
     "ListDaysRequest",
@@ -66,6 +82,8 @@ __all__ = (
     "WatchFriendLeaderboardResponseEnd",
     "WatchFriendLeaderboardResponseEndReason",
     "WatchFriendLeaderboardResponseHeartbeat",
+    "WatchGroupLeaderboardRequest",
+    "WatchGroupLeaderboardResponse",
 )
 
 import datetime
@@ -86,6 +104,48 @@ if TYPE_CHECKING:
 
 _COMPILER_VERSION = "0.10.1"
 betterproto2.check_compiler_version(_COMPILER_VERSION)
+
+
+class ChartFormat(betterproto2.Enum):
+    """
+    The kind of file.
+    """
+
+    FORMAT_UNSPECIFIED = 0
+    """
+    The same as SVG.
+    """
+
+    SVG = 1
+    """
+    `image/svg+xml`; text in it is shapes.
+    """
+
+    PNG = 2
+    """
+    `image/png`.
+    """
+
+
+class ChartTheme(betterproto2.Enum):
+    """
+    The colours.
+    """
+
+    THEME_UNSPECIFIED = 0
+    """
+    The same as LIGHT.
+    """
+
+    LIGHT = 1
+    """
+    Dark on light.
+    """
+
+    DARK = 2
+    """
+    Light on dark.
+    """
 
 
 class DayState(betterproto2.Enum):
@@ -111,6 +171,32 @@ class DayState(betterproto2.Enum):
     FINAL = 3
     """
     Readings change the owner's history only.
+    """
+
+
+class LeaderboardPeriod(betterproto2.Enum):
+    """
+    How long a group is compared for.
+    """
+
+    PERIOD_UNSPECIFIED = 0
+    """
+    Not set.
+    """
+
+    DAY = 1
+    """
+    One date.
+    """
+
+    WEEK = 2
+    """
+    Monday to Sunday.
+    """
+
+    MONTH = 3
+    """
+    A calendar month.
     """
 
 
@@ -293,6 +379,18 @@ class WatchFriendLeaderboardResponseEndReason(betterproto2.Enum):
     """
     The access token has expired; refresh and open a new stream.
     """
+
+
+@dataclass(eq=False, repr=False)
+class Chart(betterproto2.Message):
+    """
+    How a picture is to look.
+    """
+
+    pass
+
+
+default_message_pool.register_message("firewalker.step.v1", "Chart", Chart)
 
 
 @dataclass(eq=False, repr=False)
@@ -655,6 +753,213 @@ default_message_pool.register_message("firewalker.step.v1", "GetGoalResponse", G
 
 
 @dataclass(eq=False, repr=False)
+class GetGroupChartRequest(betterproto2.Message):
+    """
+    Which picture of which group.
+    """
+
+    group_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The group.
+    """
+
+    period: "StatsPeriod" = betterproto2.field(2, betterproto2.TYPE_ENUM, default_factory=lambda: StatsPeriod(0))
+    """
+    How long.
+    """
+
+    date: "str | None" = betterproto2.field(3, betterproto2.TYPE_STRING, optional=True)
+    """
+    A civil date in it, `YYYY-MM-DD`; the caller's today if left out.
+    """
+
+    format: "ChartFormat" = betterproto2.field(4, betterproto2.TYPE_ENUM, default_factory=lambda: ChartFormat(0))
+    """
+    The kind of file.
+    """
+
+    width: "int" = betterproto2.field(5, betterproto2.TYPE_INT32)
+    """
+    Pixels, 240 to 1920; 360 if left out.
+    """
+
+    height: "int" = betterproto2.field(6, betterproto2.TYPE_INT32)
+    """
+    Pixels, 160 to 1080; 240 if left out.
+    """
+
+    theme: "ChartTheme" = betterproto2.field(7, betterproto2.TYPE_ENUM, default_factory=lambda: ChartTheme(0))
+    """
+    The colours.
+    """
+
+    locale: "str" = betterproto2.field(8, betterproto2.TYPE_STRING)
+    """
+    The language of its words: `ko`, or `en`; `ko` if left out.
+    """
+
+
+default_message_pool.register_message("firewalker.step.v1", "GetGroupChartRequest", GetGroupChartRequest)
+
+
+@dataclass(eq=False, repr=False)
+class GetGroupChartResponse(betterproto2.Message):
+    """
+    The picture.
+    """
+
+    picture: "___google__api__.HttpBody | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    The file with its type.
+    """
+
+
+default_message_pool.register_message("firewalker.step.v1", "GetGroupChartResponse", GetGroupChartResponse)
+
+
+@dataclass(eq=False, repr=False)
+class GetGroupLeaderboardRequest(betterproto2.Message):
+    """
+    Which board of a group to read.
+    """
+
+    group_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The group.
+    """
+
+    period: "LeaderboardPeriod" = betterproto2.field(
+        2, betterproto2.TYPE_ENUM, default_factory=lambda: LeaderboardPeriod(0)
+    )
+    """
+    How long.
+    """
+
+    date: "str | None" = betterproto2.field(3, betterproto2.TYPE_STRING, optional=True)
+    """
+    A civil date in the period, `YYYY-MM-DD`; the caller's today if left out.
+    """
+
+
+default_message_pool.register_message("firewalker.step.v1", "GetGroupLeaderboardRequest", GetGroupLeaderboardRequest)
+
+
+@dataclass(eq=False, repr=False)
+class GetGroupLeaderboardResponse(betterproto2.Message):
+    """
+    The board.
+    """
+
+    leaderboard: "Leaderboard | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    As it stands now; it shows every acknowledged reading within 2 s.
+    """
+
+
+default_message_pool.register_message("firewalker.step.v1", "GetGroupLeaderboardResponse", GetGroupLeaderboardResponse)
+
+
+@dataclass(eq=False, repr=False)
+class GetGroupStatsRequest(betterproto2.Message):
+    """
+    Which period of which group.
+    """
+
+    group_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The group.
+    """
+
+    period: "StatsPeriod" = betterproto2.field(2, betterproto2.TYPE_ENUM, default_factory=lambda: StatsPeriod(0))
+    """
+    How long.
+    """
+
+    date: "str | None" = betterproto2.field(3, betterproto2.TYPE_STRING, optional=True)
+    """
+    A civil date in it, `YYYY-MM-DD`; the caller's today if left out.
+    """
+
+
+default_message_pool.register_message("firewalker.step.v1", "GetGroupStatsRequest", GetGroupStatsRequest)
+
+
+@dataclass(eq=False, repr=False)
+class GetGroupStatsResponse(betterproto2.Message):
+    """
+    The numbers.
+    """
+
+    stats: "GroupStats | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    As of now.
+    """
+
+
+default_message_pool.register_message("firewalker.step.v1", "GetGroupStatsResponse", GetGroupStatsResponse)
+
+
+@dataclass(eq=False, repr=False)
+class GetMyChartRequest(betterproto2.Message):
+    """
+    Which picture.
+    """
+
+    period: "StatsPeriod" = betterproto2.field(1, betterproto2.TYPE_ENUM, default_factory=lambda: StatsPeriod(0))
+    """
+    How long.
+    """
+
+    date: "str | None" = betterproto2.field(2, betterproto2.TYPE_STRING, optional=True)
+    """
+    A civil date in it, `YYYY-MM-DD`; the caller's today if left out.
+    """
+
+    format: "ChartFormat" = betterproto2.field(3, betterproto2.TYPE_ENUM, default_factory=lambda: ChartFormat(0))
+    """
+    The kind of file.
+    """
+
+    width: "int" = betterproto2.field(4, betterproto2.TYPE_INT32)
+    """
+    Pixels, 240 to 1920; 360 if left out.
+    """
+
+    height: "int" = betterproto2.field(5, betterproto2.TYPE_INT32)
+    """
+    Pixels, 160 to 1080; 240 if left out.
+    """
+
+    theme: "ChartTheme" = betterproto2.field(6, betterproto2.TYPE_ENUM, default_factory=lambda: ChartTheme(0))
+    """
+    The colours.
+    """
+
+    locale: "str" = betterproto2.field(7, betterproto2.TYPE_STRING)
+    """
+    The language of its words: `ko`, or `en`; `ko` if left out.
+    """
+
+
+default_message_pool.register_message("firewalker.step.v1", "GetMyChartRequest", GetMyChartRequest)
+
+
+@dataclass(eq=False, repr=False)
+class GetMyChartResponse(betterproto2.Message):
+    """
+    The picture.
+    """
+
+    picture: "___google__api__.HttpBody | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    The file with its type.
+    """
+
+
+default_message_pool.register_message("firewalker.step.v1", "GetMyChartResponse", GetMyChartResponse)
+
+
+@dataclass(eq=False, repr=False)
 class GetMyStatsRequest(betterproto2.Message):
     """
     Which period.
@@ -795,14 +1100,184 @@ default_message_pool.register_message("firewalker.step.v1", "Goal", Goal)
 
 
 @dataclass(eq=False, repr=False)
-class Leaderboard(betterproto2.Message):
+class GroupStats(betterproto2.Message):
     """
-    An ordering for one date.
+    A group's numbers for one period.
+    """
+
+    period: "StatsPeriod" = betterproto2.field(1, betterproto2.TYPE_ENUM, default_factory=lambda: StatsPeriod(0))
+    """
+    How long.
+    """
+
+    start_date: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    First date, `YYYY-MM-DD`.
+    """
+
+    end_date: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    Last date, `YYYY-MM-DD`; may lie ahead.
+    """
+
+    members: "list[GroupStatsMember]" = betterproto2.field(4, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    Most steps first; hidden ones last.
+    """
+
+    sums: "list[GroupStatsPoint]" = betterproto2.field(5, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    All members together, oldest first, without a hole.
+    """
+
+    total: "int" = betterproto2.field(6, betterproto2.TYPE_INT32)
+    """
+    Steps in all.
+    """
+
+    active_members: "int" = betterproto2.field(7, betterproto2.TYPE_INT32)
+    """
+    How many members have data.
+    """
+
+    mean_per_active_member: "int" = betterproto2.field(8, betterproto2.TYPE_INT32)
+    """
+    Steps per active member; rounded down.
+    """
+
+    distribution: "GroupStatsDistribution | None" = betterproto2.field(9, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    Absent with fewer than 5 active members: it would tell of single people.
+    """
+
+
+default_message_pool.register_message("firewalker.step.v1", "GroupStats", GroupStats)
+
+
+@dataclass(eq=False, repr=False)
+class GroupStatsDistribution(betterproto2.Message):
+    """
+    How the totals of active members lie.
+    """
+
+    least: "int" = betterproto2.field(1, betterproto2.TYPE_INT32)
+    """
+    The least.
+    """
+
+    lower_quartile: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
+    """
+    A quarter has less.
+    """
+
+    median: "int" = betterproto2.field(3, betterproto2.TYPE_INT32)
+    """
+    Half has less.
+    """
+
+    upper_quartile: "int" = betterproto2.field(4, betterproto2.TYPE_INT32)
+    """
+    A quarter has more.
+    """
+
+    most: "int" = betterproto2.field(5, betterproto2.TYPE_INT32)
+    """
+    The most.
+    """
+
+
+default_message_pool.register_message("firewalker.step.v1", "GroupStats.Distribution", GroupStatsDistribution)
+
+
+@dataclass(eq=False, repr=False)
+class GroupStatsMember(betterproto2.Message):
+    """
+    One member.
+    """
+
+    user_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The user.
+    """
+
+    nickname: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    Public name.
+    """
+
+    avatar_url: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    Picture; empty for none.
+    """
+
+    me: "bool" = betterproto2.field(4, betterproto2.TYPE_BOOL)
+    """
+    Whether this is the caller.
+    """
+
+    hidden: "bool" = betterproto2.field(5, betterproto2.TYPE_BOOL)
+    """
+    Whether the steps are not shown to the caller; then the rest is empty.
+    """
+
+    series: "list[GroupStatsPoint]" = betterproto2.field(6, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    As `sums`.
+    """
+
+    total: "int" = betterproto2.field(7, betterproto2.TYPE_INT32)
+    """
+    Steps in all.
+    """
+
+    average: "int" = betterproto2.field(8, betterproto2.TYPE_INT32)
+    """
+    Steps a day, over days with data; rounded down.
+    """
+
+    days_with_data: "int" = betterproto2.field(9, betterproto2.TYPE_INT32)
+    """
+    How many those are.
+    """
+
+
+default_message_pool.register_message("firewalker.step.v1", "GroupStats.Member", GroupStatsMember)
+
+
+@dataclass(eq=False, repr=False)
+class GroupStatsPoint(betterproto2.Message):
+    """
+    One place on the axis: a date, of a YEAR a month.
     """
 
     date: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    The civil date compared; each walker's own.
+    The civil date, `YYYY-MM-DD`; of a month the first.
+    """
+
+    value: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
+    """
+    Steps of the member, or of all members together.
+    """
+
+    has_data: "bool" = betterproto2.field(3, betterproto2.TYPE_BOOL)
+    """
+    Whether anything was counted.
+    """
+
+
+default_message_pool.register_message("firewalker.step.v1", "GroupStats.Point", GroupStatsPoint)
+
+
+@dataclass(eq=False, repr=False)
+class Leaderboard(betterproto2.Message):
+    """
+    An ordering for one date, or one period of a group.
+    """
+
+    date: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The civil date compared, each walker's own; of a longer period the first.
     """
 
     version: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -1430,6 +1905,81 @@ default_message_pool.register_message(
 )
 
 
+@dataclass(eq=False, repr=False)
+class WatchGroupLeaderboardRequest(betterproto2.Message):
+    """
+    Which board of a group to watch.
+    """
+
+    group_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The group.
+    """
+
+    period: "LeaderboardPeriod" = betterproto2.field(
+        2, betterproto2.TYPE_ENUM, default_factory=lambda: LeaderboardPeriod(0)
+    )
+    """
+    How long.
+    """
+
+    date: "str | None" = betterproto2.field(3, betterproto2.TYPE_STRING, optional=True)
+    """
+    A civil date in the period, `YYYY-MM-DD`; the caller's today if left out.
+    """
+
+    resume_version: "str | None" = betterproto2.field(4, betterproto2.TYPE_STRING, optional=True)
+    """
+    The last version seen: the first answer is then what changed since, or a snapshot where that is gone.
+    """
+
+
+default_message_pool.register_message(
+    "firewalker.step.v1", "WatchGroupLeaderboardRequest", WatchGroupLeaderboardRequest
+)
+
+
+@dataclass(eq=False, repr=False)
+class WatchGroupLeaderboardResponse(betterproto2.Message):
+    """
+    One update of a watched board.
+
+    Oneofs:
+        - update: Exactly one; the same as in WatchFriendLeaderboardResponse.
+    """
+
+    snapshot: "Leaderboard | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True, group="update")
+    """
+    The whole board; the first answer, and wherever changes are not to be had.
+    """
+
+    changes: "WatchFriendLeaderboardResponseChanges | None" = betterproto2.field(
+        2, betterproto2.TYPE_MESSAGE, optional=True, group="update"
+    )
+    """
+    What changed.
+    """
+
+    heartbeat: "WatchFriendLeaderboardResponseHeartbeat | None" = betterproto2.field(
+        3, betterproto2.TYPE_MESSAGE, optional=True, group="update"
+    )
+    """
+    Sign of life, every 20 s.
+    """
+
+    end: "WatchFriendLeaderboardResponseEnd | None" = betterproto2.field(
+        4, betterproto2.TYPE_MESSAGE, optional=True, group="update"
+    )
+    """
+    Last answer of the stream.
+    """
+
+
+default_message_pool.register_message(
+    "firewalker.step.v1", "WatchGroupLeaderboardResponse", WatchGroupLeaderboardResponse
+)
+
+
 class GoalServiceStub(betterproto2_grpclib.ServiceStub):
     """
     The caller's goal. Past dates keep the goal that they had.
@@ -1538,6 +2088,57 @@ class LeaderboardServiceStub(betterproto2_grpclib.ServiceStub):
         ):
             yield response
 
+    async def get_group_leaderboard(
+        self,
+        message: "GetGroupLeaderboardRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "GetGroupLeaderboardResponse":
+        """
+        The members of one of the caller's groups in one period: of each, the days on which they were a member. Blocked
+        members, either way, are left out; who shows no steps is HIDDEN. Goals are shown on boards of a DAY only.
+
+        Faults: INVALID_REQUEST, GROUP_NOT_FOUND (none, or the caller is not in it), STATS_DATE_OUT_OF_RANGE (before
+        2000-01-01, or not begun anywhere on Earth).
+        """
+
+        return await self._unary_unary(
+            "/firewalker.step.v1.LeaderboardService/GetGroupLeaderboard",
+            message,
+            GetGroupLeaderboardResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def watch_group_leaderboard(
+        self,
+        message: "WatchGroupLeaderboardRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "AsyncIterator[WatchGroupLeaderboardResponse]":
+        """
+        The same, live, as WatchFriendLeaderboard: a snapshot, changes, heartbeats, an `end`. The day is over at the end of
+        the period.
+
+        Faults: as GetGroupLeaderboard; while open: GROUP_NOT_FOUND (the caller has left), SESSION_REVOKED,
+        ACCESS_TOKEN_EXPIRED.
+        """
+
+        async for response in self._unary_stream(
+            "/firewalker.step.v1.LeaderboardService/WatchGroupLeaderboard",
+            message,
+            WatchGroupLeaderboardResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        ):
+            yield response
+
 
 class StandingServiceStub(betterproto2_grpclib.ServiceStub):
     """
@@ -1610,6 +2211,76 @@ class StatsServiceStub(betterproto2_grpclib.ServiceStub):
             "/firewalker.step.v1.StatsService/GetMyStats",
             message,
             GetMyStatsResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def get_my_chart(
+        self,
+        message: "GetMyChartRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "GetMyChartResponse":
+        """
+        The same as a picture: bars with the goal as a line, gaps where there is no data; a year by month.
+
+        Faults: as GetMyStats; OVERLOADED (too many pictures are being drawn), PICTURE_UNAVAILABLE.
+        """
+
+        return await self._unary_unary(
+            "/firewalker.step.v1.StatsService/GetMyChart",
+            message,
+            GetMyChartResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def get_group_stats(
+        self,
+        message: "GetGroupStatsRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "GetGroupStatsResponse":
+        """
+        What the members of one of the caller's groups walked, as standings know it and as far as the caller sees it: of
+        each the days on which they were a member. What the caller does not see is in no sum.
+
+        Faults: INVALID_REQUEST, GROUP_NOT_FOUND (none, or the caller is not in it), STATS_DATE_OUT_OF_RANGE.
+        """
+
+        return await self._unary_unary(
+            "/firewalker.step.v1.StatsService/GetGroupStats",
+            message,
+            GetGroupStatsResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def get_group_chart(
+        self,
+        message: "GetGroupChartRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "GetGroupChartResponse":
+        """
+        The same as a picture: the members with most steps, stacked, and the others together.
+
+        Faults: as GetGroupStats; OVERLOADED (too many pictures are being drawn), PICTURE_UNAVAILABLE.
+        """
+
+        return await self._unary_unary(
+            "/firewalker.step.v1.StatsService/GetGroupChart",
+            message,
+            GetGroupChartResponse,
             timeout=timeout,
             deadline=deadline,
             metadata=metadata,
@@ -1748,6 +2419,7 @@ class StepServiceStub(betterproto2_grpclib.ServiceStub):
         )
 
 
+from ....google import api as ___google__api__
 from ....google import protobuf as ___google__protobuf__
 from ...user import v1 as __user__v1__
 
@@ -1831,6 +2503,31 @@ class LeaderboardServiceBase(betterproto2_grpclib.ServiceBase):
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
         yield WatchFriendLeaderboardResponse()
 
+    async def get_group_leaderboard(self, message: "GetGroupLeaderboardRequest") -> "GetGroupLeaderboardResponse":
+        """
+        The members of one of the caller's groups in one period: of each, the days on which they were a member. Blocked
+        members, either way, are left out; who shows no steps is HIDDEN. Goals are shown on boards of a DAY only.
+
+        Faults: INVALID_REQUEST, GROUP_NOT_FOUND (none, or the caller is not in it), STATS_DATE_OUT_OF_RANGE (before
+        2000-01-01, or not begun anywhere on Earth).
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def watch_group_leaderboard(
+        self, message: "WatchGroupLeaderboardRequest"
+    ) -> "AsyncIterator[WatchGroupLeaderboardResponse]":
+        """
+        The same, live, as WatchFriendLeaderboard: a snapshot, changes, heartbeats, an `end`. The day is over at the end of
+        the period.
+
+        Faults: as GetGroupLeaderboard; while open: GROUP_NOT_FOUND (the caller has left), SESSION_REVOKED,
+        ACCESS_TOKEN_EXPIRED.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+        yield WatchGroupLeaderboardResponse()
+
     async def __rpc_get_friend_leaderboard(
         self, stream: "grpclib.server.Stream[GetFriendLeaderboardRequest, GetFriendLeaderboardResponse]"
     ) -> None:
@@ -1850,6 +2547,25 @@ class LeaderboardServiceBase(betterproto2_grpclib.ServiceBase):
             request,
         )
 
+    async def __rpc_get_group_leaderboard(
+        self, stream: "grpclib.server.Stream[GetGroupLeaderboardRequest, GetGroupLeaderboardResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.get_group_leaderboard(request)
+        await stream.send_message(response)
+
+    async def __rpc_watch_group_leaderboard(
+        self, stream: "grpclib.server.Stream[WatchGroupLeaderboardRequest, WatchGroupLeaderboardResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        await self._call_rpc_handler_server_stream(
+            self.watch_group_leaderboard,
+            stream,
+            request,
+        )
+
     def __mapping__(self) -> "dict[str, grpclib.const.Handler]":
         return {
             "/firewalker.step.v1.LeaderboardService/GetFriendLeaderboard": grpclib.const.Handler(
@@ -1863,6 +2579,18 @@ class LeaderboardServiceBase(betterproto2_grpclib.ServiceBase):
                 grpclib.const.Cardinality.UNARY_STREAM,
                 WatchFriendLeaderboardRequest,
                 WatchFriendLeaderboardResponse,
+            ),
+            "/firewalker.step.v1.LeaderboardService/GetGroupLeaderboard": grpclib.const.Handler(
+                self.__rpc_get_group_leaderboard,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                GetGroupLeaderboardRequest,
+                GetGroupLeaderboardResponse,
+            ),
+            "/firewalker.step.v1.LeaderboardService/WatchGroupLeaderboard": grpclib.const.Handler(
+                self.__rpc_watch_group_leaderboard,
+                grpclib.const.Cardinality.UNARY_STREAM,
+                WatchGroupLeaderboardRequest,
+                WatchGroupLeaderboardResponse,
             ),
         }
 
@@ -1931,10 +2659,60 @@ class StatsServiceBase(betterproto2_grpclib.ServiceBase):
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
+    async def get_my_chart(self, message: "GetMyChartRequest") -> "GetMyChartResponse":
+        """
+        The same as a picture: bars with the goal as a line, gaps where there is no data; a year by month.
+
+        Faults: as GetMyStats; OVERLOADED (too many pictures are being drawn), PICTURE_UNAVAILABLE.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def get_group_stats(self, message: "GetGroupStatsRequest") -> "GetGroupStatsResponse":
+        """
+        What the members of one of the caller's groups walked, as standings know it and as far as the caller sees it: of
+        each the days on which they were a member. What the caller does not see is in no sum.
+
+        Faults: INVALID_REQUEST, GROUP_NOT_FOUND (none, or the caller is not in it), STATS_DATE_OUT_OF_RANGE.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def get_group_chart(self, message: "GetGroupChartRequest") -> "GetGroupChartResponse":
+        """
+        The same as a picture: the members with most steps, stacked, and the others together.
+
+        Faults: as GetGroupStats; OVERLOADED (too many pictures are being drawn), PICTURE_UNAVAILABLE.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
     async def __rpc_get_my_stats(self, stream: "grpclib.server.Stream[GetMyStatsRequest, GetMyStatsResponse]") -> None:
         request = await stream.recv_message()
         assert request is not None
         response = await self.get_my_stats(request)
+        await stream.send_message(response)
+
+    async def __rpc_get_my_chart(self, stream: "grpclib.server.Stream[GetMyChartRequest, GetMyChartResponse]") -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.get_my_chart(request)
+        await stream.send_message(response)
+
+    async def __rpc_get_group_stats(
+        self, stream: "grpclib.server.Stream[GetGroupStatsRequest, GetGroupStatsResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.get_group_stats(request)
+        await stream.send_message(response)
+
+    async def __rpc_get_group_chart(
+        self, stream: "grpclib.server.Stream[GetGroupChartRequest, GetGroupChartResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.get_group_chart(request)
         await stream.send_message(response)
 
     def __mapping__(self) -> "dict[str, grpclib.const.Handler]":
@@ -1944,6 +2722,24 @@ class StatsServiceBase(betterproto2_grpclib.ServiceBase):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 GetMyStatsRequest,
                 GetMyStatsResponse,
+            ),
+            "/firewalker.step.v1.StatsService/GetMyChart": grpclib.const.Handler(
+                self.__rpc_get_my_chart,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                GetMyChartRequest,
+                GetMyChartResponse,
+            ),
+            "/firewalker.step.v1.StatsService/GetGroupStats": grpclib.const.Handler(
+                self.__rpc_get_group_stats,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                GetGroupStatsRequest,
+                GetGroupStatsResponse,
+            ),
+            "/firewalker.step.v1.StatsService/GetGroupChart": grpclib.const.Handler(
+                self.__rpc_get_group_chart,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                GetGroupChartRequest,
+                GetGroupChartResponse,
             ),
         }
 
