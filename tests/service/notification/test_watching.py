@@ -82,7 +82,7 @@ async def test_many_at_once_come_each_once_and_in_order(post: Post) -> None:
     stream = post.watch(me)
     await heard(stream)
     told = await asyncio.gather(*(post.request_from(new_uuid7(), me) for _ in range(120)))
-    seen = []
+    seen: list[str] = []
     while len(seen) < 120:
         news = await heard(stream)
         if news.HasField("notification"):

@@ -11,10 +11,10 @@ from firewalker.notification.domain.quiet_hours import QuietHours, clock_time, p
 
 
 def quiet(start: str, end: str) -> QuietHours:
-    times = parse_clock_time(start), parse_clock_time(end)
-    assert times[0] is not None
-    assert times[1] is not None
-    return QuietHours(*times)
+    first, last = parse_clock_time(start), parse_clock_time(end)
+    assert first is not None
+    assert last is not None
+    return QuietHours(first, last)
 
 
 @pytest.mark.requirement("DLV-09")
