@@ -22,6 +22,7 @@ from firewalker.notification.store.deliveries import Deliveries
 from firewalker.notification.store.notifications import Notifications
 from firewalker.notification.store.pushes import Pushes
 from firewalker.notification.store.recipients import Recipients
+from firewalker.notification.usecases.backlog import Backlog
 from firewalker.notification.usecases.devices import Devices
 from firewalker.notification.usecases.planning import Planning
 from firewalker.notification.usecases.ports import Rechecks
@@ -65,11 +66,9 @@ class Pushing:
             ca_file=config.fcm_ca_file,
             most_in_flight=config.fcm_in_flight,
         )
-        self.queue = Queue(
-            database, clock, deliveries=deliveries, devices=device_store, pushes=pushes, rechecks=rechecks
-        )
+        backlog = Backlog(database, clock, deliveries=deliveries, pushes=pushes)
         self.sender = Sender(
-            self.queue,
+            Queue(database, clock, deliveries=deliveries, devices=device_store, rechecks=rechecks),
             self.client,
             Pruner(devices, clock),
             clock,
@@ -94,9 +93,9 @@ class Pushing:
         self.parts: list[Part] = [
             self.sender,
             planner,
-            _Measures(self.queue, clock),
+            _Measures(backlog, clock),
             Chore("forget pushes", hourly, lambda: planning.forget_old(clock.now() - _PUSHES_KEPT)),
-            Chore("forget dead deliveries", hourly, self.queue.forget_dead),
+            Chore("forget dead deliveries", hourly, backlog.forget_dead),
             Chore("forget prunes", hourly, devices.forget_pruned),
         ]
 
@@ -104,8 +103,8 @@ class Pushing:
 class _Measures:
     """Tells how far behind the queues are."""
 
-    def __init__(self, queue: Queue, clock: Clock) -> None:
-        self._queue = queue
+    def __init__(self, backlog: Backlog, clock: Clock) -> None:
+        self._backlog = backlog
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
 
@@ -119,8 +118,8 @@ class _Measures:
         while True:
             with suppress(Fault):
                 for stage, found in (
-                    ("plan", await self._queue.planning_backlog()),
-                    ("send", await self._queue.backlog()),
+                    ("plan", await self._backlog.of_pushes()),
+                    ("send", await self._backlog.of_deliveries()),
                 ):
                     for lane in Lane:
                         number, oldest = found.get(lane, (0, None))

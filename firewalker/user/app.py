@@ -17,8 +17,8 @@ from firewalker.user.passwords import Bounds, Cost, PasswordLane
 from firewalker.user.rpc.auth import AuthDoor
 from firewalker.user.rpc.friends import FriendDoor
 from firewalker.user.rpc.users import UserDoor
+from firewalker.user.session_facts import ToldSessions
 from firewalker.user.store import accounts as account_rows
-from firewalker.user.store import sessions as session_rows
 from firewalker.user.store.friendships import Friendships
 from firewalker.user.store.limits import Limits
 from firewalker.user.store.users import Users
@@ -53,9 +53,9 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
     for channel in channels.values():
         ground.resources.callback(channel.close)
 
-    account_store, users, session_store = account_rows.Accounts(), Users(), session_rows.Sessions()
-    friendships, limits = Friendships(), Limits()
     outbox = Outbox(*channels)
+    account_store, users, session_store = account_rows.Accounts(), Users(), ToldSessions(outbox)
+    friendships, limits = Friendships(), Limits()
     facts = OutboxFacts(outbox)
     relay = Relay(database, {name: RemoteSink(channel) for name, channel in channels.items()}, outbox)
     ended = EndedSessions(database, session_store).since

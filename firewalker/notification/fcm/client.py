@@ -101,6 +101,7 @@ class FcmClient:
         url = f"{self._base_url}/v1/projects/{self._credentials.current().project_id}/messages:send"
         link = self._link()
         link.under_way += 1
+        await self._close_idle()
         try:
             async with asyncio.timeout(self._answer_s):
                 headers = {**_HEADERS, "authorization": f"Bearer {token.text}"}
@@ -112,7 +113,7 @@ class FcmClient:
             return no_answer(type(error).__name__, attempts), token
         finally:
             link.under_way -= 1
-            await self._close_if_left(link)
+            await self._close_idle()
         heads = {name.lower(): value for name, value in response.headers.items()}
         answer = classify(response.status_code, heads, response.content, attempts=attempts, at=self._clock.now())
         return answer, token
@@ -122,10 +123,11 @@ class FcmClient:
         now = self._clock.monotonic()
         for link in self._links:
             link.retired = link.retired or now - link.made > OLDEST_S
-        self._links = [link for link in self._links if not link.retired]
-        if len(self._links) < self._most_links and all(link.under_way >= STREAMS for link in self._links):
-            self._links.append(self._connect(now))
-        return min(self._links, key=lambda link: link.under_way)
+        good = [link for link in self._links if not link.retired]
+        if len(good) < self._most_links and all(link.under_way >= STREAMS for link in good):
+            good.append(self._connect(now))
+            self._links.append(good[-1])
+        return min(good, key=lambda link: link.under_way)
 
     def _connect(self, now: float) -> _Link:
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_S)
@@ -135,7 +137,9 @@ class FcmClient:
         )
         return _Link(client, now)
 
-    async def _close_if_left(self, link: _Link) -> None:
-        """A retired connection is closed by whoever leaves it last."""
-        if link.retired and link.under_way == 0:
+    async def _close_idle(self) -> None:
+        """Close what is retired and has nothing under way any more."""
+        left = [link for link in self._links if link.retired and link.under_way == 0]
+        self._links = [link for link in self._links if link not in left]
+        for link in left:
             await link.client.aclose()

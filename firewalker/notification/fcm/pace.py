@@ -22,6 +22,9 @@ _SAME_MOMENT_S = 10.0
 _CAUTION = 0.96
 """Part of what went well in the last minute that is reached quickly again; beyond it, slowly."""
 
+_BURST = 5
+"""Of a second's messages, one part in so many may go at once."""
+
 _RECOVER_S = 2.0
 _PROBE_A_SECOND = 0.0001
 _PROBE_FASTER_S = 120.0
@@ -37,11 +40,11 @@ class Pace:
         self._ramp_s = ramp_s
         self._ceiling = fastest
         self._rate = fastest
-        self._tokens = 0.0
         self._begun = self._filled = clock.monotonic()
         self._halved = float("-inf")
         self._still_until = float("-inf")
         self._taken: deque[tuple[float, int]] = deque()
+        self._tokens = self.rate / _BURST
 
     @property
     def rate(self) -> float:
@@ -106,4 +109,4 @@ class Pace:
                 self._ceiling = max(self._ceiling, self._rate)
             self._rate = min(self._rate, self._fastest)
         rate = self.rate
-        self._tokens = min(self._tokens + rate * elapsed, max(1.0, rate / 5))
+        self._tokens = min(self._tokens + rate * elapsed, max(1.0, rate / _BURST))

@@ -167,8 +167,8 @@ class Planning:
         for push, decision in decisions:
             ids = [push.notification_id]
             match decision:
-                case Later(due=due):
-                    await self._pushes.put_off(tx, user, ids, due)
+                case Later(due=due, unsure=unsure):
+                    await self._pushes.put_off(tx, user, ids, due, unsure=unsure)
                     outcome = "put_off"
                 case Never(why=outcome):
                     await self._pushes.end(tx, user, ids, state="DROPPED", why=outcome, at=at)

@@ -13,20 +13,13 @@ from firewalker.notification.domain.device import Device, Platform
 from firewalker.notification.domain.notification import KINDS, Lane
 from firewalker.notification.domain.push import ASK_AGAIN, Verdict
 from firewalker.notification.store import devices as device_rows
-from firewalker.notification.store.deliveries import DeadCount, Deliveries
-from firewalker.notification.store.pushes import Pushes
+from firewalker.notification.store.deliveries import Deliveries
 from firewalker.notification.usecases.ports import Rechecks, moment
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database, Transaction, retried
 
 LEASE_S = 30
 """Twice the longest wait for an answer: whoever dies with a message gives it back after it."""
-
-DEAD_KEPT = timedelta(days=14)
-"""How long what was given up is kept for people to look at (PRIV-07)."""
-
-REPLAYED_FOR = timedelta(hours=1)
-"""How long what is replayed is good at least; people replay what they have looked at."""
 
 _SUCCESS_NOTED = timedelta(hours=1)
 """A device's last success is exact to this: noting each would double what a push costs."""
@@ -57,14 +50,12 @@ class Queue:
         *,
         deliveries: Deliveries,
         devices: device_rows.Devices,
-        pushes: Pushes,
         rechecks: Rechecks,
     ) -> None:
         self._db = database
         self._clock = clock
         self._deliveries = deliveries
         self._devices = devices
-        self._pushes = pushes
         self._rechecks = rechecks
         self._owner = uuid4()
 
@@ -197,33 +188,3 @@ class Queue:
         """Some device of the platform, of any if None: to ask FCM about."""
         async with self._db.reading() as tx:
             return await self._devices.find_any(tx, platform)
-
-    # -- for people and metrics ------------------------------------------------------------------------------------
-
-    async def backlog(self) -> dict[Lane, tuple[int, datetime]]:
-        """How many messages are due by lane, and since when the first of them."""
-        async with self._db.reading() as tx:
-            return await self._deliveries.backlog(tx, self._clock.now())
-
-    async def planning_backlog(self) -> dict[Lane, tuple[int, datetime]]:
-        """The same of what is to be planned."""
-        async with self._db.reading() as tx:
-            return await self._pushes.backlog(tx, self._clock.now())
-
-    async def count_dead(self) -> list[DeadCount]:
-        """What was given up, by type and reason."""
-        async with self._db.reading() as tx:
-            return await self._deliveries.count_dead(tx)
-
-    @retried
-    async def replay(self) -> int:
-        """Queue again what was given up, and tell how many."""
-        now = moment(self._clock)
-        async with self._db.transaction() as tx:
-            return await self._deliveries.replay(tx, now, now + REPLAYED_FOR)
-
-    @retried
-    async def forget_dead(self) -> int:
-        """Remove some of what was given up long ago, and tell how many: 0 when none is left."""
-        async with self._db.transaction() as tx:
-            return await self._deliveries.delete_dead(tx, self._clock.now() - DEAD_KEPT, 1_000)
