@@ -135,7 +135,8 @@ class Fcm:
         if behaviour.name in NOT_TAKEN:
             reply = replace(reply, accepted=False, outcome=behaviour.name)
         unknown = behaviour.name in HIDES_ANSWER | {"close"}
-        self._noted(request, project, message, reply, unknown=unknown, validate_only=validate_only)
+        fault = behaviour.name if behaviour.name in ENDS else ""
+        self._noted(request, project, message, reply, fault=fault, unknown=unknown, validate_only=validate_only)
         if reply.accepted:
             self.screen.show(digest(target), message, self.clock.now())
         return Answer(reply, behaviour if behaviour.name in ENDS else OK, delay_s)
@@ -181,6 +182,7 @@ class Fcm:
         message: Mapping[str, Any],
         reply: Reply,
         *,
+        fault: str = "",
         unknown: bool = False,
         validate_only: bool = False,
     ) -> Reply:
@@ -199,6 +201,7 @@ class Fcm:
                 "connection": request.connection,
                 "outcome": reply.outcome,
                 "accepted": reply.accepted,
+                "fault": fault,
                 "unknown": unknown or reply.outcome == "empty",
                 "validate_only": validate_only,
                 "retry_after": reply.headers.get("retry-after", ""),

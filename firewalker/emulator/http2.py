@@ -233,7 +233,7 @@ class Http2:
         self._fcm.ledger.write(
             {
                 "time": self._fcm.clock.now(), "project": "", "target": "", "nid": "", "tag": "", "priority": "", "ttl": "",
-                "connection": self._number, "outcome": what, "accepted": False, "unknown": False, "validate_only": False,
+                "connection": self._number, "outcome": what, "accepted": False, "fault": "", "unknown": False, "validate_only": False,
                 "retry_after": "", "body": "",
             }
         )  # fmt: skip

@@ -27,6 +27,8 @@ class Record:
     outcome: str
     accepted: bool
     """Whether its device shows it."""
+    fault: str
+    """What was done to its stream or connection; empty for nothing."""
     unknown: bool
     """Whether the sender was kept from hearing the answer."""
     validate_only: bool

@@ -54,3 +54,7 @@ class NotificationConfig(ServiceConfig):
 
     fcm_ramp_s: float = Field(default=60.0, ge=0, le=600)
     """Seconds from the first message to full speed, as FCM asks for. 0: at once."""
+
+    fcm_answer_s: float = Field(default=15.0, ge=1, le=60)
+    """Longest wait for the answer to one message. Whoever dies with messages under way gives them back after twice that.
+    Shorter than FCM takes at its worst, some 5 s, messages are sent twice."""

@@ -1,6 +1,7 @@
 """The sending side put together: planner, queue, sender, and what they stand on. `app` starts and stops it with the rest."""
 
 import asyncio
+import math
 from contextlib import suppress
 from datetime import timedelta
 
@@ -65,10 +66,12 @@ class Pushing:
             base_url=config.fcm_base_url,
             ca_file=config.fcm_ca_file,
             most_in_flight=config.fcm_in_flight,
+            answer_s=config.fcm_answer_s,
         )
+        lease_s = math.ceil(2 * config.fcm_answer_s)
         backlog = Backlog(database, clock, deliveries=deliveries, pushes=pushes)
         self.sender = Sender(
-            Queue(database, clock, deliveries=deliveries, devices=device_store, rechecks=rechecks),
+            Queue(database, clock, deliveries=deliveries, devices=device_store, rechecks=rechecks, lease_s=lease_s),
             self.client,
             Pruner(devices, clock),
             clock,
@@ -87,6 +90,7 @@ class Pushing:
             rechecks=rechecks,
             wake=self.sender.wake,
             locale=config.locale,
+            lease_s=lease_s,
         )
         planner.attach(planning)
         hourly = timedelta(hours=1)

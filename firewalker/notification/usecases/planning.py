@@ -26,9 +26,6 @@ from firewalker.notification.usecases.ports import Rechecks, Wake, moment
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database, Transaction, retried
 
-LEASE_S = 30
-"""After which another process takes over what one has begun: long enough for its questions and its transactions."""
-
 _PORTION = 50
 
 _PLANNED = Counter(
@@ -61,7 +58,9 @@ class Planning:
         rechecks: Rechecks,
         wake: Wake,
         locale: Locale,
+        lease_s: int,
     ) -> None:
+        """Whoever dies with a push gives it back after *lease_s*, long enough for its questions and transactions."""
         self._db = database
         self._clock = clock
         self._pushes = pushes
@@ -72,6 +71,7 @@ class Planning:
         self._rechecks = rechecks
         self._wake = wake
         self._locale = locale
+        self._lease_s = lease_s
         self._owner = uuid4()
 
     async def work(self) -> int:
@@ -112,7 +112,7 @@ class Planning:
         async with self._db.transaction() as tx:
             for lane in Lane:
                 room = _PORTION - len(due) + (_PORTION // 5 if lane is Lane.STANDINGS else 0)
-                due += await self._pushes.claim(tx, lane, self._owner, now=now, lease_s=LEASE_S, limit=room)
+                due += await self._pushes.claim(tx, lane, self._owner, now=now, lease_s=self._lease_s, limit=room)
         return due
 
     async def _bundles(self, due: Sequence[Push]) -> list[_Bundle]:

@@ -18,9 +18,6 @@ from firewalker.notification.usecases.ports import Rechecks, moment
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database, Transaction, retried
 
-LEASE_S = 30
-"""Twice the longest wait for an answer: whoever dies with a message gives it back after it."""
-
 _SUCCESS_NOTED = timedelta(hours=1)
 """A device's last success is exact to this: noting each would double what a push costs."""
 
@@ -51,12 +48,15 @@ class Queue:
         deliveries: Deliveries,
         devices: device_rows.Devices,
         rechecks: Rechecks,
+        lease_s: int,
     ) -> None:
+        """Whoever dies with a message gives it back after *lease_s*."""
         self._db = database
         self._clock = clock
         self._deliveries = deliveries
         self._devices = devices
         self._rechecks = rechecks
+        self._lease_s = lease_s
         self._owner = uuid4()
 
     async def claim(
@@ -86,7 +86,7 @@ class Queue:
                     free -= room // _LAST_SHARE
                 if free > 0:
                     claimed += await self._deliveries.claim(
-                        tx, lane, self._owner, now=now, lease_s=LEASE_S, limit=free, parked=parked
+                        tx, lane, self._owner, now=now, lease_s=self._lease_s, limit=free, parked=parked
                     )
             devices = await self._devices.find(tx, [d.installation_id for d in claimed])
             works, gone = [], []
