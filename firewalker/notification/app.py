@@ -4,7 +4,12 @@ from datetime import timedelta
 
 from firewalker.kernel.clock import Clock, SystemClock
 from firewalker.notification.config import NotificationConfig
+from firewalker.notification.database_clock import DatabaseClock
+from firewalker.notification.fcm.credentials import CredentialsFile
 from firewalker.notification.live import WatchedInboxes
+from firewalker.notification.planner import Planner
+from firewalker.notification.pushing import Pushing
+from firewalker.notification.rechecks import RemoteRechecks
 from firewalker.notification.rpc.devices import DeviceDoor
 from firewalker.notification.rpc.event_sink import EventSinkDoor
 from firewalker.notification.rpc.notifications import NotificationDoor
@@ -20,15 +25,18 @@ from firewalker.notification.usecases.wishes import Wishes
 from firewalker.runtime.chores import Chore
 from firewalker.runtime.config import read_key
 from firewalker.runtime.ground import open_ground
+from firewalker.runtime.grpc.channel import InternalChannel
+from firewalker.runtime.grpc.credentials import read_service_token
 from firewalker.runtime.page_tokens import PageTokens
-from firewalker.runtime.process import App
+from firewalker.runtime.process import App, Part
 
 
 async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
     """Open what is needed and connect the rooms."""
-    clock = clock or SystemClock()
-    ground = await open_ground(config, clock)
+    ground = await open_ground(config, clock or SystemClock())
     database = ground.database
+    shared = DatabaseClock(database, SystemClock())
+    clock = clock or shared
     recipients, notifications, pushes = Recipients(), Notifications(), Pushes()
     deliveries, device_store = Deliveries(), device_rows.Devices()
     watched = WatchedInboxes(config.redis_url.get_secret_value())
@@ -41,10 +49,7 @@ async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
         locale=config.locale,
     )
     watched.attach(inbox)
-
-    def wake() -> None:
-        return
-
+    planner = Planner()
     news = News(
         database,
         clock,
@@ -54,9 +59,10 @@ async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
         deliveries=deliveries,
         devices=device_store,
         announce=watched.announce,
-        wake=wake,
+        wake=planner.wake,
+        pushing=config.fcm_credentials is not None,
     )
-    wishes = Wishes(database, clock, recipients=recipients, pushes=pushes, wake=wake, locale=config.locale)
+    wishes = Wishes(database, clock, recipients=recipients, pushes=pushes, wake=planner.wake, locale=config.locale)
     devices = Devices(
         database,
         clock,
@@ -71,6 +77,23 @@ async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
         Chore("forget old notifications", hourly, inbox.forget_old),
         Chore("sweep devices", hourly, devices.sweep),
     ]
+    parts: list[Part] = [shared, watched, *chores]
+    if config.fcm_credentials is not None:
+        service_token = read_service_token(config.service_token_file)
+        channels = [InternalChannel(address, service_token) for address in (config.user_address, config.step_address)]
+        for channel in channels:
+            ground.resources.callback(channel.close)
+        pushing = Pushing(
+            config,
+            CredentialsFile(config.fcm_credentials),
+            database,
+            clock,
+            rechecks=RemoteRechecks(*channels),
+            planner=planner,
+            devices=devices,
+        )
+        ground.resources.push_async_callback(pushing.client.close)
+        parts += pushing.parts
     return ground.app(
         config,
         public=[
@@ -78,5 +101,5 @@ async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
             DeviceDoor(devices),
         ],
         internal=[EventSinkDoor(news)],
-        parts=[watched, *chores],
+        parts=parts,
     )

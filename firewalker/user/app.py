@@ -20,9 +20,9 @@ from firewalker.user.links import Links
 from firewalker.user.passwords import Bounds, Cost, PasswordLane
 from firewalker.user.rpc.auth import AuthDoor
 from firewalker.user.rpc.event_sink import EventSinkDoor
+from firewalker.user.session_facts import ToldSessions
 from firewalker.user.social_part import SocialPart
 from firewalker.user.store import accounts as account_rows
-from firewalker.user.store import sessions as session_rows
 from firewalker.user.store.limits import Limits
 from firewalker.user.store.users import Users
 from firewalker.user.tokens import AccessTokenSigner
@@ -54,9 +54,9 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
     for channel in channels.values():
         ground.resources.callback(channel.close)
 
-    account_store, users, session_store = account_rows.Accounts(), Users(), session_rows.Sessions()
-    limits = Limits()
     outbox = Outbox(*channels)
+    account_store, users, session_store = account_rows.Accounts(), Users(), ToldSessions(outbox)
+    limits = Limits()
     facts = OutboxFacts(outbox)
     relay = Relay(database, {name: RemoteSink(channel) for name, channel in channels.items()}, outbox)
     ended = EndedSessions(database, session_store).since
