@@ -43,6 +43,7 @@ lint: env ## style, types, import rules, proto, SQL dialect
 	$(BIN)/buf lint
 	$(BIN)/buf format proto --diff --exit-code --exclude-path proto/google
 	$(BIN)/buf breaking proto --against proto/released.binpb $(INTERNAL)
+	$(BIN)/buf build proto $(INTERNAL) -o - | $(BIN)/python -m transcoder check-breaking proto/released.binpb /dev/stdin
 	$(BIN)/pytest -q tests/architecture
 
 .PHONY: format
