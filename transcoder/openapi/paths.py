@@ -53,9 +53,9 @@ def _parameter(binding: Binding, at: int, *, many: bool) -> Parameter:
         end = len(segments) if capture.end is None else capture.end
         if not capture.start <= at < end:
             continue
-        name = binding.captures[index].names
+        name = binding.captures[index].names.replace(".", "_")  # generators make identifiers of them
         if end - capture.start == 1:
             return Parameter(name, index, many)
         number = sum(isinstance(segment, Wild) for segment in segments[capture.start : at]) + 1
-        return Parameter(f"{name}.{number}", None, many)
+        return Parameter(f"{name}_{number}", None, many)
     return Parameter(f"segment{at + 1}", None, many)

@@ -41,10 +41,10 @@ SPECIAL: Final[dict[str, Json]] = {
     wellknown.DURATION: {"type": "string", "pattern": r"^-?[0-9]{1,11}(\.[0-9]{1,9})?s$", "examples": ["1.5s"]},
     wellknown.FIELD_MASK: {
         "type": "string",
-        "pattern": r"^([a-z][A-Za-z0-9]*(\.[a-z][A-Za-z0-9]*)*(,[a-z][A-Za-z0-9]*(\.[a-z][A-Za-z0-9]*)*)*)?$",
+        "pattern": r"^([A-Za-z0-9]+(\.[A-Za-z0-9]+)*(,[A-Za-z0-9]+(\.[A-Za-z0-9]+)*)*)?$",
         "description": "Names of fields, comma-separated.",
     },
-    wellknown.ANY: {"type": "object", "properties": {"@type": {"type": "string"}}, "additionalProperties": True},
+    wellknown.ANY: {"type": "object", "additionalProperties": True, "description": "`@type` names the type."},
     wellknown.STRUCT: {"type": "object", "additionalProperties": True},
     wellknown.VALUE: {},
     wellknown.LIST_VALUE: {"type": "array", "items": {}},
