@@ -80,7 +80,10 @@ async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
     parts: list[Part] = [shared, watched, *chores]
     if config.fcm_credentials is not None:
         service_token = read_service_token(config.service_token_file)
-        channels = [InternalChannel(address, service_token) for address in (config.user_address, config.step_address)]
+        channels = [
+            InternalChannel(address, service_token, ca_file=config.tls_ca_file)
+            for address in (config.user_address, config.step_address)
+        ]
         for channel in channels:
             ground.resources.callback(channel.close)
         pushing = Pushing(
