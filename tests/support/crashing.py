@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,15 +12,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from firewalker.local import ports
 from firewalker.local.secrets import Secrets
 from tests.support.signing import Signer
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def signer_of(secrets: Secrets) -> Signer:
@@ -36,15 +29,14 @@ class Crashing:
 
     def __init__(self, name: str, settings: Mapping[str, object], log: Path) -> None:
         """*name* is the service's; *settings* are its own, by name without prefix, beside the ports."""
-        self.port = free_port()
+        free, prefix = ports.free(), f"FIREWALKER_{name.upper()}_"
+        self.port = free[f"{prefix}PORT"]
         self._name = name
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
         ours = {key: value for key, value in os.environ.items() if not key.startswith("FIREWALKER_")}
-        ports = {"PORT": self.port, "INTERNAL_PORT": free_port()}
-        self._environment = ours | {
-            f"FIREWALKER_{name.upper()}_{key}": str(value) for key, value in {**ports, **settings}.items()
-        }
+        own = {"PORT": self.port, "INTERNAL_PORT": free[f"{prefix}INTERNAL_PORT"], **settings}
+        self._environment = ours | {f"{prefix}{key}": str(value) for key, value in own.items()}
 
     def start(self) -> None:
         with self._log.open("ab") as log:

@@ -1,6 +1,6 @@
 """kill -9 of the user service at random moments of "accept": never a change without its event, nor an event without its change.
 
-FIREWALKER_TEST_KILLS sets how often it is killed; 200 take some six minutes.
+FIREWALKER_TEST_KILLS sets how often it is killed; 200 take five minutes.
 """
 
 import asyncio
@@ -16,11 +16,12 @@ import pytest
 
 from firewalker.gen.pb.firewalker.event.v1 import Event
 from firewalker.kernel.ids import UserId
+from firewalker.local import ports
 from firewalker.local.secrets import make_secrets
 from firewalker.runtime.grpc.messages import message_class
 from firewalker.runtime.migrations import migrate
 from tests.service.user.rooms import open_rooms
-from tests.support.crashing import crashing, free_port, signer_of
+from tests.support.crashing import crashing, signer_of
 from tests.support.databases import run_on
 from tests.support.waiting import until
 
@@ -69,7 +70,9 @@ async def test_an_accept_and_its_event_are_there_together_or_not_at_all(
     await migrate(mysql_url, files("firewalker.user.store") / "schema")
     pairs = await pairs_with_requests(mysql_url, redis_url, KILLS * PAIRS_A_KILL)
     secrets, chance = make_secrets(tmp_path / "secrets"), random.Random(7)
-    nowhere = f"127.0.0.1:{free_port()}"  # so that what is to be told stays in the outbox
+    nowhere = (
+        f"127.0.0.1:{ports.free()['FIREWALKER_STEP_INTERNAL_PORT']}"  # so that what is to be told stays in the outbox
+    )
     settings = {
         "ACCESS_TOKEN_KEY_FILE": secrets.access_token_key,
         "REFRESH_KEY_FILE": secrets.refresh_key,

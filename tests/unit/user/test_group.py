@@ -65,7 +65,11 @@ def test_a_group_does_not_become_smaller_than_it_is() -> None:
 @pytest.mark.parametrize("actor", Role)
 @pytest.mark.parametrize("target", [*Role, None])
 def test_who_may_send_whom_away(actor: Role, target: Role | None) -> None:
-    allowed = {Role.OWNER: {Role.ADMIN, Role.MEMBER, None}, Role.ADMIN: {Role.MEMBER, None}, Role.MEMBER: set[Role]()}
+    allowed: dict[Role, set[Role | None]] = {
+        Role.OWNER: {Role.ADMIN, Role.MEMBER, None},
+        Role.ADMIN: {Role.MEMBER, None},
+        Role.MEMBER: set(),
+    }
     if target in allowed[actor]:
         ensure_may_send_away(actor, target)
     else:
