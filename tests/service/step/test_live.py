@@ -180,7 +180,9 @@ async def test_the_rebuild_command_completes_redis_while_a_process_runs(
     async with client(redis_url) as redis:
         for key in await redis.keys("t:{*"):
             await redis.delete(key)
-    await rebuild_now(step_url, redis_url)
+    seen: list[tuple[int, int]] = []
+    await rebuild_now(step_url, redis_url, lambda done, of: seen.append((done, of)))
+    assert seen[-1][0] == seen[-1][1] > 0
     assert await process.live.buckets.complete()
     assert (await process.live.read(TODAY, [user]))[user].total == 10
 
