@@ -1,4 +1,4 @@
-"""A Redis that answers and does nothing: a replica by now, one that loads, one that is full, a cluster. It is as good as away."""
+"""A Redis that answers and does nothing: a replica by now, one whose disk is full, a cluster. It is as good as away."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,9 +16,7 @@ TODAY = datetime.now(UTC).date()
 
 REFUSALS = (
     b"-READONLY You can't write against a read only replica.",
-    b"-LOADING Redis is loading the dataset in memory",
     b"-MISCONF Redis is configured to save RDB snapshots, but it is currently unable to persist to disk.",
-    b"-OOM command not allowed when used memory > 'maxmemory'.",
     b"-MOVED 3999 127.0.0.1:1",
 )
 
