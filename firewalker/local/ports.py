@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import os
 import random
 import socket
+import tempfile
+from functools import cache
+from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firewalker.local.problems import CannotStartError
@@ -26,6 +32,8 @@ DEFAULTS: Mapping[str, int] = {
     "FIREWALKER_STEP_METRICS_PORT": 9465,
     "FIREWALKER_NOTIFICATION_METRICS_PORT": 9466,
     "FIREWALKER_TRANSCODER_METRICS_PORT": 9467,
+    "FIREWALKER_EMULATOR_PORT": 8090,
+    "FIREWALKER_EMULATOR_TLS_PORT": 8091,
 }
 """Every port by the variable that sets it, as the contract names them."""
 
@@ -34,6 +42,14 @@ HIGHEST = 65_535
 FREE_RANGE = range(20_000, 32_000)
 """Where free ports are taken from: below the ranges from which Linux (32768) and macOS (49152) take the ports of outgoing
 connections, so that no client connection occupies a port while its server restarts."""
+
+_STRETCH = 600
+"""Ports of one process that asks for free ones."""
+
+_APART = 60
+"""Ports of one answer, those that are left unused included."""
+
+_turns = count()
 
 
 def chosen(environment: Mapping[str, str]) -> dict[str, int]:
@@ -55,17 +71,38 @@ def chosen(environment: Mapping[str, str]) -> dict[str, int]:
 
 
 def free() -> dict[str, int]:
-    """Ports that are free now, one for each variable; for tests."""
-    found: list[int] = []
-    candidates = list(FREE_RANGE)
-    # Not the program's generator: tests seed that, and two runs at once would then choose the same ports.
-    random.SystemRandom().shuffle(candidates)
-    for port in candidates:
+    """Ports that are free now, one for each variable; for tests.
+
+    Every process draws from a stretch of its own, as long as it lives, so that backends which start at the same time do
+    not choose the same ports. Behind each answer's ports lie unused ones: workers count theirs up from the first.
+    """
+    stretch = _own_stretch()
+    for _ in range(len(stretch) // _APART):
+        begin = stretch.start + next(_turns) * _APART % len(stretch)
+        found = [port for port in range(begin, begin + _APART) if _is_free(port)][: len(DEFAULTS)]
         if len(found) == len(DEFAULTS):
-            break
-        if _is_free(port):
-            found.append(port)
-    return dict(zip(DEFAULTS, found, strict=True))
+            return dict(zip(DEFAULTS, found, strict=True))
+    message = f"No ports are free between {stretch.start} and {stretch.stop}."
+    raise CannotStartError(message)
+
+
+@cache
+def _own_stretch() -> range:
+    """A stretch of `FREE_RANGE` that no other process has, kept until this one ends."""
+    folder = Path(tempfile.gettempdir()) / f"firewalker-ports-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    starts = list(FREE_RANGE[::_STRETCH])
+    # Not the program's generator: tests seed that, and two runs at once would then try the same stretches.
+    random.SystemRandom().shuffle(starts)
+    for start in starts:
+        lock = os.open(folder / str(start), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            continue
+        return range(start, start + _STRETCH)  # the lock stays open as long as the process
+    return range(starts[0], starts[0] + _STRETCH)
 
 
 def require_free(ports: Mapping[str, int]) -> None:

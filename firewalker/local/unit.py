@@ -20,6 +20,9 @@ PROBE_LIMIT_S = 3.0
 PROBE_EVERY_S = 0.05
 KEPT_LINES = 5_000
 
+SIGNAL_LAG_S = 0.1
+"""How much earlier a Ctrl-C may end what prepares a start than it is noticed here: then the failure is no trouble."""
+
 NOT_RUN = 127
 """The status that shells use for a command that could not be run."""
 
@@ -92,6 +95,7 @@ class Unit:
         try:
             self.process = process = await self._spawn(self.program)
         except (OSError, CannotStartError) as problem:
+            await asyncio.sleep(SIGNAL_LAG_S)
             if self.wanted.is_set():  # else it was interrupted: by us, or by the Ctrl-C that reaches all of a terminal
                 self.tell(str(problem))
             self.over.set()

@@ -1,23 +1,105 @@
 """The notification service put together."""
 
-from firewalker.kernel.clock import SystemClock
+from datetime import timedelta
+
+from firewalker.kernel.clock import Clock, SystemClock
 from firewalker.notification.config import NotificationConfig
+from firewalker.notification.database_clock import DatabaseClock
+from firewalker.notification.fcm.credentials import CredentialsFile
+from firewalker.notification.live import WatchedInboxes
+from firewalker.notification.planner import Planner
+from firewalker.notification.pushing import Pushing
+from firewalker.notification.rechecks import RemoteRechecks
+from firewalker.notification.rpc.devices import DeviceDoor
 from firewalker.notification.rpc.event_sink import EventSinkDoor
 from firewalker.notification.rpc.notifications import NotificationDoor
+from firewalker.notification.store import devices as device_rows
+from firewalker.notification.store.deliveries import Deliveries
 from firewalker.notification.store.notifications import Notifications
+from firewalker.notification.store.pushes import Pushes
+from firewalker.notification.store.recipients import Recipients
+from firewalker.notification.usecases.devices import Devices
 from firewalker.notification.usecases.inbox import Inbox
+from firewalker.notification.usecases.news import News
+from firewalker.notification.usecases.wishes import Wishes
+from firewalker.runtime.chores import Chore
 from firewalker.runtime.config import read_key
 from firewalker.runtime.ground import open_ground
+from firewalker.runtime.grpc.channel import InternalChannel
+from firewalker.runtime.grpc.credentials import read_service_token
 from firewalker.runtime.page_tokens import PageTokens
-from firewalker.runtime.process import App
+from firewalker.runtime.process import App, Part
 
 
-async def build(config: NotificationConfig) -> App:
+async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
     """Open what is needed and connect the rooms."""
-    ground = await open_ground(config, SystemClock())
-    inbox = Inbox(ground.database, Notifications())
+    ground = await open_ground(config, clock or SystemClock())
+    database = ground.database
+    shared = DatabaseClock(database, SystemClock())
+    clock = clock or shared
+    recipients, notifications, pushes = Recipients(), Notifications(), Pushes()
+    deliveries, device_store = Deliveries(), device_rows.Devices()
+    watched = WatchedInboxes(config.redis_url.get_secret_value())
+    inbox = Inbox(
+        database,
+        clock,
+        notifications=notifications,
+        recipients=recipients,
+        announce=watched.announce,
+        locale=config.locale,
+    )
+    watched.attach(inbox)
+    planner = Planner()
+    news = News(
+        database,
+        clock,
+        recipients=recipients,
+        notifications=notifications,
+        pushes=pushes,
+        deliveries=deliveries,
+        devices=device_store,
+        announce=watched.announce,
+        wake=planner.wake,
+        pushing=config.fcm_credentials is not None,
+    )
+    wishes = Wishes(database, clock, recipients=recipients, pushes=pushes, wake=planner.wake, locale=config.locale)
+    devices = Devices(
+        database,
+        clock,
+        devices=device_store,
+        deliveries=deliveries,
+        recipients=recipients,
+        unseen=timedelta(days=config.device_unseen_days),
+    )
+    hourly = timedelta(hours=1)
+    chores = [
+        Chore("forget events", hourly, lambda: news.forget_events(clock.now() - timedelta(days=30))),
+        Chore("forget old notifications", hourly, inbox.forget_old),
+        Chore("sweep devices", hourly, devices.sweep),
+    ]
+    parts: list[Part] = [shared, watched, *chores]
+    if config.fcm_credentials is not None:
+        service_token = read_service_token(config.service_token_file)
+        channels = [InternalChannel(address, service_token) for address in (config.user_address, config.step_address)]
+        for channel in channels:
+            ground.resources.callback(channel.close)
+        pushing = Pushing(
+            config,
+            CredentialsFile(config.fcm_credentials),
+            database,
+            clock,
+            rechecks=RemoteRechecks(*channels),
+            planner=planner,
+            devices=devices,
+        )
+        ground.resources.push_async_callback(pushing.client.close)
+        parts += pushing.parts
     return ground.app(
         config,
-        public=[NotificationDoor(inbox, PageTokens(read_key(config.page_key_file)), config.locale)],
-        internal=[EventSinkDoor(inbox)],
+        public=[
+            NotificationDoor(inbox, watched, wishes, PageTokens(read_key(config.page_key_file))),
+            DeviceDoor(devices),
+        ],
+        internal=[EventSinkDoor(news)],
+        parts=parts,
     )

@@ -13,6 +13,7 @@ from firewalker.runtime.outbox import Outbox, Relay
 from firewalker.runtime.process import App
 from firewalker.step.boards_part import BoardsPart
 from firewalker.step.config import StepConfig
+from firewalker.step.goals_part import GoalsPart
 from firewalker.step.ingest import Ingest
 from firewalker.step.live import LiveTotals
 from firewalker.step.overtakes import Overtakes
@@ -41,8 +42,8 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
     database, redis_url = ground.database, config.redis_url.get_secret_value()
     service_token = read_service_token(config.service_token_file)
     channels = {
-        "user": InternalChannel(config.user_address, service_token),
-        "notification": InternalChannel(config.notification_address, service_token),
+        "user": InternalChannel(config.user_address, service_token, ca_file=config.tls_ca_file),
+        "notification": InternalChannel(config.notification_address, service_token, ca_file=config.tls_ca_file),
     }
     for channel in channels.values():
         ground.resources.callback(channel.close)
@@ -50,6 +51,7 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
     relay = Relay(database, {name: RemoteSink(channel) for name, channel in channels.items()}, outbox)
     live = LiveTotals(redis_url, database, clock)
     boards = BoardsPart(database=database, live=live, redis_url=redis_url, clock=clock)
+    goals = GoalsPart(database=database, live=live, boards=boards, outbox=outbox, clock=clock)
     events = StandingEvents(outbox, clock)
     overtakings = Overtakings(database, events, clock)
     overtakes = Overtakes(boards.circles, boards.known, live, overtakings, clock)
@@ -76,11 +78,16 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
         public=[
             StepDoor(
                 Readings(ingest, boards.zones, clock),
-                DayCalls(Days(database, boards.zones, clock), Corrections(database, ingest, boards.zones, clock)),
+                DayCalls(
+                    Days(database, boards.zones, clock, goals=goals.as_of),
+                    Corrections(database, ingest, boards.zones, clock),
+                ),
             ),
             boards.leaderboards,
+            goals.goals,
+            goals.stats,
         ],
         internal=[boards.event_sink, boards.standings],
         # Stopped in reverse: ingest commits what it took and announces it, boards and live totals then tell the rest.
-        parts=[live, boards, overtakes, ingest, settle, forget, forget_overtakes, relay],
+        parts=[live, boards, goals, overtakes, ingest, settle, forget, forget_overtakes, relay],
     )

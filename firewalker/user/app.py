@@ -1,6 +1,9 @@
 """The user service put together."""
 
+from datetime import timedelta
+
 from firewalker.kernel.clock import Clock, SystemClock
+from firewalker.runtime.chores import Chore
 from firewalker.runtime.config import read_key
 from firewalker.runtime.ground import open_ground
 from firewalker.runtime.grpc.channel import InternalChannel
@@ -13,21 +16,19 @@ from firewalker.runtime.revocation import RevocationFeed, ViewFilling
 from firewalker.user.config import UserConfig, read_key_ring
 from firewalker.user.domain.refresh_token import RefreshKeys
 from firewalker.user.events import OutboxFacts
+from firewalker.user.links import Links
 from firewalker.user.passwords import Bounds, Cost, PasswordLane
 from firewalker.user.rpc.auth import AuthDoor
-from firewalker.user.rpc.friends import FriendDoor
-from firewalker.user.rpc.users import UserDoor
+from firewalker.user.rpc.event_sink import EventSinkDoor
+from firewalker.user.session_facts import ToldSessions
+from firewalker.user.social_part import SocialPart
 from firewalker.user.store import accounts as account_rows
-from firewalker.user.store import sessions as session_rows
-from firewalker.user.store.friendships import Friendships
 from firewalker.user.store.limits import Limits
 from firewalker.user.store.users import Users
 from firewalker.user.tokens import AccessTokenSigner
 from firewalker.user.usecases.accounts import Accounts
 from firewalker.user.usecases.ended_sessions import EndedSessions
-from firewalker.user.usecases.friend_requests import FriendRequests
-from firewalker.user.usecases.friends import Friends
-from firewalker.user.usecases.profiles import Profiles
+from firewalker.user.usecases.goals import Goals
 from firewalker.user.usecases.sessions import Sessions
 
 
@@ -47,15 +48,15 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
     )
     ground.resources.callback(passwords.close)
     channels = {
-        "step": InternalChannel(config.step_address, service_token),
-        "notification": InternalChannel(config.notification_address, service_token),
+        "step": InternalChannel(config.step_address, service_token, ca_file=config.tls_ca_file),
+        "notification": InternalChannel(config.notification_address, service_token, ca_file=config.tls_ca_file),
     }
     for channel in channels.values():
         ground.resources.callback(channel.close)
 
-    account_store, users, session_store = account_rows.Accounts(), Users(), session_rows.Sessions()
-    friendships, limits = Friendships(), Limits()
     outbox = Outbox(*channels)
+    account_store, users, session_store = account_rows.Accounts(), Users(), ToldSessions(outbox)
+    limits = Limits()
     facts = OutboxFacts(outbox)
     relay = Relay(database, {name: RemoteSink(channel) for name, channel in channels.items()}, outbox)
     ended = EndedSessions(database, session_store).since
@@ -82,16 +83,26 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
         revocations=feed,
         clock=clock,
     )
-    requests = FriendRequests(
-        database=database, friendships=friendships, limits=limits, users=users, facts=facts, clock=clock
+    social = SocialPart(
+        database=database,
+        users=users,
+        limits=limits,
+        facts=facts,
+        links=Links(config.invite_link),
+        page_tokens=page_tokens,
+        clock=clock,
+    )
+    goals = Goals(database=database, users=users)
+    # A relay repeats a delivery within minutes; what was seen a month ago does not come again.
+    forget = Chore(
+        "forget deliveries", timedelta(hours=1), lambda: goals.forget_deliveries(clock.now() - timedelta(days=30))
     )
     return ground.app(
         config,
         public=[
             AuthDoor(accounts, sessions, signer, clock),
-            UserDoor(Profiles(database=database, users=users)),
-            FriendDoor(requests, Friends(database=database, friendships=friendships), page_tokens),
+            *social.doors,
         ],
-        internal=[],
-        parts=[feed, filling, relay],
+        internal=[EventSinkDoor(goals), social.social_graph],
+        parts=[feed, filling, *social.chores, forget, relay],
     )

@@ -25,6 +25,7 @@ OF_EVERY_CALL = {
     "SERVICE_UNKNOWN",
     "STREAM_STALLED",
     "STREAM_TOO_LONG",
+    "STREAM_TOO_OLD",
 }
 """Any method may answer with these; no comment repeats them."""
 

@@ -1,6 +1,6 @@
 """All benchmarks, one table, and a file of figures: what `make bench` runs.
 
-    python -m tests.bench [--quick] [unary] [track_steps] [leaderboard] [live] [peers]
+    python -m tests.bench [--quick] [unary] [track_steps] [leaderboard] [live] [peers] [stats]
 
 Every benchmark is a program of its own, which measures a bare grpc.aio echo in the same run: on a shared machine only
 ratios within one run mean much. The figures of a run are kept in `.local/bench/`.
@@ -85,6 +85,11 @@ def leaderboard(figures: list[dict[str, Any]]) -> Iterator[Row]:
         yield Row(case, figure["cpu_us"], figure["per_second"] or None, figure["ratio"], target)
 
 
+def stats(figures: list[dict[str, Any]]) -> Iterator[Row]:
+    for figure in figures:
+        yield Row(f"statistics, {figure['what']}", figure["cpu_us"], target=f"{figure['target_us']} µs")
+
+
 def peers(figures: list[dict[str, Any]]) -> Iterator[Row]:
     ours = next(figure["cpu_us"] for figure in figures if figure["server"] == "firewalker, 10 a message")
     for figure in figures:
@@ -109,6 +114,7 @@ BENCHMARKS = {
     "unary": Benchmark(("--calls", "4000", "--rounds", "1"), unary),
     "track_steps": Benchmark(("--seconds", "1", "--runs", "1"), track_steps),
     "leaderboard": Benchmark(("--seconds", "1", "--runs", "1", "--watchers", "100"), leaderboard),
+    "stats": Benchmark(("--calls", "100", "--runs", "1"), stats),
     "live": Benchmark(("--seconds", "4", "--walkers", "200", "--watchers", "100"), live),
     "peers": Benchmark(("--seconds", "1", "--runs", "1"), peers),
 }

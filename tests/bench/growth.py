@@ -22,6 +22,7 @@ from firewalker.kernel.ids import new_uuid7
 from firewalker.runtime.migrations import migrate
 from firewalker.runtime.mysql import Database
 from firewalker.step.domain.day import HOURS, to_ms
+from firewalker.step.domain.goal import Reached
 from firewalker.step.domain.leaderboard import Frozen, State
 from firewalker.step.store import boards, days
 from tests.bench.track_steps import servers
@@ -79,7 +80,7 @@ async def fill_boards(
                 (
                     user,
                     [
-                        Frozen(friend, rank, 9_000, State.RANKED, goal_reached=False)
+                        Frozen(friend, rank, 9_000, State.RANKED, goal_reached=Reached.NO)
                         for rank, friend in enumerate(board, 1)
                     ],
                 )

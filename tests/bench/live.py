@@ -36,7 +36,7 @@ from firewalker.runtime.grpc.messages import message_class
 from firewalker.runtime.migrations import migrate
 from firewalker.runtime.mysql import Database
 from firewalker.step.domain.facts import WalkerNews
-from firewalker.step.store import friends, walkers
+from firewalker.step.store import bonds, walkers
 from tests.bench.track_steps import cpu_us, servers, step_service, token
 from tests.support.databases import fresh_database
 
@@ -122,7 +122,7 @@ async def befriend(mysql_url: str, crowd: Sequence[UserId], pairs: Sequence[tupl
                 await walkers.save(tx, news)
         for start in range(0, len(pairs), 500):
             async with database.transaction() as tx:
-                await friends.add(tx, [(one, other, now) for one, other in pairs[start : start + 500]])
+                await bonds.befriend(tx, [(one, other, now, now) for one, other in pairs[start : start + 500]])
 
 
 def friendships(

@@ -23,6 +23,8 @@ from tests.support.databases import run_on
 from tests.support.proxy import fault_proxy
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.alone
+
 SLOW = "SELECT SLEEP(30) AS deadline_test"
 RUNNING = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE '%AS deadline_test' AND db = DATABASE()"
 

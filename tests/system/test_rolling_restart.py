@@ -22,6 +22,8 @@ from tests.system.boards import Watcher, over_grpc, over_sse, watching
 from tests.system.people import TODAY, USERS, Person, Town, eventually
 from tests.system.wire import Grpc
 
+pytestmark = pytest.mark.alone
+
 PAUSE_S = 0.25
 """Between the calls of one caller: no one may upload more than 20 times a second for long."""
 

@@ -22,6 +22,8 @@ from tests.transcoder.conftest import answered
 from tests.transcoder.library_server import Library
 from transcoder.config import PREFIX
 
+pytestmark = pytest.mark.alone
+
 _ROOT = Path(__file__).parents[2]
 
 

@@ -21,6 +21,22 @@ class DateOutOfRange(Fault):
     )
 
 
+class GoalOutOfRange(Fault):
+    """A goal that nobody can have."""
+
+    kind = Kind.INVALID
+    reason = "GOAL_OUT_OF_RANGE"
+    message = "A goal has 100 to 100 000 steps a day."
+
+
+class StatsDateOutOfRange(Fault):
+    """A date that there can be no statistics of."""
+
+    kind = Kind.OUT_OF_RANGE
+    reason = "STATS_DATE_OUT_OF_RANGE"
+    message = "The date must be from 2000-01-01 to the latest one that has begun anywhere on Earth."
+
+
 class DayNotFound(Fault):
     """Nothing was counted: such a day is absent, not 0."""
 
@@ -35,3 +51,11 @@ class CorrectionLimitReached(Fault):
     kind = Kind.EXHAUSTED
     reason = "CORRECTION_LIMIT_REACHED"
     message = "The date was corrected 200 times; no more corrections of it are taken."
+
+
+class PictureUnavailable(Fault):
+    """A picture that could not be drawn; the log says why."""
+
+    kind = Kind.UNAVAILABLE
+    reason = "PICTURE_UNAVAILABLE"
+    message = "The picture cannot be drawn at the moment; try again."

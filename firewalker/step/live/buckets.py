@@ -63,6 +63,7 @@ class Buckets:
         self._apply: Any = redis.register_script((scripts / "apply.lua").read_bytes())
         self._read: Any = redis.register_script((scripts / "read.lua").read_bytes())
         self._finish: Any = redis.register_script((scripts / "finish.lua").read_bytes())
+        self._unlock: Any = redis.register_script((scripts / "unlock.lua").read_bytes())
 
     async def apply(self, day: date, totals: Iterable[tuple[bytes, UserTotal]]) -> int:
         """Raise totals of *day*, at most `MOST_RECORDS`, and publish those that changed; tells how many did."""
@@ -139,6 +140,11 @@ class Buckets:
         """Take the lock of the rebuild, for `LOCK_MS`; False if another process has it."""
         async with calling():
             return bool(await self._redis.set(LOCK, token, nx=True, px=LOCK_MS))
+
+    async def unlock(self, token: bytes) -> None:
+        """Give the lock back, if it is still ours: whoever could not rebuild must not keep others from trying."""
+        async with calling():
+            await self._unlock(keys=[LOCK], args=[token])
 
     async def renew(self) -> None:
         """Keep the lock for another `LOCK_MS`. Another's, if ours was lost: two rebuilds at once do no harm."""

@@ -111,10 +111,15 @@ class Rebuilder:
         token = os.urandom(16)
         if not await self._buckets.lock(token):
             return False
-        run_id = await self._buckets.run_id()  # before the copying: of another server, less is known
-        users = 0
-        for day in open_dates(self._clock.now()):
-            users += await self._copy(day, renew=True, copied=copied)
+        try:
+            run_id = await self._buckets.run_id()  # before the copying: of another server, less is known
+            users = 0
+            for day in open_dates(self._clock.now()):
+                users += await self._copy(day, renew=True, copied=copied)
+        except Exception:
+            with contextlib.suppress(RedisUnavailable):
+                await self._buckets.unlock(token)
+            raise
         if not await self._buckets.finish(token, run_id, self._clock.now()):
             return False  # emptied again in the middle, or too slow: the next check begins anew
         _REBUILDS.inc()

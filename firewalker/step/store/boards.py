@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Transaction
+from firewalker.step.domain.goal import Reached
 from firewalker.step.domain.leaderboard import Frozen, State
 from firewalker.step.domain.settling import SETTLED
 
@@ -44,7 +45,7 @@ async def find(tx: Transaction, user: UserId, day: date) -> list[Frozen] | None:
     if row is None:
         return None
     return [
-        Frozen(who, rank, steps, State(state), bool(goal_reached))
+        Frozen(who, rank, steps, State(state), Reached(goal_reached))
         for who, rank, steps, state, goal_reached in _ENTRY.iter_unpack(row[0])
     ]
 

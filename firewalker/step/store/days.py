@@ -50,8 +50,11 @@ _RAISE_TAIL = """
         {raises}
 """
 
+TOTAL = f"GREATEST({' + '.join(f'MAX({column})' for column in _COLUMNS[:HOURS])}, MAX(whole_day))"
+"""The steps of one user and date, of the rows grouped by them: what `domain.day.total` computes."""
+
 _MERGED = f"""
-    GREATEST({" + ".join(f"MAX({column})" for column in _COLUMNS[:HOURS])}, MAX(whole_day)),
+    {TOTAL},
     CAST(UNIX_TIMESTAMP(MAX(reached_time)) * 1000 AS SIGNED),
     CAST(UNIX_TIMESTAMP(MAX(last_reading_time)) * 1000 AS SIGNED),
     MAX(revision)

@@ -48,7 +48,7 @@ class Corrections:
             CorrectionLimitReached: The date was corrected too often.
             Contention, DatabaseUnavailable, DeadlineExceeded, Overloaded: Not corrected, or not known to be.
         """
-        zone = await self._zones.zone_of(user)
+        zone = (await self._zones.of(user)).on(day)
         try:
             await self._store((user.bytes, day), truth, zone)
         finally:

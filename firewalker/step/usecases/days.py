@@ -53,7 +53,7 @@ class Days:
             large = [(user.bytes, day) for day, merge in merged.items() if merge.total > UNSUSPECTED]
             standings = await days.find_totals(tx, large)
         goals = {} if self._goals is None else await self._goals(user, list(merged))
-        zone = await self._zones.zone_of(user)
+        zones = await self._zones.of(user)
         now = self._clock.now()
         found = []
         for day, merge in merged.items():
@@ -63,7 +63,7 @@ class Days:
                 OwnDay(
                     day,
                     merge,
-                    state(day, zone, now),
+                    state(day, zones.on(day), now),
                     stored[day],
                     revision if standing is None else max(revision, standing.revision),
                     under_review=standing is not None and standing.held,

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Database
-from firewalker.step.domain.circle import Circle, Person
+from firewalker.step.domain.circle import Circle
 from firewalker.step.domain.day import UserTotal, to_ms
 from firewalker.step.domain.leaderboard import (
     Freshness,
@@ -21,12 +21,10 @@ from firewalker.step.domain.leaderboard import (
     require_readable,
     standing_of,
 )
-from firewalker.step.domain.visibility import BEFRIENDED, Bond, Visibility, visible
+from firewalker.step.domain.visibility import Visibility
 from firewalker.step.live.known import KnownTotals
 from firewalker.step.store import boards
 from firewalker.step.usecases.circles import Circles
-
-_STRANGERS = Bond(friends=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ class Leaderboards:
         leads = mine is not None and theirs is not None and theirs.total > mine.total
         return Comparison(
             subject_leads=leads and not any(total.held for total in totals.values()),
-            visibility=visible(me, other, BEFRIENDED if _befriended(circle, other) else _STRANGERS),
+            visibility=circle.sight(other) if _befriended(circle, other) else Visibility.HIDDEN,
             open=self._clock.now() < circle.midnight(day),
         )
 
@@ -103,8 +101,15 @@ class Leaderboards:
 def board_of(circle: Circle, day: date, totals: Mapping[bytes, UserTotal], now: datetime) -> FriendBoard:
     """The board of *day* from the totals of its members, as whose circle it is sees it."""
     me, now_ms = circle.me.user_id, to_ms(now)
-    rows = arranged(_seen(me, person, totals.get(person.user_id), now_ms) for person in circle.members(day, now))
-    return FriendBoard(day, me, rows)
+    standings = [
+        as_seen(
+            standing_of(person, day, totals.get(person.user_id), now_ms),
+            circle.sight(person.user_id),
+            own=person.user_id == me,
+        )
+        for person in circle.members(day, now)
+    ]
+    return FriendBoard(day, me, arranged(standings))
 
 
 def frozen_board(circle: Circle, day: date, frozen: Iterable[Frozen]) -> FriendBoard:
@@ -122,7 +127,8 @@ def frozen_board(circle: Circle, day: date, frozen: Iterable[Frozen]) -> FriendB
         freshness = Freshness.NONE if state in (State.NO_DATA, State.HIDDEN) else Freshness.STALE
         standing = as_seen(
             Standing(int(rank == 0), -steps, 0, user, state, freshness, goal_reached, person),
-            visible(me, user, BEFRIENDED),
+            circle.sight(user),
+            own=user == me,
         )
         rows.append(Row(0 if standing.unranked else rank, standing))
     return FriendBoard(day, me, sorted(rows, key=_unranked))
@@ -134,7 +140,3 @@ def _unranked(row: Row) -> int:
 
 def _befriended(circle: Circle, user: bytes) -> bool:
     return any(person.user_id == user for person in circle.people)
-
-
-def _seen(viewer: bytes, person: Person, total: UserTotal | None, now_ms: int) -> Standing:
-    return as_seen(standing_of(person, total, now_ms), visible(viewer, person.user_id, BEFRIENDED))

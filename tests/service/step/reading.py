@@ -18,9 +18,10 @@ from firewalker.runtime.mysql import Database
 from firewalker.runtime.tokens import AccessTokens
 from firewalker.step.boards_part import BoardsPart
 from firewalker.step.domain.day import to_ms
-from firewalker.step.domain.facts import Befriended, Fact, SignedUp, WalkerNews
+from firewalker.step.domain.facts import Befriended, Fact, Parted, SignedUp, Veiled, VeiledFor, WalkerNews
 from firewalker.step.domain.overtake import Walked
 from firewalker.step.domain.reading import Counted
+from firewalker.step.domain.visibility import Visibility
 from firewalker.step.ingest import Ingest
 from firewalker.step.live import LiveTotals
 from tests.support.signing import Signer
@@ -103,6 +104,18 @@ def befriended(one: UserId, other: UserId, since: datetime | None = None, told: 
         WalkerNews(other, f"n-{other.hex[-6:]}", "", told),
         since,
     )
+
+
+def parted(one: UserId, other: UserId, told: datetime | None = None) -> Parted:
+    return Parted(EventId(new_uuid7()), one, other, told or datetime.now(UTC))
+
+
+def veiled(user: UserId, shows: Visibility, told: datetime | None = None) -> Veiled:
+    return Veiled(EventId(new_uuid7()), user, shows, told or datetime.now(UTC))
+
+
+def veiled_for(user: UserId, friend: UserId, shows: Visibility | None, told: datetime | None = None) -> VeiledFor:
+    return VeiledFor(EventId(new_uuid7()), user, friend, shows, told or datetime.now(UTC))
 
 
 def group_of_friends(me: UserId, friends: Iterable[UserId]) -> list[Fact]:

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from firewalker.kernel.ids import new_uuid7
+from firewalker.local import ports
 from firewalker.local.secrets import Secrets, make_secrets
 from firewalker.local.servers import PrivateServers
 from firewalker.runtime.grpc.messages import message_class
@@ -36,13 +36,6 @@ TODAY = datetime.now(UTC).date()
 WALKERS, ROUNDS = 20, 3
 SOON = [(f"grpc.{which}_reconnect_backoff_ms", 200) for which in ("initial", "min", "max")]
 """Connect again quickly."""
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def signer_of(secrets: Secrets) -> Signer:
@@ -104,12 +97,13 @@ class Crashing:
     """A step service in a process of its own that can be killed and started again, always on the same port."""
 
     def __init__(self, mysql_url: str, redis_url: str, secrets: Secrets, log: Path) -> None:
-        self.port = free_port()
+        free = ports.free()
+        self.port = free["FIREWALKER_STEP_PORT"]
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
         settings = {
             "PORT": self.port,
-            "INTERNAL_PORT": free_port(),
+            "INTERNAL_PORT": free["FIREWALKER_STEP_INTERNAL_PORT"],
             "MYSQL_URL": mysql_url,
             "REDIS_URL": redis_url,
             "JWKS_FILE": secrets.jwks,

@@ -14,11 +14,20 @@ from firewalker.step.domain.circle import Person
 from firewalker.step.domain.day import UserTotal, to_ms
 from firewalker.step.domain.overtake import Overtaken, Walked
 from firewalker.step.domain.reading import Counted
+from firewalker.step.domain.visibility import Visibility
 from firewalker.step.overtakes import Overtakes
 from firewalker.step.standing_events import StandingEvents
 from firewalker.step.usecases.corrections import Corrected, Corrections
 from firewalker.step.usecases.overtakings import Overtakings
-from tests.service.step.reading import ReadingProcess, all_ears, befriended, group_of_friends, reading_process, someone
+from tests.service.step.reading import (
+    ReadingProcess,
+    all_ears,
+    befriended,
+    group_of_friends,
+    reading_process,
+    someone,
+    veiled,
+)
 from tests.support.clock import FakeClock
 from tests.support.databases import run_on
 
@@ -164,6 +173,16 @@ async def test_neither_backfill_nor_corrections_nor_new_friends_pass_anybody(sce
     await corrector.correct(ann, scene.day, Corrected("phone", [0] * 24, ""))
     await scene.look()
     await scene.walk(me, 300, hour=10)
+    await scene.hold()
+    assert await scene.told() == []
+
+
+@pytest.mark.requirement("PRIV-01")
+async def test_nobody_is_told_of_a_friend_who_hides(scene: Scene) -> None:
+    me, ann = someone(), someone()
+    await scene.process.tell(*group_of_friends(me, [ann]), veiled(me, Visibility.HIDDEN))
+    await scene.walk(ann, 1_000)
+    await scene.walk(me, 2_000)
     await scene.hold()
     assert await scene.told() == []
 

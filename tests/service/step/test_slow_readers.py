@@ -27,6 +27,8 @@ from tests.service.step.reading import (
     someone,
 )
 
+pytestmark = pytest.mark.alone
+
 SLOW, FAST = 120, 5
 WALKERS = 4
 SECONDS = 4.0

@@ -9,15 +9,17 @@ from firewalker.kernel.ids import UserId
 from firewalker.runtime.migrations import migrate
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import Outbox
+from firewalker.runtime.page_tokens import PageTokens
 from firewalker.runtime.revocation import RevocationFeed
 from firewalker.user.domain.email import parse_email
 from firewalker.user.domain.nickname import parse_nickname
 from firewalker.user.domain.refresh_token import RefreshKeys
 from firewalker.user.domain.session import Client
 from firewalker.user.events import OutboxFacts
+from firewalker.user.links import Links
 from firewalker.user.passwords import PasswordLane
+from firewalker.user.social_part import SocialPart
 from firewalker.user.store.accounts import Accounts as AccountRows
-from firewalker.user.store.friendships import Friendships
 from firewalker.user.store.limits import Limits
 from firewalker.user.store.sessions import Sessions as SessionRows
 from firewalker.user.store.users import Users
@@ -38,6 +40,7 @@ class Rooms:
     accounts: Accounts
     sessions: Sessions
     requests: FriendRequests
+    social: SocialPart
     clock: FakeClock
 
     async def sign_up(self, name: str) -> tuple[UserId, Grant]:
@@ -59,12 +62,22 @@ async def open_rooms(mysql_url: str, redis_url: str, facts: Facts | None = None)
         shared = {"database": database, "clock": clock, "users": users}
         facts = facts or OutboxFacts(Outbox("step", "notification"))
         signing = {"accounts": accounts, "sessions": sessions, "passwords": lane, "keys": KEYS}
+        social = SocialPart(
+            database=database,
+            users=users,
+            limits=limits,
+            facts=facts,
+            links=Links("https://example.org/"),
+            page_tokens=PageTokens(bytes(32)),
+            clock=clock,
+        )
         try:
             yield Rooms(
                 database,
                 Accounts(**shared, **signing, limits=limits, facts=facts),  # type: ignore[arg-type]
                 Sessions(**shared, **signing, revocations=feed),  # type: ignore[arg-type]
-                FriendRequests(**shared, friendships=Friendships(), limits=limits, facts=facts),  # type: ignore[arg-type]
+                social.requests,
+                social,
                 clock,
             )
         finally:

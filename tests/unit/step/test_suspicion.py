@@ -7,6 +7,7 @@ from firewalker.step.domain.day import SLOTS, WHOLE_DATE, UserTotal
 from firewalker.step.domain.leaderboard import State, arranged, ranked, standing_of
 from firewalker.step.domain.suspicion import UNSUSPECTED, suspect
 from firewalker.step.live.frames import pack_record, unpack_value
+from tests.support.clock import NOON
 from tests.unit.step.standings import NOW_MS, person
 
 counts = st.lists(st.sampled_from([0, 100, 11_999, 12_000, 12_001, 15_000]), min_size=SLOTS, max_size=SLOTS)
@@ -52,8 +53,8 @@ def test_redis_orders_totals_as_python_does(one: UserTotal, other: UserTotal) ->
 
 
 def test_what_is_held_is_shown_without_a_rank() -> None:
-    held = standing_of(person(1), UserTotal(70_000, 0, NOW_MS, held=True), NOW_MS)
-    rows = arranged([held, ranked(person(2), 10, 0, NOW_MS, NOW_MS), standing_of(person(3), None, NOW_MS)])
+    held = standing_of(person(1), NOON.date(), UserTotal(70_000, 0, NOW_MS, held=True), NOW_MS)
+    rows = arranged([held, ranked(person(2), 10, 0, NOW_MS, NOW_MS), standing_of(person(3), NOON.date(), None, NOW_MS)])
     assert [(row.rank, row.standing.state) for row in rows] == [
         (1, State.RANKED),
         (0, State.UNDER_REVIEW),

@@ -16,6 +16,8 @@ from firewalker.runtime.deadline import deadline
 from firewalker.user.passwords import Bounds, Cost, PasswordLane
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def lane() -> Iterator[PasswordLane]:

@@ -21,6 +21,8 @@ from tests.service.grpc.doors import RECORD, TRACK, TrackStepsRequest
 from tests.service.grpc.raw import frame, framed
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.alone
+
 QUICK = Limits(opening_s=0.3, frame_s=0.3, idle_s=0.3, age_s=0.3, age_grace_s=0.1, unread_s=0.3, closing_s=0.2)
 QUICK_RULE = Rule(Caller.PUBLIC, body_s=0.3, idle_s=0.3)
 WAIT_S = 5.0
