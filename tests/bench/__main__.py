@@ -1,6 +1,6 @@
 """All benchmarks, one table, and a file of figures: what `make bench` runs.
 
-    python -m tests.bench [--quick] [unary] [track_steps] [leaderboard]
+    python -m tests.bench [--quick] [unary] [track_steps] [leaderboard] [pushes]
 
 Every benchmark is a program of its own, which measures a bare grpc.aio echo in the same run: on a shared machine only
 ratios within one run mean much. The figures of a run are kept in `.local/bench/`.
@@ -85,10 +85,16 @@ def leaderboard(figures: list[dict[str, Any]]) -> Iterator[Row]:
         yield Row(case, figure["cpu_us"], figure["per_second"] or None, figure["ratio"], target)
 
 
+def pushes(figures: list[dict[str, Any]]) -> Iterator[Row]:
+    for figure in figures:
+        yield Row(f"push, {figure['what']}", figure["cpu_us"], figure["per_second"])
+
+
 BENCHMARKS = {
     "unary": Benchmark(("--calls", "4000", "--rounds", "1"), unary),
     "track_steps": Benchmark(("--seconds", "1", "--runs", "1"), track_steps),
     "leaderboard": Benchmark(("--seconds", "1", "--runs", "1", "--watchers", "100"), leaderboard),
+    "pushes": Benchmark(("--seconds", "1"), pushes),
 }
 
 
