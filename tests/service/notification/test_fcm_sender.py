@@ -266,6 +266,21 @@ async def test_what_was_given_up_is_shown_and_can_be_replayed(office: Office) ->
     await office.pushed(1)
 
 
+@pytest.mark.requirement("DLV-04")
+async def test_what_kills_everybody_who_works_on_it_is_given_up_and_others_flow(office: Office) -> None:
+    me, other = new_uuid7(), new_uuid7()
+    await office.register(me, "phone", token="the-token-of-a-phone")
+    await office.register(other, "other", token="the-token-of-another")
+    office.google.fcm.script.load({"targets": {"the-token-of-a-phone": "503"}})
+    await security(office, me)
+    await office.settled()
+    await office.sql("UPDATE delivery SET claims = attempts + 5")  # as after five workers that died over it
+    await security(office, other)
+    await office.later(30)
+    await office.pushed(1)
+    assert await office.sql("SELECT state, last_error FROM delivery") == [("DEAD", "abandoned")]
+
+
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
     """What is logged at DEBUG, libraries included, as a process would write it."""
