@@ -64,7 +64,7 @@ async def ask(client: FcmClient, count: int, token: str = "a-good-token") -> lis
 async def test_many_who_wait_ask_for_one_token_and_keep_to_the_streams(running: Google) -> None:
     running.fcm.script.load({"latency_s": 0.02})
     async with client_of(running, most_in_flight=250) as (client, clock):
-        answers = await ask(client, 600)
+        answers = await ask(client, 400)
         assert {answer.kind for answer in answers} == {Kind.ACCEPTED}
         assert running.fcm.tokens.asked == 1
         clock.advance(3_599)
@@ -119,7 +119,7 @@ async def test_what_the_token_endpoint_says_is_checked(
 @pytest.mark.requirement("FCM-17")
 async def test_a_platforms_fault_asks_for_no_other_token(running: Google) -> None:
     async with client_of(running) as (client, _):
-        answers = await ask(client, 200, "third-party.token")
+        answers = await ask(client, 100, "third-party.token")
         assert {(answer.kind, answer.scope) for answer in answers} == {(Kind.PARKED, Scope.PLATFORM)}
         assert running.fcm.tokens.asked == 1
 
