@@ -93,6 +93,7 @@ async def test_who_is_passed_by_somebody_every_quarter_of_an_hour_is_told_six_ti
     await office.register(me)
     for _ in range(10):
         await overtake(office, new_uuid7(), me)
+        await office.settled()
         await office.later(15 * 60 + 1)
     assert len(office.google.accepted) == 6
     assert (await office.outcomes(me)).count("capped") == 4
