@@ -1,6 +1,6 @@
 """All benchmarks, one table, and a file of figures: what `make bench` runs.
 
-    python -m tests.bench [--quick] [unary] [track_steps] [leaderboard] [live] [peers] [stats]
+    python -m tests.bench [--quick] [unary] [track_steps] [leaderboard] [stats] [live] [peers] [pushes]
 
 Every benchmark is a program of its own, which measures a bare grpc.aio echo in the same run: on a shared machine only
 ratios within one run mean much. The figures of a run are kept in `.local/bench/`.
@@ -110,6 +110,11 @@ def live(figures: list[dict[str, Any]]) -> Iterator[Row]:
         )
 
 
+def pushes(figures: list[dict[str, Any]]) -> Iterator[Row]:
+    for figure in figures:
+        yield Row(f"push, {figure['what']}", figure["cpu_us"], figure["per_second"])
+
+
 BENCHMARKS = {
     "unary": Benchmark(("--calls", "4000", "--rounds", "1"), unary),
     "track_steps": Benchmark(("--seconds", "1", "--runs", "1"), track_steps),
@@ -117,6 +122,7 @@ BENCHMARKS = {
     "stats": Benchmark(("--calls", "100", "--runs", "1"), stats),
     "live": Benchmark(("--seconds", "4", "--walkers", "200", "--watchers", "100"), live),
     "peers": Benchmark(("--seconds", "1", "--runs", "1"), peers),
+    "pushes": Benchmark(("--seconds", "1"), pushes),
 }
 
 
