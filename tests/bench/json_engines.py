@@ -29,7 +29,7 @@ from transcoder.jsonwriter import JsonWriter
 SMALL = {"title": "Emma", "pages": 474, "sold": "7", "lent": True, "color": "RED", "tags": ["a", "b"]}
 LARGE = {**SMALL, "readers": [{"name": f"reader {number}", "homeTown": "Seoul"} for number in range(100)]}
 
-_BOOK = new("Book").DESCRIPTOR
+_BOOK = library().pool.FindMessageTypeByName("library.v1.Book")
 _FILL = JsonReader(library()).message(_BOOK)
 _WRITE = JsonWriter(library()).message(_BOOK)
 _UPB: Any = type(new("Book"))
