@@ -182,6 +182,14 @@ async def test_what_is_no_request_is_refused_in_the_trailers(
     assert (answer.status, info.reason) == (code, reason)
 
 
+async def test_a_connection_whose_body_was_not_read_is_closed(serve: Callable[..., Any]) -> None:
+    served = await serve(max_request_bytes=1000)
+    async with httpx.AsyncClient() as client:
+        url = served.url + SERVICE + "CreateBook"
+        response = await client.post(url, content=b"x" * 2000, headers={"content-type": BINARY})
+    assert (read(response).status, response.headers["connection"]) == (8, "close")
+
+
 async def test_text_that_is_not_base64_is_refused(client: httpx.AsyncClient) -> None:
     response = await client.post(SERVICE + "CreateBook", content=b"????", headers={"content-type": TEXT})
     assert read(response).status == 3

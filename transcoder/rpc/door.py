@@ -68,7 +68,8 @@ class RpcDoor:
         except (Fault, Problem) as error:
             exchange.code = error.code
             body = form.error(form.status(status_of(error, self._settings.error_domain)))
-            headers = []
+            # A body that was not read to its end must not be taken for the next request.
+            headers = [] if isinstance(error, Fault) else [pair for pair in error.headers if pair[0] == b"connection"]
         await exchange.answer(200, [(b"content-type", form.content_type), _NOSNIFF, *_uncached(headers)], body)
 
     async def _request(self, exchange: Exchange, method: Method, form: GrpcWeb | ConnectStream) -> Request:
