@@ -21,6 +21,7 @@ _DECLARING = (
     "firewalker.kernel.faults",
     "firewalker.runtime.grpc.faults",
     "firewalker.runtime.rate_limits",
+    "firewalker.runtime.revocation.doubts",
     "firewalker.runtime.grpc.health",
     "firewalker.user.domain.faults",
     "firewalker.step.domain.faults",

@@ -29,7 +29,7 @@ DESCRIPTOR_SET = Path(__file__).resolve().parents[1] / "gen" / "api.binpb"
 CALLS: Mapping[str, tuple[str, ...]] = {
     "user": ("step", "notification"),
     "step": ("user", "notification"),
-    "notification": (),
+    "notification": ("user",),
 }
 """Whose internal port each service calls: what its configuration has an address for, and refuses otherwise."""
 

@@ -8,6 +8,9 @@ from firewalker.notification.store.notifications import Notifications
 from firewalker.notification.usecases.inbox import Inbox
 from firewalker.runtime.config import read_key
 from firewalker.runtime.ground import open_ground
+from firewalker.runtime.grpc.channel import InternalChannel
+from firewalker.runtime.grpc.credentials import read_service_token
+from firewalker.runtime.grpc.session_truth import RemoteSessionTruth
 from firewalker.runtime.page_tokens import PageTokens
 from firewalker.runtime.process import App
 
@@ -15,6 +18,9 @@ from firewalker.runtime.process import App
 async def build(config: NotificationConfig) -> App:
     """Open what is needed and connect the rooms."""
     ground = await open_ground(config, SystemClock())
+    user = InternalChannel(config.user_address, read_service_token(config.service_token_file))
+    ground.resources.callback(user.close)
+    ground.settle_doubts_by(RemoteSessionTruth(user))
     inbox = Inbox(ground.database, Notifications())
     return ground.app(
         config,

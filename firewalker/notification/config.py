@@ -3,7 +3,7 @@
 from pydantic_settings import SettingsConfigDict
 
 from firewalker.notification.domain.text import Locale
-from firewalker.runtime.config import Port, ServiceConfig
+from firewalker.runtime.config import Addresses, Port, ServiceConfig
 
 
 class NotificationConfig(ServiceConfig):
@@ -16,6 +16,10 @@ class NotificationConfig(ServiceConfig):
 
     internal_port: Port = 50063
     """Port on which the other services deliver their events."""
+
+    user_address: Addresses = "127.0.0.1:50061"
+    """Internal port of the user service, ``host:port``, or several with commas between. If it is wrong, nobody can be asked
+    about sessions while Redis is away."""
 
     locale: Locale = Locale.EN
     """Language of titles and bodies: ``en`` or ``ko``. The facts behind them are in ``params`` either way."""

@@ -118,6 +118,14 @@ class ServiceConfig(BaseSettings):
     """Networks of the proxies, and of the transcoder, whose ``x-forwarded-for`` is believed. Without them all who come
     through one count as one address; with too wide ones clients can choose the address they are counted by."""
 
+    revocation_on_unknown: Literal["low_risk", "deny"] = "low_risk"
+    """What happens to calls while it cannot be told whether their session has ended, as neither Redis nor MySQL answers:
+    ``low_risk`` refuses the sensitive ones alone, ``deny`` all; the table is in ``runtime/revocation/doubts.py``."""
+
+    redis_eviction: Literal["ask", "declared_none"] = "ask"
+    """``ask``: do not start on a Redis that evicts keys, which would let ended sessions in again. ``declared_none``: do not
+    ask; for a managed one whose CONFIG command is closed and whose ``maxmemory-policy`` you have set to ``noeviction``."""
+
     workers: int = Field(default=1, ge=1, le=MOST_WORKERS)
     """Processes that serve the ports together. Each has a pool of its own, and shows its metrics on ``metrics_port`` plus
     ten for every worker before it. The first process only starts and watches them; SIGHUP replaces them one by one."""

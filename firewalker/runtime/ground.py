@@ -25,7 +25,8 @@ from firewalker.runtime.grpc.wire import Wire
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.process import App, Part
 from firewalker.runtime.rate_limits import RateLimits
-from firewalker.runtime.revocation import RevocationView
+from firewalker.runtime.revocation import OnUnknown, RevocationView, SessionDoubts, SessionTruth
+from firewalker.runtime.revocation.eviction import ensure_nothing_is_evicted
 from firewalker.runtime.tokens import AccessTokens, KeyRing
 
 
@@ -37,6 +38,12 @@ class Ground:
     edge: Edge
     revocations: RevocationView
     resources: AsyncExitStack
+    on_unknown: OnUnknown
+    clock: Clock
+
+    def settle_doubts_by(self, truth: SessionTruth) -> None:
+        """While nothing is heard of ended sessions, have calls judged by what *truth* says."""
+        self.edge.doubts = SessionDoubts(self.revocations, truth, on_unknown=self.on_unknown, clock=self.clock)
 
     def app(
         self,
@@ -78,6 +85,8 @@ async def open_ground(config: ServiceConfig, clock: Clock) -> Ground:
         database = await opened.enter_async_context(
             Database(config.mysql_url.get_secret_value(), pool_size=config.pool_size)
         )
+        if config.redis_eviction == "ask":
+            await ensure_nothing_is_evicted(config.redis_url.get_secret_value())
         revocations = RevocationView(config.redis_url.get_secret_value(), clock=clock)
         rates = None
         if config.rate_limits:
@@ -92,4 +101,4 @@ async def open_ground(config: ServiceConfig, clock: Clock) -> Ground:
             admission=Admission(ConcurrencyLimit(config.concurrency, adaptive=config.concurrency_adaptive)),
             rates=rates,
         )
-        return Ground(database, edge, revocations, opened.pop_all())
+        return Ground(database, edge, revocations, opened.pop_all(), config.revocation_on_unknown, clock)

@@ -8,6 +8,7 @@ from firewalker.runtime.ground import open_ground
 from firewalker.runtime.grpc.channel import InternalChannel
 from firewalker.runtime.grpc.credentials import read_service_token
 from firewalker.runtime.grpc.event_sink import RemoteSink
+from firewalker.runtime.grpc.session_truth import RemoteSessionTruth
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import Outbox, Relay
 from firewalker.runtime.process import App
@@ -39,6 +40,7 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
     }
     for channel in channels.values():
         ground.resources.callback(channel.close)
+    ground.settle_doubts_by(RemoteSessionTruth(channels["user"]))
     relay = Relay(database, {name: RemoteSink(channel) for name, channel in channels.items()}, Outbox(*channels))
     live = LiveTotals(redis_url, database, clock)
     boards = BoardsPart(database=database, live=live, redis_url=redis_url, clock=clock)

@@ -16,6 +16,7 @@ from firewalker.user.events import OutboxFacts
 from firewalker.user.passwords import Bounds, Cost, PasswordLane
 from firewalker.user.rpc.auth import AuthDoor
 from firewalker.user.rpc.friends import FriendDoor
+from firewalker.user.rpc.session_check import SessionCheckDoor
 from firewalker.user.rpc.users import UserDoor
 from firewalker.user.store import accounts as account_rows
 from firewalker.user.store import sessions as session_rows
@@ -24,9 +25,12 @@ from firewalker.user.store.limits import Limits
 from firewalker.user.store.users import Users
 from firewalker.user.tokens import AccessTokenSigner
 from firewalker.user.usecases.accounts import Accounts
+from firewalker.user.usecases.confirmation import Confirmation
 from firewalker.user.usecases.ended_sessions import EndedSessions
 from firewalker.user.usecases.friend_requests import FriendRequests
 from firewalker.user.usecases.friends import Friends
+from firewalker.user.usecases.own_sessions import OwnSessions
+from firewalker.user.usecases.password_changes import PasswordChanges
 from firewalker.user.usecases.profiles import Profiles
 from firewalker.user.usecases.sessions import Sessions
 
@@ -58,9 +62,10 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
     outbox = Outbox(*channels)
     facts = OutboxFacts(outbox)
     relay = Relay(database, {name: RemoteSink(channel) for name, channel in channels.items()}, outbox)
-    ended = EndedSessions(database, session_store).since
-    feed = RevocationFeed(config.redis_url.get_secret_value(), ended, view=ground.revocations, clock=clock)
-    filling = ViewFilling(ground.revocations, ended, clock=clock)
+    ended = EndedSessions(database, session_store)
+    ground.settle_doubts_by(ended)
+    feed = RevocationFeed(config.redis_url.get_secret_value(), ended.since, view=ground.revocations, clock=clock)
+    filling = ViewFilling(ground.revocations, ended.since, clock=clock)
     accounts = Accounts(
         database=database,
         accounts=account_store,
@@ -80,6 +85,21 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
         passwords=passwords,
         keys=keys,
         revocations=feed,
+        facts=facts,
+        clock=clock,
+    )
+    own_sessions = OwnSessions(
+        database=database, accounts=account_store, sessions=session_store, revocations=feed, clock=clock
+    )
+    password_changes = PasswordChanges(
+        database=database,
+        accounts=account_store,
+        users=users,
+        sessions=session_store,
+        passwords=passwords,
+        confirmation=Confirmation(database=database, accounts=account_store, passwords=passwords),
+        revocations=feed,
+        facts=facts,
         clock=clock,
     )
     requests = FriendRequests(
@@ -88,10 +108,17 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
     return ground.app(
         config,
         public=[
-            AuthDoor(accounts, sessions, signer, clock),
+            AuthDoor(
+                accounts=accounts,
+                sessions=sessions,
+                own_sessions=own_sessions,
+                passwords=password_changes,
+                signer=signer,
+                clock=clock,
+            ),
             UserDoor(Profiles(database=database, users=users)),
             FriendDoor(requests, Friends(database=database, friendships=friendships), page_tokens),
         ],
-        internal=[],
+        internal=[SessionCheckDoor(ended)],
         parts=[feed, filling, relay],
     )

@@ -8,10 +8,17 @@ from firewalker.kernel.ids import EventId, UserId, new_uuid7
 from firewalker.runtime.mysql import Transaction
 from firewalker.runtime.outbox import Outbox, OutboxEvent
 from firewalker.user.domain.friendship import FriendRequested, FriendshipAccepted
+from firewalker.user.domain.security import Notice, SecurityNoticed
 from firewalker.user.domain.user import Card, UserSignedUp
 from firewalker.user.usecases.ports import Fact
 
 People = Mapping[UserId, Card]
+
+_NOTICES = {
+    Notice.PASSWORD_CHANGED: pb.SecurityNoticedKind.PASSWORD_CHANGED,
+    Notice.EMAIL_CHANGED: pb.SecurityNoticedKind.EMAIL_CHANGED,
+    Notice.TOKEN_REUSED: pb.SecurityNoticedKind.TOKEN_REUSED,
+}
 
 
 class OutboxFacts:
@@ -44,6 +51,15 @@ def _rendered(fact: Fact, people: People) -> dict[str, Any]:
             return {
                 "friendship_accepted": pb.FriendshipAccepted(
                     accepter=_profile(people[accepter]), requester=_profile(people[requester]), since_time=at
+                )
+            }
+        case SecurityNoticed(user_id=user_id, notice=notice, session_id=session_id, device_name=device):
+            return {
+                "security_noticed": pb.SecurityNoticed(
+                    user_id=str(user_id),
+                    kind=_NOTICES[notice],
+                    device_name=device,
+                    session_id="" if session_id is None else str(session_id),
                 )
             }
 

@@ -27,6 +27,14 @@ class RefreshTokenReused(Fault):
     message = "The refresh token was already replaced; the session has been ended. Sign in again."
 
 
+class SessionNotFound(Fault):
+    """The caller has no such session."""
+
+    kind = Kind.NOT_FOUND
+    reason = "SESSION_NOT_FOUND"
+    message = "There is no such session."
+
+
 class EmailTaken(Fault):
     """Another account has this e-mail address."""
 

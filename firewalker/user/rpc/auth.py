@@ -6,20 +6,23 @@ from typing import ClassVar
 from firewalker.gen.pb.firewalker.user import v1 as pb
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.days import parse_zone
-from firewalker.kernel.principal import find_principal
+from firewalker.kernel.ids import SessionId, parse_uuid
+from firewalker.kernel.principal import find_principal, principal
 from firewalker.runtime.grpc.policy import Caller, Priority, Rule
-from firewalker.runtime.grpc.rates import SIGNING_IN
+from firewalker.runtime.grpc.rates import CHANGES, READS, SIGNING_IN
 from firewalker.user.domain.email import EMAIL_RULE, parse_email
 from firewalker.user.domain.nickname import NICKNAME_RULE, parse_nickname
 from firewalker.user.rpc import render
-from firewalker.user.rpc.fields import Fields
+from firewalker.user.rpc.fields import ID_RULE, Fields
 from firewalker.user.tokens import AccessTokenSigner
 from firewalker.user.usecases.accounts import Accounts, SignUp
+from firewalker.user.usecases.own_sessions import OwnSessions
+from firewalker.user.usecases.password_changes import PasswordChanges
 from firewalker.user.usecases.sessions import Grant, Sessions
 
 
 class AuthDoor(pb.AuthServiceBase):
-    """Accounts and sessions. The only methods that anybody may call."""
+    """Accounts and sessions. Among its methods are the only ones that anybody may call."""
 
     POLICY: ClassVar[Mapping[str, Rule]] = {
         # A password has to wait its turn and costs time: twice the ordinary deadline.
@@ -27,11 +30,26 @@ class AuthDoor(pb.AuthServiceBase):
         "Login": Rule(Caller.PUBLIC, deadline_s=10.0, rate=SIGNING_IN),
         "Refresh": Rule(Caller.PUBLIC, priority=Priority.SIGN_IN, rate=SIGNING_IN),
         "Logout": Rule(Caller.PUBLIC, priority=Priority.SIGN_IN, rate=SIGNING_IN),
+        "LogoutEverywhere": Rule(Caller.USER, rate=CHANGES, sensitive=True),
+        "ListSessions": Rule(Caller.USER, priority=Priority.READ, rate=READS, sensitive=True),
+        "RevokeSession": Rule(Caller.USER, rate=CHANGES, sensitive=True),
+        "ChangePassword": Rule(Caller.USER, deadline_s=10.0, rate=CHANGES, sensitive=True),
     }
 
-    def __init__(self, accounts: Accounts, sessions: Sessions, signer: AccessTokenSigner, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        accounts: Accounts,
+        sessions: Sessions,
+        own_sessions: OwnSessions,
+        passwords: PasswordChanges,
+        signer: AccessTokenSigner,
+        clock: Clock,
+    ) -> None:
         self._accounts = accounts
         self._sessions = sessions
+        self._own_sessions = own_sessions
+        self._passwords = passwords
         self._signer = signer
         self._clock = clock
 
@@ -66,6 +84,30 @@ class AuthDoor(pb.AuthServiceBase):
         caller = find_principal()
         await self._sessions.logout(message.refresh_token, caller.session_id if caller else None)
         return pb.LogoutResponse()
+
+    async def logout_everywhere(self, message: pb.LogoutEverywhereRequest) -> pb.LogoutEverywhereResponse:  # noqa: ARG002 - it has no fields
+        """End all of the caller's sessions."""
+        await self._own_sessions.end_everywhere(principal().user_id)
+        return pb.LogoutEverywhereResponse()
+
+    async def list_sessions(self, message: pb.ListSessionsRequest) -> pb.ListSessionsResponse:  # noqa: ARG002 - it has no fields
+        """Where the caller is signed in."""
+        caller = principal()
+        sessions = await self._own_sessions.list(caller.user_id)
+        return pb.ListSessionsResponse(sessions=[render.session(session, caller.session_id) for session in sessions])
+
+    async def revoke_session(self, message: pb.RevokeSessionRequest) -> pb.RevokeSessionResponse:
+        """End one of the caller's sessions."""
+        fields = Fields()
+        session_id = SessionId(fields.read("session_id", parse_uuid(message.session_id), ID_RULE))
+        fields.ensure_valid()
+        await self._own_sessions.revoke(principal().user_id, session_id)
+        return pb.RevokeSessionResponse()
+
+    async def change_password(self, message: pb.ChangePasswordRequest) -> pb.ChangePasswordResponse:
+        """Change the caller's password."""
+        await self._passwords.change(principal(), message.current_password, message.new_password)
+        return pb.ChangePasswordResponse()
 
     def _tokens(self, grant: Grant) -> pb.Tokens:
         session = grant.session

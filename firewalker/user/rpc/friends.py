@@ -30,7 +30,7 @@ class FriendDoor(pb.FriendServiceBase):
     POLICY: ClassVar[Mapping[str, Rule]] = {
         "SendFriendRequest": Rule(Caller.USER, rate=CHANGES),
         "ListFriendRequests": Rule(Caller.USER, priority=Priority.READ, rate=READS),
-        "AcceptFriendRequest": Rule(Caller.USER, rate=CHANGES),
+        "AcceptFriendRequest": Rule(Caller.USER, sensitive=True, rate=CHANGES),
         "ListFriends": Rule(Caller.USER, priority=Priority.READ, rate=READS),
     }
 

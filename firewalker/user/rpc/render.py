@@ -1,8 +1,9 @@
 """Domain values as messages of `firewalker.user.v1`."""
 
 from firewalker.gen.pb.firewalker.user import v1 as pb
-from firewalker.kernel.ids import UserId
+from firewalker.kernel.ids import SessionId, UserId
 from firewalker.user.domain.friendship import Friendship, State
+from firewalker.user.domain.session import Session
 from firewalker.user.domain.user import Card, User, Visibility
 from firewalker.user.store.friendships import Row
 from firewalker.user.tokens import AccessToken
@@ -43,6 +44,17 @@ def tokens(grant: Grant, access: AccessToken) -> pb.Tokens:
         refresh_token=grant.refresh_token.text,
         refresh_expire_time=grant.session.refresh_expire_time,
         session_id=str(grant.session.session_id),
+    )
+
+
+def session(value: Session, asking: SessionId) -> pb.Session:
+    """The session, seen from the one that asks."""
+    return pb.Session(
+        session_id=str(value.session_id),
+        device_name=value.client.device_name,
+        create_time=value.create_time,
+        last_used_time=value.last_used_time,
+        current=value.session_id == asking,
     )
 
 

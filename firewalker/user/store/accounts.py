@@ -19,6 +19,9 @@ _ADD = """
 _FIND = f"SELECT {_COLUMNS} FROM account WHERE email_key = %(email_key)s"
 # account_email
 
+_GET = f"SELECT {_COLUMNS} FROM account WHERE user_id = %(user_id)s"
+# primary key
+
 _LOCK = f"SELECT {_COLUMNS} FROM account WHERE user_id = %(user_id)s FOR UPDATE"
 # primary key
 
@@ -28,6 +31,9 @@ _IS_ACTIVE = "SELECT 1 FROM account WHERE user_id = %(user_id)s AND state = %(ac
 _REPLACE_HASH = """
     UPDATE account SET password_hash = %(after)s WHERE user_id = %(user_id)s AND password_hash = %(before)s
 """  # primary key
+
+_SET_HASH = "UPDATE account SET password_hash = %(hash)s WHERE user_id = %(user_id)s"
+# primary key
 
 
 class Accounts:
@@ -60,6 +66,11 @@ class Accounts:
         row = await tx.find(_FIND, {"email_key": email.key})
         return None if row is None else _account(row)
 
+    async def find(self, tx: Transaction, user_id: UserId) -> Account | None:
+        """The user's account, whatever its state."""
+        row = await tx.find(_GET, {"user_id": user_id})
+        return None if row is None else _account(row)
+
     async def lock(self, tx: Transaction, user_id: UserId) -> Account | None:
         """The user's account, locked until *tx* ends: sign-ins of one user wait for each other here."""
         row = await tx.find(_LOCK, {"user_id": user_id})
@@ -72,6 +83,10 @@ class Accounts:
     async def replace_password_hash(self, tx: Transaction, user_id: UserId, before: str, after: str) -> bool:
         """Store *after* if *before* is still there; False if somebody was faster, who then is right."""
         return await tx.execute(_REPLACE_HASH, {"user_id": user_id, "before": before, "after": after}) > 0
+
+    async def set_password_hash(self, tx: Transaction, user_id: UserId, password_hash: str) -> None:
+        """Give an account that is locked another password."""
+        await tx.execute(_SET_HASH, {"user_id": user_id, "hash": password_hash})
 
 
 def _account(row: tuple[Any, ...]) -> Account:

@@ -23,6 +23,9 @@ _ADD = f"""
 _LOCK = f"SELECT {_COLUMNS} FROM session WHERE session_id = %(session_id)s FOR UPDATE"
 # primary key
 
+_HAS_ENDED = "SELECT end_time IS NOT NULL FROM session WHERE session_id = %(session_id)s"
+# primary key
+
 _SAVE = """
     UPDATE session
     SET generation = %(generation)s, key_id = %(key_id)s, secret_hash = %(secret_hash)s,
@@ -55,6 +58,11 @@ class Sessions:
         """
         row = await tx.find(_LOCK, {"session_id": session_id})
         return None if row is None else _session(row)
+
+    async def has_ended(self, tx: Transaction, session_id: SessionId) -> bool:
+        """Whether the session was ended on purpose, or never was."""
+        row = await tx.find(_HAS_ENDED, {"session_id": session_id})
+        return row is None or bool(row[0])
 
     async def save(self, tx: Transaction, session: Session) -> None:
         """Store what may change of a session that is there."""

@@ -8,9 +8,10 @@ from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Transaction
 from firewalker.user.domain.friendship import FriendshipEvent
+from firewalker.user.domain.security import SecurityNoticed
 from firewalker.user.domain.user import Card, UserSignedUp
 
-Fact = UserSignedUp | FriendshipEvent
+Fact = UserSignedUp | FriendshipEvent | SecurityNoticed
 
 
 class Facts(Protocol):

@@ -12,13 +12,14 @@ from firewalker.user.domain.account import Account, AccountState
 from firewalker.user.domain.email import Email
 from firewalker.user.domain.faults import BadCredentials, RefreshTokenInvalid, RefreshTokenReused
 from firewalker.user.domain.refresh_token import RefreshKeys, RefreshToken
+from firewalker.user.domain.security import Notice, SecurityNoticed
 from firewalker.user.domain.session import Client, EndReason, Rotation, Session, overflowing
 from firewalker.user.domain.user import User
 from firewalker.user.store.accounts import Accounts
 from firewalker.user.store.sessions import Sessions as SessionStore
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.ended_sessions import is_news, revocation
-from firewalker.user.usecases.ports import Passwords, moment
+from firewalker.user.usecases.ports import Facts, Passwords, moment
 
 _SIGN_IN_ATTEMPTS = 3  # each but the first because the password's hash was replaced in between
 
@@ -44,6 +45,7 @@ class Sessions:
         passwords: Passwords,
         keys: RefreshKeys,
         revocations: RevocationFeed,
+        facts: Facts,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -53,6 +55,7 @@ class Sessions:
         self._passwords = passwords
         self._keys = keys
         self._revocations = revocations
+        self._facts = facts
         self._clock = clock
 
     async def login(self, email: Email | None, password: str, client: Client) -> tuple[User, Grant]:
@@ -162,6 +165,11 @@ class Sessions:
             if not await self._accounts.is_active(tx, session.user_id):
                 raise RefreshTokenInvalid
             await self._sessions.save(tx, after)
+            if rotation is Rotation.REUSED and session.end_time is None:
+                at = after.end_time or after.last_used_time
+                device = after.client.device_name
+                noticed = SecurityNoticed(after.user_id, Notice.TOKEN_REUSED, at, after.session_id, device)
+                await self._facts.append(tx, [noticed], {})
         return rotation, after
 
     @retried(idempotent=True)

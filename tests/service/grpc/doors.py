@@ -21,6 +21,7 @@ from firewalker.kernel.principal import find_principal
 from firewalker.runtime.grpc.messages import message_class
 from firewalker.runtime.grpc.policy import Caller, Rule
 from firewalker.runtime.grpc.streams import HotStream
+from tests.support.partial import filled
 
 RecordStepsRequest = message_class("firewalker.step.v1.RecordStepsRequest")
 RecordStepsResponse = message_class("firewalker.step.v1.RecordStepsResponse")
@@ -106,6 +107,7 @@ class BoardDoor:
         raise stream.ending.result()
 
 
+@filled
 class AuthDoor(AuthServiceBase):
     """Ordinary. Everybody is who they say."""
 

@@ -63,7 +63,7 @@ async def open_rooms(mysql_url: str, redis_url: str, facts: Facts | None = None)
             yield Rooms(
                 database,
                 Accounts(**shared, **signing, limits=limits, facts=facts),  # type: ignore[arg-type]
-                Sessions(**shared, **signing, revocations=feed),  # type: ignore[arg-type]
+                Sessions(**shared, **signing, revocations=feed, facts=facts),  # type: ignore[arg-type]
                 FriendRequests(**shared, friendships=Friendships(), limits=limits, facts=facts),  # type: ignore[arg-type]
                 clock,
             )

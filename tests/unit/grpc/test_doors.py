@@ -20,6 +20,7 @@ from firewalker.runtime.grpc.messages import internal_descriptors, message_class
 from firewalker.runtime.grpc.policy import Caller, Rule
 from firewalker.runtime.grpc.required import RequiredFields
 from firewalker.runtime.grpc.server import GrpcServer
+from tests.support.partial import filled
 
 
 class Sink(EventSinkServiceBase):
@@ -30,6 +31,7 @@ class Sink(EventSinkServiceBase):
         return DeliverResponse()
 
 
+@filled
 class Auth(AuthServiceBase):
     POLICY: ClassVar[Any] = dict.fromkeys(("SignUp", "Login", "Refresh", "Logout"), Rule(Caller.PUBLIC))
 

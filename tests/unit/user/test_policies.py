@@ -9,6 +9,10 @@ from firewalker.user.rpc.users import UserDoor
 
 PUBLIC = {"AuthService/SignUp", "AuthService/Login", "AuthService/Refresh", "AuthService/Logout"}
 USER = {
+    "AuthService/LogoutEverywhere",
+    "AuthService/ListSessions",
+    "AuthService/RevokeSession",
+    "AuthService/ChangePassword",
     "UserService/GetMe",
     "FriendService/SendFriendRequest",
     "FriendService/ListFriendRequests",
@@ -27,4 +31,8 @@ def test_public_is_what_was_agreed_and_nothing_else() -> None:
 
 
 def test_only_what_hashes_a_password_has_twice_the_time() -> None:
-    assert {rpc for rpc, rule in AuthDoor.POLICY.items() if rule.deadline_s == 10.0} == {"SignUp", "Login"}
+    assert {rpc for rpc, rule in AuthDoor.POLICY.items() if rule.deadline_s == 10.0} == {
+        "SignUp",
+        "Login",
+        "ChangePassword",
+    }
