@@ -40,6 +40,8 @@ class Ground:
     resources: AsyncExitStack
     on_unknown: OnUnknown
     clock: Clock
+    limits: RateLimits | None
+    """Counts how often somebody does something; None where nothing is counted."""
 
     def settle_doubts_by(self, truth: SessionTruth) -> None:
         """While nothing is heard of ended sessions, have calls judged by what *truth* says."""
@@ -88,7 +90,7 @@ async def open_ground(config: ServiceConfig, clock: Clock) -> Ground:
         if config.redis_eviction == "ask":
             await ensure_nothing_is_evicted(config.redis_url.get_secret_value())
         revocations = RevocationView(config.redis_url.get_secret_value(), clock=clock)
-        rates = None
+        limits = rates = None
         if config.rate_limits:
             limits = RateLimits(config.redis_url.get_secret_value())
             opened.push_async_callback(limits.close)
@@ -101,4 +103,4 @@ async def open_ground(config: ServiceConfig, clock: Clock) -> Ground:
             admission=Admission(ConcurrencyLimit(config.concurrency, adaptive=config.concurrency_adaptive)),
             rates=rates,
         )
-        return Ground(database, edge, revocations, opened.pop_all(), config.revocation_on_unknown, clock)
+        return Ground(database, edge, revocations, opened.pop_all(), config.revocation_on_unknown, clock, limits)

@@ -23,6 +23,7 @@ from firewalker.user.store import sessions as session_rows
 from firewalker.user.store.friendships import Friendships
 from firewalker.user.store.limits import Limits
 from firewalker.user.store.users import Users
+from firewalker.user.throttles import Throttles
 from firewalker.user.tokens import AccessTokenSigner
 from firewalker.user.usecases.accounts import Accounts
 from firewalker.user.usecases.confirmation import Confirmation
@@ -66,6 +67,7 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
     ground.settle_doubts_by(ended)
     feed = RevocationFeed(config.redis_url.get_secret_value(), ended.since, view=ground.revocations, clock=clock)
     filling = ViewFilling(ground.revocations, ended.since, clock=clock)
+    throttles = Throttles(ground.limits, read_key(config.page_key_file))
     accounts = Accounts(
         database=database,
         accounts=account_store,
@@ -74,6 +76,7 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
         sessions=session_store,
         passwords=passwords,
         keys=keys,
+        throttles=throttles,
         facts=facts,
         clock=clock,
     )
@@ -85,6 +88,7 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
         passwords=passwords,
         keys=keys,
         revocations=feed,
+        throttles=throttles,
         facts=facts,
         clock=clock,
     )
@@ -97,7 +101,7 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
         users=users,
         sessions=session_store,
         passwords=passwords,
-        confirmation=Confirmation(database=database, accounts=account_store, passwords=passwords),
+        confirmation=Confirmation(database=database, accounts=account_store, passwords=passwords, throttles=throttles),
         revocations=feed,
         facts=facts,
         clock=clock,

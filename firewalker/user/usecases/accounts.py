@@ -18,7 +18,7 @@ from firewalker.user.store.accounts import Accounts as AccountStore
 from firewalker.user.store.limits import Limits
 from firewalker.user.store.sessions import Sessions as SessionStore
 from firewalker.user.store.users import Users
-from firewalker.user.usecases.ports import Facts, Passwords, moment
+from firewalker.user.usecases.ports import Facts, Passwords, Throttles, moment
 from firewalker.user.usecases.sessions import Grant
 
 
@@ -46,6 +46,7 @@ class Accounts:
         sessions: SessionStore,
         passwords: Passwords,
         keys: RefreshKeys,
+        throttles: Throttles,
         facts: Facts,
         clock: Clock,
     ) -> None:
@@ -56,6 +57,7 @@ class Accounts:
         self._sessions = sessions
         self._passwords = passwords
         self._keys = keys
+        self._throttles = throttles
         self._facts = facts
         self._clock = clock
 
@@ -65,8 +67,10 @@ class Accounts:
         Raises:
             PasswordTooShort, PasswordTooLong, PasswordTooCommon: See `domain.password`.
             EmailTaken, NicknameTaken: Somebody has it.
+            RateExceeded: Too many attempts from there.
             Overloaded: Too many passwords are being hashed.
         """
+        await self._throttles.sign_up(form.client.installation_id)
         ensure_acceptable(form.password, [form.nickname.text, form.nickname.key, form.email.local, "firewalker"])
         await self._ensure_free(form)
         password_hash = await self._passwords.hash(form.password)

@@ -1,12 +1,14 @@
 """What the use cases need from above them: the adapters that the composition root hands in."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Transaction
+from firewalker.user.domain.email import Email
 from firewalker.user.domain.friendship import FriendshipEvent
 from firewalker.user.domain.security import SecurityNoticed
 from firewalker.user.domain.user import Card, UserSignedUp
@@ -37,6 +39,26 @@ class Passwords(Protocol):
 
     def is_outdated(self, password_hash: str) -> bool:
         """Whether a hash was made with other parameters than the present ones."""
+
+
+class Throttles(Protocol):
+    """How often passwords may be tried, accounts be made and mails be asked for (`firewalker.user.throttles`).
+
+    Raises:
+        RateExceeded: Too often; `retry_after` tells when to come back.
+    """
+
+    def guess(self, email: Email | None, known_device: str) -> AbstractAsyncContextManager[None]:
+        """Around checking a password: left by an exception, the guess was wrong."""
+
+    def confirm(self, user_id: UserId) -> AbstractAsyncContextManager[None]:
+        """The same for who is signed in."""
+
+    async def sign_up(self, device: str) -> None:
+        """Before an account is made."""
+
+    async def ask_for_mail(self) -> None:
+        """Before a mail is promised."""
 
 
 def moment(clock: Clock) -> datetime:

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.faults import Contention, Fault
-from firewalker.kernel.ids import SessionId, new_uuid7
+from firewalker.kernel.ids import SessionId, UserId, new_uuid7
 from firewalker.runtime.mysql import Database, retried
 from firewalker.runtime.revocation import RevocationFeed
 from firewalker.user.domain.account import Account, AccountState
@@ -19,8 +20,9 @@ from firewalker.user.store.accounts import Accounts
 from firewalker.user.store.sessions import Sessions as SessionStore
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.ended_sessions import is_news, revocation
-from firewalker.user.usecases.ports import Facts, Passwords, moment
+from firewalker.user.usecases.ports import Facts, Passwords, Throttles, moment
 
+_NOBODY = UserId(UUID(int=0))
 _SIGN_IN_ATTEMPTS = 3  # each but the first because the password's hash was replaced in between
 
 
@@ -45,6 +47,7 @@ class Sessions:
         passwords: Passwords,
         keys: RefreshKeys,
         revocations: RevocationFeed,
+        throttles: Throttles,
         facts: Facts,
         clock: Clock,
     ) -> None:
@@ -55,6 +58,7 @@ class Sessions:
         self._passwords = passwords
         self._keys = keys
         self._revocations = revocations
+        self._throttles = throttles
         self._facts = facts
         self._clock = clock
 
@@ -63,10 +67,11 @@ class Sessions:
 
         Raises:
             BadCredentials: Unknown address, wrong password or disabled account: the same words after the same work.
+            RateExceeded: Too many were wrong.
             Overloaded: Too many passwords are being checked.
         """
         for _ in range(_SIGN_IN_ATTEMPTS):
-            account = await self._authenticate(email, password)
+            account = await self._authenticate(email, password, client)
             opened = await self._open(account, client)
             if opened is None:
                 continue
@@ -115,14 +120,20 @@ class Sessions:
         if is_news(ended, self._clock.now()):
             await self._revocations.publish([revocation(ended)])
 
-    async def _authenticate(self, email: Email | None, password: str) -> Account:
-        account = None
+    async def _authenticate(self, email: Email | None, password: str, client: Client) -> Account:
+        account, known_device = None, ""
         if email is not None:
             async with self._database.reading() as reading:
                 account = await self._accounts.find_by_email(reading, email)
-        right = await self._passwords.verify(None if account is None else account.password_hash, password)
-        if account is None or not right or account.state is not AccountState.ACTIVE:
-            raise BadCredentials
+                if client.installation_id:
+                    # Asked for nobody too: whether there is an account must not show in the time.
+                    user_id = _NOBODY if account is None else account.user_id
+                    if await self._sessions.is_known_device(reading, user_id, client.installation_id):
+                        known_device = client.installation_id
+        async with self._throttles.guess(email, known_device):
+            right = await self._passwords.verify(None if account is None else account.password_hash, password)
+            if account is None or not right or account.state is not AccountState.ACTIVE:
+                raise BadCredentials
         return account
 
     @retried

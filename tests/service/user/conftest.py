@@ -1,7 +1,7 @@
 """The user service on real MySQL and Redis, called by grpcio; two recorders stand for the services that it tells."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,8 +103,8 @@ class World:
     notification: Recorder
     people: list[Person] = field(default_factory=list)
 
-    async def call(self, rpc: str, access: str | None = None, **fields: Any) -> Any:
-        """The answer of an RPC; raises RefusedError."""
+    async def call(self, rpc: str, access: str | None = None, headers: Any = None, **fields: Any) -> Any:
+        """The answer of an RPC, called with more *headers*, a mapping; raises RefusedError."""
         path = f"/firewalker.user.v1.{_SERVICES[rpc]}/{rpc}"
         descriptors = public_descriptors()
         method = descriptors.method(path)
@@ -113,7 +113,9 @@ class World:
         multicallable = self.service.public.unary_unary(
             path, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString
         )
-        metadata = None if access is None else [("authorization", f"Bearer {access}")]
+        metadata = [*(headers or {}).items()]
+        if access is not None:
+            metadata.append(("authorization", f"Bearer {access}"))
         try:
             return await multicallable(request, metadata=metadata, timeout=20)
         except grpc.aio.AioRpcError as error:
@@ -170,6 +172,13 @@ def settings(secrets: Secrets, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 async def world(tmp_path: Path, mysql_url: str, redis_url: str) -> AsyncIterator[World]:
+    async with open_world(tmp_path, mysql_url, redis_url) as made:
+        yield made
+
+
+@asynccontextmanager
+async def open_world(tmp_path: Path, mysql_url: str, redis_url: str, **more: Any) -> AsyncIterator[World]:
+    """The service and its listeners; *more* are settings of its configuration."""
     secrets = make_secrets(tmp_path)
     clock = FakeClock(datetime.now(UTC))
     async with AsyncExitStack() as stack:
@@ -188,7 +197,7 @@ async def world(tmp_path: Path, mysql_url: str, redis_url: str) -> AsyncIterator
                 folder=tmp_path,
                 mysql_url=mysql_url,
                 redis_url=redis_url,
-                settings=settings(secrets, **addresses),
+                settings=settings(secrets, **addresses, **more),
             )
         )
         yield World(service, clock, mysql_url, *recorders)

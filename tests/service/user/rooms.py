@@ -21,6 +21,7 @@ from firewalker.user.store.friendships import Friendships
 from firewalker.user.store.limits import Limits
 from firewalker.user.store.sessions import Sessions as SessionRows
 from firewalker.user.store.users import Users
+from firewalker.user.throttles import Throttles
 from firewalker.user.usecases.accounts import Accounts, SignUp
 from firewalker.user.usecases.ended_sessions import EndedSessions
 from firewalker.user.usecases.friend_requests import FriendRequests
@@ -58,7 +59,13 @@ async def open_rooms(mysql_url: str, redis_url: str, facts: Facts | None = None)
         feed = RevocationFeed(redis_url, EndedSessions(database, sessions).since, clock=clock)
         shared = {"database": database, "clock": clock, "users": users}
         facts = facts or OutboxFacts(Outbox("step", "notification"))
-        signing = {"accounts": accounts, "sessions": sessions, "passwords": lane, "keys": KEYS}
+        signing = {
+            "accounts": accounts,
+            "sessions": sessions,
+            "passwords": lane,
+            "keys": KEYS,
+            "throttles": Throttles(None, bytes(32)),
+        }
         try:
             yield Rooms(
                 database,

@@ -1163,7 +1163,8 @@ class AuthServiceStub(betterproto2_grpclib.ServiceStub):
         Creates an account and signs it in.
 
         Faults: INVALID_REQUEST (with a violation per field), PASSWORD_TOO_SHORT, PASSWORD_TOO_LONG, PASSWORD_TOO_COMMON,
-        EMAIL_TAKEN, NICKNAME_TAKEN, OVERLOADED (the password lane is full; retry after the given delay).
+        EMAIL_TAKEN, NICKNAME_TAKEN, RATE_EXCEEDED (too many attempts from this address or device), OVERLOADED (the password
+        lane is full; retry after the given delay).
         """
 
         return await self._unary_unary(
@@ -1187,7 +1188,8 @@ class AuthServiceStub(betterproto2_grpclib.ServiceStub):
         Signs in on one device and opens a session. A 21st session ends the one that was idle longest.
 
         Faults: BAD_CREDENTIALS (the same, after the same time, whether the address is unknown or the password wrong),
-        OVERLOADED.
+        RATE_EXCEEDED (too many wrong passwords for the account or from this address; a device that was signed in before has
+        attempts of its own), OVERLOADED.
         """
 
         return await self._unary_unary(
@@ -1328,7 +1330,7 @@ class AuthServiceStub(betterproto2_grpclib.ServiceStub):
         """
         Changes the password and ends every other session.
 
-        Faults: BAD_CREDENTIALS (the current password is wrong, or the account has none), PASSWORD_TOO_SHORT,
+        Faults: BAD_CREDENTIALS (the current password is wrong, or the account has none), RATE_EXCEEDED, PASSWORD_TOO_SHORT,
         PASSWORD_TOO_LONG, PASSWORD_TOO_COMMON, OVERLOADED.
         """
 
@@ -1585,7 +1587,8 @@ class AuthServiceBase(betterproto2_grpclib.ServiceBase):
         Creates an account and signs it in.
 
         Faults: INVALID_REQUEST (with a violation per field), PASSWORD_TOO_SHORT, PASSWORD_TOO_LONG, PASSWORD_TOO_COMMON,
-        EMAIL_TAKEN, NICKNAME_TAKEN, OVERLOADED (the password lane is full; retry after the given delay).
+        EMAIL_TAKEN, NICKNAME_TAKEN, RATE_EXCEEDED (too many attempts from this address or device), OVERLOADED (the password
+        lane is full; retry after the given delay).
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
@@ -1595,7 +1598,8 @@ class AuthServiceBase(betterproto2_grpclib.ServiceBase):
         Signs in on one device and opens a session. A 21st session ends the one that was idle longest.
 
         Faults: BAD_CREDENTIALS (the same, after the same time, whether the address is unknown or the password wrong),
-        OVERLOADED.
+        RATE_EXCEEDED (too many wrong passwords for the account or from this address; a device that was signed in before has
+        attempts of its own), OVERLOADED.
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
@@ -1646,7 +1650,7 @@ class AuthServiceBase(betterproto2_grpclib.ServiceBase):
         """
         Changes the password and ends every other session.
 
-        Faults: BAD_CREDENTIALS (the current password is wrong, or the account has none), PASSWORD_TOO_SHORT,
+        Faults: BAD_CREDENTIALS (the current password is wrong, or the account has none), RATE_EXCEEDED, PASSWORD_TOO_SHORT,
         PASSWORD_TOO_LONG, PASSWORD_TOO_COMMON, OVERLOADED.
         """
 
