@@ -71,6 +71,14 @@ def rebuild() -> None:
     asyncio.run(run_rebuild())
 
 
+@app.command(rich_help_panel=BACKEND)
+def mail(count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many.")] = 1) -> None:
+    """Show the newest mails, which a backend on this machine keeps instead of sending them."""
+    from firewalker.cli.mail import show as show_mail
+
+    show_mail(count)
+
+
 outbox_app = typer.Typer(help="Events on their way from service to service.", add_completion=False)
 app.add_typer(outbox_app, name="outbox", rich_help_panel=BACKEND)
 

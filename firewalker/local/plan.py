@@ -97,6 +97,9 @@ class Plan:
         if service == "user":
             settings["ACCESS_TOKEN_KEY_FILE"] = str(self.secrets.access_token_key)
             settings["REFRESH_KEY_FILE"] = str(self.secrets.refresh_key)
+            settings["LINK_URL"] = f"http://{HOST}:{self.port('transcoder')}"
+            if "FIREWALKER_USER_MAIL_URL" not in self.environment:
+                settings["MAIL_FOLDER"] = str(self.secrets.folder.parent / "mail")
         for other in CALLS[service]:
             settings[f"{other.upper()}_ADDRESS"] = f"{HOST}:{self.port(other, 'INTERNAL_PORT')}"
         return {f"FIREWALKER_{service.upper()}_{name}": value for name, value in settings.items()}

@@ -1,7 +1,11 @@
 """The user service put together."""
 
+from datetime import timedelta
+from pathlib import Path
+
 from firewalker.kernel.clock import Clock, SystemClock
-from firewalker.runtime.config import read_key
+from firewalker.runtime.chores import Chore
+from firewalker.runtime.config import ConfigError, read_key
 from firewalker.runtime.ground import open_ground
 from firewalker.runtime.grpc.channel import InternalChannel
 from firewalker.runtime.grpc.credentials import read_service_token
@@ -11,27 +15,36 @@ from firewalker.runtime.page_tokens import PageTokens
 from firewalker.runtime.process import App
 from firewalker.runtime.revocation import RevocationFeed, ViewFilling
 from firewalker.user.config import UserConfig, read_key_ring
+from firewalker.user.domain.mail_secret import MailKeys
 from firewalker.user.domain.refresh_token import RefreshKeys
 from firewalker.user.events import OutboxFacts
+from firewalker.user.mail_folder import MailFolder
 from firewalker.user.passwords import Bounds, Cost, PasswordLane
+from firewalker.user.post import Post
 from firewalker.user.rpc.auth import AuthDoor
 from firewalker.user.rpc.friends import FriendDoor
 from firewalker.user.rpc.session_check import SessionCheckDoor
 from firewalker.user.rpc.users import UserDoor
+from firewalker.user.smtp import SmtpSender
 from firewalker.user.store import accounts as account_rows
+from firewalker.user.store import mails as mail_rows
 from firewalker.user.store import sessions as session_rows
 from firewalker.user.store.friendships import Friendships
 from firewalker.user.store.limits import Limits
+from firewalker.user.store.mail_tokens import MailTokens
 from firewalker.user.store.users import Users
 from firewalker.user.throttles import Throttles
 from firewalker.user.tokens import AccessTokenSigner
 from firewalker.user.usecases.accounts import Accounts
 from firewalker.user.usecases.confirmation import Confirmation
+from firewalker.user.usecases.email_changes import EmailChanges
 from firewalker.user.usecases.ended_sessions import EndedSessions
 from firewalker.user.usecases.friend_requests import FriendRequests
 from firewalker.user.usecases.friends import Friends
+from firewalker.user.usecases.mails import Mails
 from firewalker.user.usecases.own_sessions import OwnSessions
 from firewalker.user.usecases.password_changes import PasswordChanges
+from firewalker.user.usecases.ports import Sender
 from firewalker.user.usecases.profiles import Profiles
 from firewalker.user.usecases.sessions import Sessions
 
@@ -67,6 +80,19 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
     ground.settle_doubts_by(ended)
     feed = RevocationFeed(config.redis_url.get_secret_value(), ended.since, view=ground.revocations, clock=clock)
     filling = ViewFilling(ground.revocations, ended.since, clock=clock)
+    roots = read_key_ring(config.refresh_key_file)
+    mail_keys, mail_tokens = MailKeys(roots), MailTokens()
+    mails = Mails(
+        database=database,
+        accounts=account_store,
+        users=users,
+        mails=mail_rows.Mails(),
+        tokens=mail_tokens,
+        keys=mail_keys,
+        link_url=config.link_url,
+        clock=clock,
+    )
+    post = Post(mails, _sender(config, clock))
     throttles = Throttles(ground.limits, read_key(config.page_key_file))
     accounts = Accounts(
         database=database,
@@ -76,6 +102,7 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
         sessions=session_store,
         passwords=passwords,
         keys=keys,
+        mails=mails,
         throttles=throttles,
         facts=facts,
         clock=clock,
@@ -95,17 +122,33 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
     own_sessions = OwnSessions(
         database=database, accounts=account_store, sessions=session_store, revocations=feed, clock=clock
     )
+    confirmation = Confirmation(database=database, accounts=account_store, passwords=passwords, throttles=throttles)
     password_changes = PasswordChanges(
         database=database,
         accounts=account_store,
         users=users,
         sessions=session_store,
         passwords=passwords,
-        confirmation=Confirmation(database=database, accounts=account_store, passwords=passwords, throttles=throttles),
+        tokens=mail_tokens,
+        keys=mail_keys,
+        mails=mails,
+        confirmation=confirmation,
+        throttles=throttles,
         revocations=feed,
         facts=facts,
         clock=clock,
     )
+    email_changes = EmailChanges(
+        database=database,
+        accounts=account_store,
+        tokens=mail_tokens,
+        keys=mail_keys,
+        mails=mails,
+        confirmation=confirmation,
+        facts=facts,
+        clock=clock,
+    )
+    forget_mails = Chore("forget mails", timedelta(hours=1), mails.forget)
     requests = FriendRequests(
         database=database, friendships=friendships, limits=limits, users=users, facts=facts, clock=clock
     )
@@ -117,6 +160,7 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
                 sessions=sessions,
                 own_sessions=own_sessions,
                 passwords=password_changes,
+                emails=email_changes,
                 signer=signer,
                 clock=clock,
             ),
@@ -124,5 +168,15 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
             FriendDoor(requests, Friends(database=database, friendships=friendships), page_tokens),
         ],
         internal=[SessionCheckDoor(ended)],
-        parts=[feed, filling, relay],
+        parts=[feed, filling, relay, post, forget_mails],
     )
+
+
+def _sender(config: UserConfig, clock: Clock) -> Sender:
+    """What mails are sent with."""
+    if config.mail_url is not None:
+        try:
+            return SmtpSender.of(config.mail_url.get_secret_value(), config.mail_from, clock)
+        except ValueError as error:
+            raise ConfigError(f"FIREWALKER_USER_MAIL_URL: {error}") from None
+    return MailFolder(config.mail_folder or Path(), config.mail_from, clock)

@@ -3,8 +3,9 @@
 from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, FilePath
+from pydantic import Field, FilePath, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from firewalker.runtime.config import Addresses, ConfigError, Port, ServiceConfig
@@ -38,6 +39,20 @@ class UserConfig(ServiceConfig):
     """Internal port of the notification service, ``host:port``, or several. If it is wrong, nobody is notified:
     events pile up."""
 
+    mail_url: SecretStr | None = None
+    """Where mails go: ``smtps://user:password@host`` or ``smtp://…``, which asks for STARTTLS unless it ends in
+    ``?tls=off``. Without it, mails become files in ``mail_folder``; one of the two has to be set."""
+
+    mail_folder: Path | None = None
+    """Folder for mails that are not to be sent; nobody but the readers of this folder gets them."""
+
+    mail_from: str = Field(default="Firewalker <no-reply@firewalker.invalid>", pattern=r"^[^\r\n]+@[^\r\n@]+$")
+    """Sender of all mails. Its domain has to let your server send for it (SPF, DKIM), or nothing arrives."""
+
+    link_url: str = Field(default="http://127.0.0.1:8080", pattern=r"^https?://\S+[^/\s]$")
+    """What links in mails begin with: the web side of the product, which has the pages ``/verify-email`` and
+    ``/reset-password``. They find the token behind the ``#``."""
+
     password_queue: int = Field(default=32, ge=1, le=1_000)
     """Most sign-ins and sign-ups that wait for their password to be hashed; the next is told to come back. Longer ones
     only help if hashes are fast enough: who waits over 2 s is refused anyway."""
@@ -47,6 +62,12 @@ class UserConfig(ServiceConfig):
 
     password_passes: int = Field(default=2, ge=2, le=10)
     """Passes of one hash over its memory; time grows in proportion."""
+
+    @model_validator(mode="after")
+    def _mails_go_somewhere(self) -> Self:
+        if (self.mail_url is None) == (self.mail_folder is None):
+            raise ValueError("set either mail_url or mail_folder, for mails have to go somewhere")
+        return self
 
 
 def read_key_ring(path: Path) -> list[bytes]:

@@ -1,6 +1,7 @@
 """Accounts: the sign-in side of a user. Sessions and profiles are elsewhere."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 
 from firewalker.kernel.ids import UserId
@@ -23,3 +24,5 @@ class Account:
     email: Email
     password_hash: str
     state: AccountState = AccountState.ACTIVE
+    email_verify_time: datetime | None = None
+    """When its owner showed that the address is theirs."""

@@ -35,6 +35,14 @@ class SessionNotFound(Fault):
     message = "There is no such session."
 
 
+class MailTokenInvalid(Fault):
+    """The token is not from one of our mails, or not good for this, or not any more."""
+
+    kind = Kind.INVALID
+    reason = "MAIL_TOKEN_INVALID"
+    message = "The token from the mail is not valid; ask for another mail."
+
+
 class EmailTaken(Fault):
     """Another account has this e-mail address."""
 

@@ -41,6 +41,7 @@ class User:
     create_time: datetime
     avatar_url: str = ""
     visibility: Visibility = Visibility.FRIENDS
+    email_verified: bool = False
 
     @property
     def card(self) -> Card:

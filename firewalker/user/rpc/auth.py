@@ -16,6 +16,7 @@ from firewalker.user.rpc import render
 from firewalker.user.rpc.fields import ID_RULE, Fields
 from firewalker.user.tokens import AccessTokenSigner
 from firewalker.user.usecases.accounts import Accounts, SignUp
+from firewalker.user.usecases.email_changes import EmailChanges
 from firewalker.user.usecases.own_sessions import OwnSessions
 from firewalker.user.usecases.password_changes import PasswordChanges
 from firewalker.user.usecases.sessions import Grant, Sessions
@@ -34,6 +35,11 @@ class AuthDoor(pb.AuthServiceBase):
         "ListSessions": Rule(Caller.USER, priority=Priority.READ, rate=READS, sensitive=True),
         "RevokeSession": Rule(Caller.USER, rate=CHANGES, sensitive=True),
         "ChangePassword": Rule(Caller.USER, deadline_s=10.0, rate=CHANGES, sensitive=True),
+        "RequestPasswordReset": Rule(Caller.PUBLIC, rate=SIGNING_IN),
+        "ResetPassword": Rule(Caller.PUBLIC, deadline_s=10.0, rate=SIGNING_IN),
+        "VerifyEmail": Rule(Caller.PUBLIC, rate=SIGNING_IN),
+        "ResendVerification": Rule(Caller.USER, rate=CHANGES, sensitive=True),
+        "ChangeEmail": Rule(Caller.USER, deadline_s=10.0, rate=CHANGES, sensitive=True),
     }
 
     def __init__(
@@ -43,6 +49,7 @@ class AuthDoor(pb.AuthServiceBase):
         sessions: Sessions,
         own_sessions: OwnSessions,
         passwords: PasswordChanges,
+        emails: EmailChanges,
         signer: AccessTokenSigner,
         clock: Clock,
     ) -> None:
@@ -50,6 +57,7 @@ class AuthDoor(pb.AuthServiceBase):
         self._sessions = sessions
         self._own_sessions = own_sessions
         self._passwords = passwords
+        self._emails = emails
         self._signer = signer
         self._clock = clock
 
@@ -108,6 +116,37 @@ class AuthDoor(pb.AuthServiceBase):
         """Change the caller's password."""
         await self._passwords.change(principal(), message.current_password, message.new_password)
         return pb.ChangePasswordResponse()
+
+    async def request_password_reset(self, message: pb.RequestPasswordResetRequest) -> pb.RequestPasswordResetResponse:
+        """Send a mail for setting another password, if there is such an account."""
+        fields = Fields()
+        email = fields.read("email", parse_email(message.email), EMAIL_RULE)
+        fields.ensure_valid()
+        await self._passwords.ask_for_reset(email)
+        return pb.RequestPasswordResetResponse()
+
+    async def reset_password(self, message: pb.ResetPasswordRequest) -> pb.ResetPasswordResponse:
+        """Set another password by mail."""
+        await self._passwords.reset(message.token, message.new_password)
+        return pb.ResetPasswordResponse()
+
+    async def verify_email(self, message: pb.VerifyEmailRequest) -> pb.VerifyEmailResponse:
+        """Confirm an address."""
+        await self._emails.verify(message.token)
+        return pb.VerifyEmailResponse()
+
+    async def resend_verification(self, message: pb.ResendVerificationRequest) -> pb.ResendVerificationResponse:  # noqa: ARG002 - it has no fields
+        """Send the mail that confirms the caller's address once more."""
+        await self._emails.resend(principal().user_id)
+        return pb.ResendVerificationResponse()
+
+    async def change_email(self, message: pb.ChangeEmailRequest) -> pb.ChangeEmailResponse:
+        """Ask for another address."""
+        fields = Fields()
+        email = fields.read("new_email", parse_email(message.new_email), EMAIL_RULE)
+        fields.ensure_valid()
+        await self._emails.ask(principal(), email, message.password)
+        return pb.ChangeEmailResponse()
 
     def _tokens(self, grant: Grant) -> pb.Tokens:
         session = grant.session

@@ -33,6 +33,7 @@ def own_user(user: User) -> pb.User:
         time_zone=user.time_zone,
         visibility=_VISIBILITIES[user.visibility],
         create_time=user.create_time,
+        email_verified=user.email_verified,
     )
 
 

@@ -1,5 +1,6 @@
 """Rows of `account`: how users sign in."""
 
+from datetime import datetime
 from typing import Any
 
 from firewalker.kernel.ids import UserId
@@ -9,7 +10,7 @@ from firewalker.user.domain.email import Email
 from firewalker.user.domain.faults import EmailTaken
 from firewalker.user.store.columns import uuid_of
 
-_COLUMNS = "user_id, email, password_hash, state"
+_COLUMNS = "user_id, email, password_hash, state, email_verify_time"
 
 _ADD = """
     INSERT INTO account (user_id, email, email_key, password_hash, state)
@@ -34,6 +35,11 @@ _REPLACE_HASH = """
 
 _SET_HASH = "UPDATE account SET password_hash = %(hash)s WHERE user_id = %(user_id)s"
 # primary key
+
+_SET_EMAIL = """
+    UPDATE account SET email = %(email)s, email_key = %(email_key)s, email_verify_time = %(at)s
+    WHERE user_id = %(user_id)s
+"""  # primary key
 
 
 class Accounts:
@@ -88,7 +94,21 @@ class Accounts:
         """Give an account that is locked another password."""
         await tx.execute(_SET_HASH, {"user_id": user_id, "hash": password_hash})
 
+    async def set_verified_email(self, tx: Transaction, user_id: UserId, email: Email, at: datetime) -> None:
+        """Note that the owner of an account that is locked has this address, which may be another one than before.
+
+        Raises:
+            EmailTaken: Another account has it.
+        """
+        params = {"user_id": user_id, "email": email.text, "email_key": email.key, "at": at}
+        try:
+            await tx.execute(_SET_EMAIL, params)
+        except DuplicateKey as duplicate:
+            if duplicate.key == "account_email":
+                raise EmailTaken from None
+            raise
+
 
 def _account(row: tuple[Any, ...]) -> Account:
-    user_id, email, password_hash, state = row
-    return Account(UserId(uuid_of(user_id)), Email(email), password_hash, AccountState(state))
+    user_id, email, password_hash, state, verify_time = row
+    return Account(UserId(uuid_of(user_id)), Email(email), password_hash, AccountState(state), verify_time)

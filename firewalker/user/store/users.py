@@ -15,7 +15,7 @@ _ADD = """
 """
 
 _GET = """
-    SELECT user.user_id, nickname, email, time_zone, create_time, avatar_url, visibility
+    SELECT user.user_id, nickname, email, time_zone, create_time, avatar_url, visibility, email_verify_time IS NOT NULL
     FROM user JOIN account ON account.user_id = user.user_id
     WHERE user.user_id = %(user_id)s
 """  # primary keys of both
@@ -63,7 +63,7 @@ class Users:
         row = await tx.find(_GET, {"user_id": user_id})
         if row is None:
             raise UserNotFound
-        found, nickname, email, time_zone, create_time, avatar_url, visibility = row
+        found, nickname, email, time_zone, create_time, avatar_url, visibility, verified = row
         return User(
             UserId(uuid_of(found)),
             Nickname(nickname),
@@ -72,6 +72,7 @@ class Users:
             create_time,
             avatar_url,
             Visibility(visibility),
+            bool(verified),
         )
 
     async def get_card(self, tx: Transaction, user_id: UserId) -> Card:

@@ -9,6 +9,7 @@ from firewalker.runtime.mysql import Database, retried
 from firewalker.user.domain.account import Account
 from firewalker.user.domain.email import Email
 from firewalker.user.domain.faults import EmailTaken, NicknameTaken
+from firewalker.user.domain.mail import MailKind
 from firewalker.user.domain.nickname import Nickname
 from firewalker.user.domain.password import ensure_acceptable
 from firewalker.user.domain.refresh_token import RefreshKeys
@@ -18,6 +19,7 @@ from firewalker.user.store.accounts import Accounts as AccountStore
 from firewalker.user.store.limits import Limits
 from firewalker.user.store.sessions import Sessions as SessionStore
 from firewalker.user.store.users import Users
+from firewalker.user.usecases.mails import Mails
 from firewalker.user.usecases.ports import Facts, Passwords, Throttles, moment
 from firewalker.user.usecases.sessions import Grant
 
@@ -46,6 +48,7 @@ class Accounts:
         sessions: SessionStore,
         passwords: Passwords,
         keys: RefreshKeys,
+        mails: Mails,
         throttles: Throttles,
         facts: Facts,
         clock: Clock,
@@ -57,6 +60,7 @@ class Accounts:
         self._sessions = sessions
         self._passwords = passwords
         self._keys = keys
+        self._mails = mails
         self._throttles = throttles
         self._facts = facts
         self._clock = clock
@@ -94,5 +98,6 @@ class Accounts:
             await self._users.add(tx, user)
             await self._limits.add(tx, user_id)
             await self._sessions.add(tx, session)
+            await self._mails.append(tx, MailKind.VERIFY, form.email, user_id)
             await self._facts.append(tx, [UserSignedUp(user, at)], {user_id: user.card})
         return user, Grant(session, session.newest_token(self._keys))

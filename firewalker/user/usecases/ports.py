@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Protocol
 
 from firewalker.kernel.clock import Clock
-from firewalker.kernel.ids import UserId
+from firewalker.kernel.ids import MailId, UserId
 from firewalker.runtime.mysql import Transaction
 from firewalker.user.domain.email import Email
 from firewalker.user.domain.friendship import FriendshipEvent
+from firewalker.user.domain.mail_text import Letter
 from firewalker.user.domain.security import SecurityNoticed
 from firewalker.user.domain.user import Card, UserSignedUp
 
@@ -39,6 +40,25 @@ class Passwords(Protocol):
 
     def is_outdated(self, password_hash: str) -> bool:
         """Whether a hash was made with other parameters than the present ones."""
+
+
+class MailFailed(Exception):
+    """A mail was not taken. *for_good* if it never will be. The text is a word of at most 64 ASCII characters."""
+
+    def __init__(self, why: str, *, for_good: bool = False) -> None:
+        super().__init__(why)
+        self.for_good = for_good
+
+
+class Sender(Protocol):
+    """Sends mails (`firewalker.user.smtp`, `firewalker.user.mail_folder`)."""
+
+    async def send(self, mail_id: MailId, letter: Letter) -> None:
+        """Return once somebody else has it. The same id may come again, if it was not known that it was sent.
+
+        Raises:
+            MailFailed: Nobody has it.
+        """
 
 
 class Throttles(Protocol):

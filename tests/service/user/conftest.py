@@ -1,9 +1,13 @@
 """The user service on real MySQL and Redis, called by grpcio; two recorders stand for the services that it tells."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -36,6 +40,11 @@ _SERVICES = {
     "ListSessions": "AuthService",
     "RevokeSession": "AuthService",
     "ChangePassword": "AuthService",
+    "RequestPasswordReset": "AuthService",
+    "ResetPassword": "AuthService",
+    "VerifyEmail": "AuthService",
+    "ResendVerification": "AuthService",
+    "ChangeEmail": "AuthService",
     "GetMe": "UserService",
     "SendFriendRequest": "FriendService",
     "ListFriendRequests": "FriendService",
@@ -101,7 +110,25 @@ class World:
     mysql_url: str
     step: Recorder
     notification: Recorder
+    mail_folder: Path
     people: list[Person] = field(default_factory=list)
+
+    def mails(self, to: str) -> list[str]:
+        """Subjects and bodies of the mails to an address, the oldest first."""
+        read = [
+            message_from_bytes(path.read_bytes(), policy=default)
+            for path in sorted(self.mail_folder.glob("*.eml"), key=_age)
+        ]
+        return [f"{mail['Subject']}\n{mail.get_content()}" for mail in read if mail["To"] == to]
+
+    async def token(self, to: str, number: int = 1) -> str:
+        """The token in the *number*th mail to an address that has one."""
+        async with asyncio.timeout(5):
+            while True:
+                found: list[str] = [token for mail in self.mails(to) for token in _TOKEN.findall(mail)]
+                if len(found) >= number:
+                    return found[number - 1]
+                await asyncio.sleep(0.01)  # files tell nobody that they are there
 
     async def call(self, rpc: str, access: str | None = None, headers: Any = None, **fields: Any) -> Any:
         """The answer of an RPC, called with more *headers*, a mapping; raises RefusedError."""
@@ -145,6 +172,11 @@ class World:
         return await run_on(self.mysql_url, fill(statement, params))
 
 
+def _age(path: Path) -> int:
+    return path.stat().st_mtime_ns
+
+
+_TOKEN = re.compile(r"^fwm1_\S+", re.MULTILINE)
 _LETTERS = "abcdefghjkmnopqrstuw"  # no two of them look alike
 
 
@@ -167,6 +199,7 @@ def _refusal(error: grpc.aio.AioRpcError) -> Refusal:
 def settings(secrets: Secrets, **more: Any) -> dict[str, Any]:
     # Storms in these tests are for what stands behind the edge, which would hold most of them off.
     wide = {"concurrency": 1_000, "concurrency_adaptive": False}
+    more = {"mail_folder": secrets.folder / "mail", **more}
     return {"access_token_key_file": secrets.access_token_key, "refresh_key_file": secrets.refresh_key, **wide, **more}
 
 
@@ -200,4 +233,4 @@ async def open_world(tmp_path: Path, mysql_url: str, redis_url: str, **more: Any
                 settings=settings(secrets, **addresses, **more),
             )
         )
-        yield World(service, clock, mysql_url, *recorders)
+        yield World(service, clock, mysql_url, *recorders, mail_folder=tmp_path / "mail")

@@ -11,6 +11,7 @@ from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import Outbox
 from firewalker.runtime.revocation import RevocationFeed
 from firewalker.user.domain.email import parse_email
+from firewalker.user.domain.mail_secret import MailKeys
 from firewalker.user.domain.nickname import parse_nickname
 from firewalker.user.domain.refresh_token import RefreshKeys
 from firewalker.user.domain.session import Client
@@ -19,12 +20,15 @@ from firewalker.user.passwords import PasswordLane
 from firewalker.user.store.accounts import Accounts as AccountRows
 from firewalker.user.store.friendships import Friendships
 from firewalker.user.store.limits import Limits
+from firewalker.user.store.mail_tokens import MailTokens
+from firewalker.user.store.mails import Mails as MailRows
 from firewalker.user.store.sessions import Sessions as SessionRows
 from firewalker.user.store.users import Users
 from firewalker.user.throttles import Throttles
 from firewalker.user.usecases.accounts import Accounts, SignUp
 from firewalker.user.usecases.ended_sessions import EndedSessions
 from firewalker.user.usecases.friend_requests import FriendRequests
+from firewalker.user.usecases.mails import Mails
 from firewalker.user.usecases.ports import Facts
 from firewalker.user.usecases.sessions import Grant, Sessions
 from tests.support.clock import FakeClock
@@ -40,6 +44,7 @@ class Rooms:
     sessions: Sessions
     requests: FriendRequests
     clock: FakeClock
+    mails: Mails
 
     async def sign_up(self, name: str) -> tuple[UserId, Grant]:
         email, nickname = parse_email(f"{name}@example.org"), parse_nickname(name)
@@ -59,6 +64,16 @@ async def open_rooms(mysql_url: str, redis_url: str, facts: Facts | None = None)
         feed = RevocationFeed(redis_url, EndedSessions(database, sessions).since, clock=clock)
         shared = {"database": database, "clock": clock, "users": users}
         facts = facts or OutboxFacts(Outbox("step", "notification"))
+        mails = Mails(
+            database=database,
+            accounts=accounts,
+            users=users,
+            mails=MailRows(),
+            tokens=MailTokens(),
+            keys=MailKeys([bytes(32)]),
+            link_url="http://x",
+            clock=clock,
+        )
         signing = {
             "accounts": accounts,
             "sessions": sessions,
@@ -69,10 +84,11 @@ async def open_rooms(mysql_url: str, redis_url: str, facts: Facts | None = None)
         try:
             yield Rooms(
                 database,
-                Accounts(**shared, **signing, limits=limits, facts=facts),  # type: ignore[arg-type]
+                Accounts(**shared, **signing, limits=limits, facts=facts, mails=mails),  # type: ignore[arg-type]
                 Sessions(**shared, **signing, revocations=feed, facts=facts),  # type: ignore[arg-type]
                 FriendRequests(**shared, friendships=Friendships(), limits=limits, facts=facts),  # type: ignore[arg-type]
                 clock,
+                mails,
             )
         finally:
             await feed.stop()

@@ -7,12 +7,22 @@ from firewalker.user.rpc.auth import AuthDoor
 from firewalker.user.rpc.friends import FriendDoor
 from firewalker.user.rpc.users import UserDoor
 
-PUBLIC = {"AuthService/SignUp", "AuthService/Login", "AuthService/Refresh", "AuthService/Logout"}
+PUBLIC = {
+    "AuthService/SignUp",
+    "AuthService/RequestPasswordReset",
+    "AuthService/ResetPassword",
+    "AuthService/VerifyEmail",
+    "AuthService/Login",
+    "AuthService/Refresh",
+    "AuthService/Logout",
+}
 USER = {
     "AuthService/LogoutEverywhere",
     "AuthService/ListSessions",
     "AuthService/RevokeSession",
     "AuthService/ChangePassword",
+    "AuthService/ResendVerification",
+    "AuthService/ChangeEmail",
     "UserService/GetMe",
     "FriendService/SendFriendRequest",
     "FriendService/ListFriendRequests",
@@ -35,4 +45,6 @@ def test_only_what_hashes_a_password_has_twice_the_time() -> None:
         "SignUp",
         "Login",
         "ChangePassword",
+        "ResetPassword",
+        "ChangeEmail",
     }

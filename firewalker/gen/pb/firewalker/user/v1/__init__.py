@@ -8,6 +8,8 @@ __all__ = (
     "AcceptFriendRequestResponse",
     "AuthServiceBase",
     "AuthServiceStub",
+    "ChangeEmailRequest",
+    "ChangeEmailResponse",
     "ChangePasswordRequest",
     "ChangePasswordResponse",
     "CheckBondsRequest",
@@ -45,6 +47,12 @@ __all__ = (
     "LogoutResponse",
     "RefreshRequest",
     "RefreshResponse",
+    "RequestPasswordResetRequest",
+    "RequestPasswordResetResponse",
+    "ResendVerificationRequest",
+    "ResendVerificationResponse",
+    "ResetPasswordRequest",
+    "ResetPasswordResponse",
     "RevokeSessionRequest",
     "RevokeSessionResponse",
     "SendFriendRequestRequest",
@@ -61,6 +69,8 @@ __all__ = (
     "UserServiceBase",
     "UserServiceStub",
     "UserVisibility",
+    "VerifyEmailRequest",
+    "VerifyEmailResponse",
 )
 
 import datetime
@@ -188,6 +198,38 @@ class AcceptFriendRequestResponse(betterproto2.Message):
 
 
 default_message_pool.register_message("firewalker.user.v1", "AcceptFriendRequestResponse", AcceptFriendRequestResponse)
+
+
+@dataclass(eq=False, repr=False)
+class ChangeEmailRequest(betterproto2.Message):
+    """
+    Another address.
+    """
+
+    new_email: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    At most 254 characters.
+    """
+
+    password: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    The account's password.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "ChangeEmailRequest", ChangeEmailRequest)
+
+
+@dataclass(eq=False, repr=False)
+class ChangeEmailResponse(betterproto2.Message):
+    """
+    Nothing: a mail is on its way.
+    """
+
+    pass
+
+
+default_message_pool.register_message("firewalker.user.v1", "ChangeEmailResponse", ChangeEmailResponse)
 
 
 @dataclass(eq=False, repr=False)
@@ -890,6 +932,91 @@ default_message_pool.register_message("firewalker.user.v1", "RefreshResponse", R
 
 
 @dataclass(eq=False, repr=False)
+class RequestPasswordResetRequest(betterproto2.Message):
+    """
+    Whose password was forgotten.
+    """
+
+    email: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    E-mail address of the account.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "RequestPasswordResetRequest", RequestPasswordResetRequest)
+
+
+@dataclass(eq=False, repr=False)
+class RequestPasswordResetResponse(betterproto2.Message):
+    """
+    Nothing, whether or not there is such an account.
+    """
+
+    pass
+
+
+default_message_pool.register_message(
+    "firewalker.user.v1", "RequestPasswordResetResponse", RequestPasswordResetResponse
+)
+
+
+@dataclass(eq=False, repr=False)
+class ResendVerificationRequest(betterproto2.Message):
+    """
+    Asks for the mail once more.
+    """
+
+    pass
+
+
+default_message_pool.register_message("firewalker.user.v1", "ResendVerificationRequest", ResendVerificationRequest)
+
+
+@dataclass(eq=False, repr=False)
+class ResendVerificationResponse(betterproto2.Message):
+    """
+    Nothing.
+    """
+
+    pass
+
+
+default_message_pool.register_message("firewalker.user.v1", "ResendVerificationResponse", ResendVerificationResponse)
+
+
+@dataclass(eq=False, repr=False)
+class ResetPasswordRequest(betterproto2.Message):
+    """
+    Another password, by mail.
+    """
+
+    token: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    From the mail.
+    """
+
+    new_password: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    8 to 128 characters, used exactly as given.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "ResetPasswordRequest", ResetPasswordRequest)
+
+
+@dataclass(eq=False, repr=False)
+class ResetPasswordResponse(betterproto2.Message):
+    """
+    Nothing: the new password counts, and nobody is signed in.
+    """
+
+    pass
+
+
+default_message_pool.register_message("firewalker.user.v1", "ResetPasswordResponse", ResetPasswordResponse)
+
+
+@dataclass(eq=False, repr=False)
 class RevokeSessionRequest(betterproto2.Message):
     """
     Which session to end.
@@ -1142,8 +1269,40 @@ class User(betterproto2.Message):
     When the account was made.
     """
 
+    email_verified: "bool" = betterproto2.field(9, betterproto2.TYPE_BOOL)
+    """
+    Whether a mail to the address was answered; shown to its owner alone.
+    """
+
 
 default_message_pool.register_message("firewalker.user.v1", "User", User)
+
+
+@dataclass(eq=False, repr=False)
+class VerifyEmailRequest(betterproto2.Message):
+    """
+    Shows that an address is one's own.
+    """
+
+    token: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    From the mail.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "VerifyEmailRequest", VerifyEmailRequest)
+
+
+@dataclass(eq=False, repr=False)
+class VerifyEmailResponse(betterproto2.Message):
+    """
+    Nothing: the address is confirmed.
+    """
+
+    pass
+
+
+default_message_pool.register_message("firewalker.user.v1", "VerifyEmailResponse", VerifyEmailResponse)
 
 
 class AuthServiceStub(betterproto2_grpclib.ServiceStub):
@@ -1338,6 +1497,127 @@ class AuthServiceStub(betterproto2_grpclib.ServiceStub):
             "/firewalker.user.v1.AuthService/ChangePassword",
             message,
             ChangePasswordResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def request_password_reset(
+        self,
+        message: "RequestPasswordResetRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "RequestPasswordResetResponse":
+        """
+        Sends a mail with a token for `ResetPassword` to the address, if there is an account with it. The answer, and the time
+        that it takes, are the same if there is none. A mailbox gets at most 5 mails of a kind an hour.
+
+        Faults: INVALID_REQUEST (it is no address), RATE_EXCEEDED (too many were asked for from this address of the network).
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.AuthService/RequestPasswordReset",
+            message,
+            RequestPasswordResetResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def reset_password(
+        self,
+        message: "ResetPasswordRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "ResetPasswordResponse":
+        """
+        Sets another password by a token from a mail, which works once and for an hour, and ends every session.
+
+        Faults: MAIL_TOKEN_INVALID (unknown, malformed, used or expired), PASSWORD_TOO_SHORT, PASSWORD_TOO_LONG,
+        PASSWORD_TOO_COMMON, OVERLOADED.
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.AuthService/ResetPassword",
+            message,
+            ResetPasswordResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def verify_email(
+        self,
+        message: "VerifyEmailRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "VerifyEmailResponse":
+        """
+        Confirms an address by a token from a mail: the one that the account was made with, or the one asked for by
+        `ChangeEmail`, which becomes the account's. Repeating it is OK.
+
+        Faults: MAIL_TOKEN_INVALID (unknown, malformed, expired, or another address was confirmed since), EMAIL_TAKEN
+        (another account has confirmed the address meanwhile).
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.AuthService/VerifyEmail",
+            message,
+            VerifyEmailResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def resend_verification(
+        self,
+        message: "ResendVerificationRequest | None" = None,
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "ResendVerificationResponse":
+        """
+        Sends the mail that confirms the caller's address once more. Where it is confirmed already, nothing is sent.
+        """
+
+        if message is None:
+            message = ResendVerificationRequest()
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.AuthService/ResendVerification",
+            message,
+            ResendVerificationResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def change_email(
+        self,
+        message: "ChangeEmailRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "ChangeEmailResponse":
+        """
+        Asks for another address. It becomes the account's once the token from the mail that is sent there comes back; until
+        then nothing changes. The answer is the same if another account has the address.
+
+        Faults: INVALID_REQUEST (it is no address), BAD_CREDENTIALS (the password is wrong), RATE_EXCEEDED, OVERLOADED.
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.AuthService/ChangeEmail",
+            message,
+            ChangeEmailResponse,
             timeout=timeout,
             deadline=deadline,
             metadata=metadata,
@@ -1656,6 +1936,54 @@ class AuthServiceBase(betterproto2_grpclib.ServiceBase):
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
+    async def request_password_reset(self, message: "RequestPasswordResetRequest") -> "RequestPasswordResetResponse":
+        """
+        Sends a mail with a token for `ResetPassword` to the address, if there is an account with it. The answer, and the time
+        that it takes, are the same if there is none. A mailbox gets at most 5 mails of a kind an hour.
+
+        Faults: INVALID_REQUEST (it is no address), RATE_EXCEEDED (too many were asked for from this address of the network).
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def reset_password(self, message: "ResetPasswordRequest") -> "ResetPasswordResponse":
+        """
+        Sets another password by a token from a mail, which works once and for an hour, and ends every session.
+
+        Faults: MAIL_TOKEN_INVALID (unknown, malformed, used or expired), PASSWORD_TOO_SHORT, PASSWORD_TOO_LONG,
+        PASSWORD_TOO_COMMON, OVERLOADED.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def verify_email(self, message: "VerifyEmailRequest") -> "VerifyEmailResponse":
+        """
+        Confirms an address by a token from a mail: the one that the account was made with, or the one asked for by
+        `ChangeEmail`, which becomes the account's. Repeating it is OK.
+
+        Faults: MAIL_TOKEN_INVALID (unknown, malformed, expired, or another address was confirmed since), EMAIL_TAKEN
+        (another account has confirmed the address meanwhile).
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def resend_verification(self, message: "ResendVerificationRequest") -> "ResendVerificationResponse":
+        """
+        Sends the mail that confirms the caller's address once more. Where it is confirmed already, nothing is sent.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def change_email(self, message: "ChangeEmailRequest") -> "ChangeEmailResponse":
+        """
+        Asks for another address. It becomes the account's once the token from the mail that is sent there comes back; until
+        then nothing changes. The answer is the same if another account has the address.
+
+        Faults: INVALID_REQUEST (it is no address), BAD_CREDENTIALS (the password is wrong), RATE_EXCEEDED, OVERLOADED.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
     async def __rpc_sign_up(self, stream: "grpclib.server.Stream[SignUpRequest, SignUpResponse]") -> None:
         request = await stream.recv_message()
         assert request is not None
@@ -1712,6 +2040,46 @@ class AuthServiceBase(betterproto2_grpclib.ServiceBase):
         response = await self.change_password(request)
         await stream.send_message(response)
 
+    async def __rpc_request_password_reset(
+        self, stream: "grpclib.server.Stream[RequestPasswordResetRequest, RequestPasswordResetResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.request_password_reset(request)
+        await stream.send_message(response)
+
+    async def __rpc_reset_password(
+        self, stream: "grpclib.server.Stream[ResetPasswordRequest, ResetPasswordResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.reset_password(request)
+        await stream.send_message(response)
+
+    async def __rpc_verify_email(
+        self, stream: "grpclib.server.Stream[VerifyEmailRequest, VerifyEmailResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.verify_email(request)
+        await stream.send_message(response)
+
+    async def __rpc_resend_verification(
+        self, stream: "grpclib.server.Stream[ResendVerificationRequest, ResendVerificationResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.resend_verification(request)
+        await stream.send_message(response)
+
+    async def __rpc_change_email(
+        self, stream: "grpclib.server.Stream[ChangeEmailRequest, ChangeEmailResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.change_email(request)
+        await stream.send_message(response)
+
     def __mapping__(self) -> "dict[str, grpclib.const.Handler]":
         return {
             "/firewalker.user.v1.AuthService/SignUp": grpclib.const.Handler(
@@ -1761,6 +2129,36 @@ class AuthServiceBase(betterproto2_grpclib.ServiceBase):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 ChangePasswordRequest,
                 ChangePasswordResponse,
+            ),
+            "/firewalker.user.v1.AuthService/RequestPasswordReset": grpclib.const.Handler(
+                self.__rpc_request_password_reset,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                RequestPasswordResetRequest,
+                RequestPasswordResetResponse,
+            ),
+            "/firewalker.user.v1.AuthService/ResetPassword": grpclib.const.Handler(
+                self.__rpc_reset_password,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                ResetPasswordRequest,
+                ResetPasswordResponse,
+            ),
+            "/firewalker.user.v1.AuthService/VerifyEmail": grpclib.const.Handler(
+                self.__rpc_verify_email,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                VerifyEmailRequest,
+                VerifyEmailResponse,
+            ),
+            "/firewalker.user.v1.AuthService/ResendVerification": grpclib.const.Handler(
+                self.__rpc_resend_verification,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                ResendVerificationRequest,
+                ResendVerificationResponse,
+            ),
+            "/firewalker.user.v1.AuthService/ChangeEmail": grpclib.const.Handler(
+                self.__rpc_change_email,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                ChangeEmailRequest,
+                ChangeEmailResponse,
             ),
         }
 
