@@ -75,7 +75,8 @@ class ServiceConfig(BaseSettings):
     variable of the service, FIREWALKER_REDIS_URL counts."""
 
     jwks_file: FilePath
-    """Public keys of the access tokens, as a JWKS. With the wrong ones every call is UNAUTHENTICATED."""
+    """Public keys of the access tokens, as a JWKS; read again when it is replaced. With the wrong ones every call is
+    UNAUTHENTICATED. A new key has to be in it, everywhere, before it signs; `firewalker keys rotate` does it in this order."""
 
     service_token_file: FilePath
     """This service's credential for calling the others. If it is not in their allow file, events pile up in the outbox."""

@@ -28,6 +28,7 @@ from firewalker.runtime.rate_limits import RateLimits
 from firewalker.runtime.revocation import OnUnknown, RevocationView, SessionDoubts, SessionTruth
 from firewalker.runtime.revocation.eviction import ensure_nothing_is_evicted
 from firewalker.runtime.tokens import AccessTokens, KeyRing
+from firewalker.runtime.watched_file import WatchedFile
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ class Ground:
     resources: AsyncExitStack
     on_unknown: OnUnknown
     clock: Clock
+    keys: KeyRing
+    """The public keys of access tokens."""
+    key_file: WatchedFile
     limits: RateLimits | None
     """Counts how often somebody does something; None where nothing is counted."""
 
@@ -69,7 +73,7 @@ class Ground:
                 GrpcServer(public, self.edge, port=config.port, **shared),
                 GrpcServer(internal, self.edge, port=config.internal_port, internal=True, **shared),
             ],
-            parts=[self.revocations, *parts],
+            parts=[self.key_file, self.revocations, *parts],
             resources=self.resources,
             checks={"mysql": self.database.ping},
         )
@@ -95,12 +99,24 @@ async def open_ground(config: ServiceConfig, clock: Clock) -> Ground:
             limits = RateLimits(config.redis_url.get_secret_value())
             opened.push_async_callback(limits.close)
             rates = CallRates(limits, trusted=config.trusted_proxies, exempt=config.exempt_networks)
+        keys = KeyRing.from_file(config.jwks_file)
+        key_file = WatchedFile(config.jwks_file, lambda path: keys.become(KeyRing.from_file(path)))
         edge = Edge(
-            tokens=AccessTokens(KeyRing.from_file(config.jwks_file), clock=clock),
+            tokens=AccessTokens(keys, clock=clock),
             revocations=revocations,
             services=ServiceCredentials.from_file(config.service_allow_file),
             clock=clock,
             admission=Admission(ConcurrencyLimit(config.concurrency, adaptive=config.concurrency_adaptive)),
             rates=rates,
         )
-        return Ground(database, edge, revocations, opened.pop_all(), config.revocation_on_unknown, clock, limits)
+        return Ground(
+            database=database,
+            edge=edge,
+            revocations=revocations,
+            resources=opened.pop_all(),
+            on_unknown=config.revocation_on_unknown,
+            clock=clock,
+            keys=keys,
+            key_file=key_file,
+            limits=limits,
+        )

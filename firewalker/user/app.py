@@ -14,6 +14,7 @@ from firewalker.runtime.outbox import Outbox, Relay
 from firewalker.runtime.page_tokens import PageTokens
 from firewalker.runtime.process import App
 from firewalker.runtime.revocation import RevocationFeed, ViewFilling
+from firewalker.runtime.watched_file import WatchedFile
 from firewalker.user.config import UserConfig, read_key_ring
 from firewalker.user.domain.mail_secret import MailKeys
 from firewalker.user.domain.refresh_token import RefreshKeys
@@ -162,13 +163,14 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
                 passwords=password_changes,
                 emails=email_changes,
                 signer=signer,
+                keys=ground.keys,
                 clock=clock,
             ),
             UserDoor(Profiles(database=database, users=users)),
             FriendDoor(requests, Friends(database=database, friendships=friendships), page_tokens),
         ],
         internal=[SessionCheckDoor(ended)],
-        parts=[feed, filling, relay, post, forget_mails],
+        parts=[WatchedFile(config.access_token_key_file, signer.load), feed, filling, relay, post, forget_mails],
     )
 
 

@@ -25,7 +25,7 @@ class UserConfig(ServiceConfig):
 
     access_token_key_file: FilePath
     """Ed25519 private key that signs access tokens, PEM of PKCS#8. Its public side has to be in every service's
-    ``jwks_file``, or nobody can use what is signed. No other service needs it; whoever has it can be anybody."""
+    ``jwks_file``, or nobody can use what is signed. Read again when it is replaced. No other service needs it; whoever has it can be anybody."""
 
     refresh_key_file: FilePath
     """Keys that refresh tokens are derived from: lines of 32 bytes as base64url, the newest first. Removing a line signs

@@ -10,6 +10,7 @@ from firewalker.kernel.ids import SessionId, parse_uuid
 from firewalker.kernel.principal import find_principal, principal
 from firewalker.runtime.grpc.policy import Caller, Priority, Rule
 from firewalker.runtime.grpc.rates import CHANGES, READS, SIGNING_IN
+from firewalker.runtime.tokens import KeyRing
 from firewalker.user.domain.email import EMAIL_RULE, parse_email
 from firewalker.user.domain.nickname import NICKNAME_RULE, parse_nickname
 from firewalker.user.rpc import render
@@ -40,6 +41,7 @@ class AuthDoor(pb.AuthServiceBase):
         "VerifyEmail": Rule(Caller.PUBLIC, rate=SIGNING_IN),
         "ResendVerification": Rule(Caller.USER, rate=CHANGES, sensitive=True),
         "ChangeEmail": Rule(Caller.USER, deadline_s=10.0, rate=CHANGES, sensitive=True),
+        "GetKeySet": Rule(Caller.PUBLIC, priority=Priority.READ, rate=SIGNING_IN),
     }
 
     def __init__(
@@ -51,6 +53,7 @@ class AuthDoor(pb.AuthServiceBase):
         passwords: PasswordChanges,
         emails: EmailChanges,
         signer: AccessTokenSigner,
+        keys: KeyRing,
         clock: Clock,
     ) -> None:
         self._accounts = accounts
@@ -59,6 +62,7 @@ class AuthDoor(pb.AuthServiceBase):
         self._passwords = passwords
         self._emails = emails
         self._signer = signer
+        self._keys = keys
         self._clock = clock
 
     async def sign_up(self, message: pb.SignUpRequest) -> pb.SignUpResponse:
@@ -147,6 +151,11 @@ class AuthDoor(pb.AuthServiceBase):
         fields.ensure_valid()
         await self._emails.ask(principal(), email, message.password)
         return pb.ChangeEmailResponse()
+
+    async def get_key_set(self, message: pb.GetKeySetRequest) -> pb.GetKeySetResponse:  # noqa: ARG002 - it has no fields
+        """The public keys of access tokens."""
+        found = self._keys.all(self._clock.now().timestamp())
+        return pb.GetKeySetResponse(keys=[render.public_key(key_id, raw) for key_id, raw in found.items()])
 
     def _tokens(self, grant: Grant) -> pb.Tokens:
         session = grant.session

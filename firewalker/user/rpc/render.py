@@ -1,7 +1,10 @@
 """Domain values as messages of `firewalker.user.v1`."""
 
+from base64 import urlsafe_b64encode
+
 from firewalker.gen.pb.firewalker.user import v1 as pb
 from firewalker.kernel.ids import SessionId, UserId
+from firewalker.runtime.tokens import ALGORITHM
 from firewalker.user.domain.friendship import Friendship, State
 from firewalker.user.domain.session import Session
 from firewalker.user.domain.user import Card, User, Visibility
@@ -46,6 +49,12 @@ def tokens(grant: Grant, access: AccessToken) -> pb.Tokens:
         refresh_expire_time=grant.session.refresh_expire_time,
         session_id=str(grant.session.session_id),
     )
+
+
+def public_key(key_id: str, raw: bytes) -> pb.JsonWebKey:
+    """A key of access tokens, by its 32 bytes."""
+    x = urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return pb.JsonWebKey(kty="OKP", crv="Ed25519", x=x, kid=key_id, alg=ALGORITHM, use="sig")
 
 
 def session(value: Session, asking: SessionId) -> pb.Session:

@@ -45,6 +45,7 @@ _SERVICES = {
     "VerifyEmail": "AuthService",
     "ResendVerification": "AuthService",
     "ChangeEmail": "AuthService",
+    "GetKeySet": "AuthService",
     "GetMe": "UserService",
     "SendFriendRequest": "FriendService",
     "ListFriendRequests": "FriendService",

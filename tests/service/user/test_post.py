@@ -6,11 +6,9 @@ from contextlib import asynccontextmanager
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiosmtpd.controller import UnthreadedController
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from firewalker.kernel.clock import SystemClock
 from firewalker.kernel.ids import MailId, new_uuid7
@@ -48,15 +46,24 @@ class Server:
 
 
 @asynccontextmanager
-async def listening(server: Server, **options: Any) -> AsyncIterator[int]:
-    controller = UnthreadedController(server, hostname="127.0.0.1", port=0, loop=asyncio.get_running_loop(), **options)
-    # Its own begin() runs the loop by itself, which runs already.
-    listener = await asyncio.get_running_loop().create_server(controller._factory_invoker, "127.0.0.1", 0)
+async def listening(server: Server) -> AsyncIterator[int]:
+    loop, made = asyncio.get_running_loop(), []
+
+    def connection() -> SMTP:
+        made.append(SMTP(server, loop=loop, hostname="localhost"))
+        return made[-1]
+
+    listener = await loop.create_server(connection, "127.0.0.1", 0)
     try:
         yield int(listener.sockets[0].getsockname()[1])
     finally:
         listener.close()
         await listener.wait_closed()
+        for one in made:
+            if one.transport is not None:
+                one.transport.close()
+        for _ in range(3):  # until the loop has closed them
+            await asyncio.sleep(0)
 
 
 def sender(port: int, user: str = "") -> SmtpSender:
@@ -103,12 +110,7 @@ async def test_what_a_server_says_no_to_is_tried_again_unless_it_is_for_good(
 async def test_a_server_that_is_away_or_refuses_us_is_not_the_mails_fault() -> None:
     with pytest.raises(MailFailed) as away:
         await sender(1).send(MailId(new_uuid7()), LETTER)
-    async with listening(
-        Server(),
-        authenticator=lambda *_: AuthResult(success=False, handled=False),
-        auth_require_tls=False,
-        auth_required=True,
-    ) as port:
+    async with listening(Server()) as port:
         with pytest.raises(MailFailed) as refused:
             await sender(port, "me:wrong@").send(MailId(new_uuid7()), LETTER)
     assert not away.value.for_good

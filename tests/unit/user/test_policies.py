@@ -12,6 +12,7 @@ PUBLIC = {
     "AuthService/RequestPasswordReset",
     "AuthService/ResetPassword",
     "AuthService/VerifyEmail",
+    "AuthService/GetKeySet",
     "AuthService/Login",
     "AuthService/Refresh",
     "AuthService/Logout",

@@ -27,8 +27,11 @@ __all__ = (
     "GetCircleRequest",
     "GetCircleResponse",
     "GetCircleResponsePerson",
+    "GetKeySetRequest",
+    "GetKeySetResponse",
     "GetMeRequest",
     "GetMeResponse",
+    "JsonWebKey",
     "ListFriendRequestsRequest",
     "ListFriendRequestsRequestDirection",
     "ListFriendRequestsResponse",
@@ -579,6 +582,33 @@ default_message_pool.register_message("firewalker.user.v1", "GetCircleResponse.P
 
 
 @dataclass(eq=False, repr=False)
+class GetKeySetRequest(betterproto2.Message):
+    """
+    Asks for the public keys.
+    """
+
+    pass
+
+
+default_message_pool.register_message("firewalker.user.v1", "GetKeySetRequest", GetKeySetRequest)
+
+
+@dataclass(eq=False, repr=False)
+class GetKeySetResponse(betterproto2.Message):
+    """
+    A JSON Web Key Set.
+    """
+
+    keys: "list[JsonWebKey]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    At least one.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "GetKeySetResponse", GetKeySetResponse)
+
+
+@dataclass(eq=False, repr=False)
 class GetMeRequest(betterproto2.Message):
     """
     Asks for the caller's own profile.
@@ -603,6 +633,46 @@ class GetMeResponse(betterproto2.Message):
 
 
 default_message_pool.register_message("firewalker.user.v1", "GetMeResponse", GetMeResponse)
+
+
+@dataclass(eq=False, repr=False)
+class JsonWebKey(betterproto2.Message):
+    """
+    A public key of access tokens (RFC 7517, RFC 8037).
+    """
+
+    kty: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    Always `OKP`.
+    """
+
+    crv: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    Always `Ed25519`.
+    """
+
+    x: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    The key, base64url.
+    """
+
+    kid: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
+    """
+    What tokens name in their header: the key's thumbprint (RFC 7638).
+    """
+
+    alg: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
+    """
+    Always `EdDSA`.
+    """
+
+    use: "str" = betterproto2.field(6, betterproto2.TYPE_STRING)
+    """
+    Always `sig`.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "JsonWebKey", JsonWebKey)
 
 
 @dataclass(eq=False, repr=False)
@@ -1623,6 +1693,31 @@ class AuthServiceStub(betterproto2_grpclib.ServiceStub):
             metadata=metadata,
         )
 
+    async def get_key_set(
+        self,
+        message: "GetKeySetRequest | None" = None,
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "GetKeySetResponse":
+        """
+        The public keys of access tokens: the one that signs now, the next one, and those that signed what is still good. A key
+        is here before it signs and until nothing that it signed lives, so that a copy may be kept for some minutes.
+        """
+
+        if message is None:
+            message = GetKeySetRequest()
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.AuthService/GetKeySet",
+            message,
+            GetKeySetResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
 
 class FriendServiceStub(betterproto2_grpclib.ServiceStub):
     """
@@ -1984,6 +2079,14 @@ class AuthServiceBase(betterproto2_grpclib.ServiceBase):
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
+    async def get_key_set(self, message: "GetKeySetRequest") -> "GetKeySetResponse":
+        """
+        The public keys of access tokens: the one that signs now, the next one, and those that signed what is still good. A key
+        is here before it signs and until nothing that it signed lives, so that a copy may be kept for some minutes.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
     async def __rpc_sign_up(self, stream: "grpclib.server.Stream[SignUpRequest, SignUpResponse]") -> None:
         request = await stream.recv_message()
         assert request is not None
@@ -2080,6 +2183,12 @@ class AuthServiceBase(betterproto2_grpclib.ServiceBase):
         response = await self.change_email(request)
         await stream.send_message(response)
 
+    async def __rpc_get_key_set(self, stream: "grpclib.server.Stream[GetKeySetRequest, GetKeySetResponse]") -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.get_key_set(request)
+        await stream.send_message(response)
+
     def __mapping__(self) -> "dict[str, grpclib.const.Handler]":
         return {
             "/firewalker.user.v1.AuthService/SignUp": grpclib.const.Handler(
@@ -2159,6 +2268,12 @@ class AuthServiceBase(betterproto2_grpclib.ServiceBase):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 ChangeEmailRequest,
                 ChangeEmailResponse,
+            ),
+            "/firewalker.user.v1.AuthService/GetKeySet": grpclib.const.Handler(
+                self.__rpc_get_key_set,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                GetKeySetRequest,
+                GetKeySetResponse,
             ),
         }
 
