@@ -8,6 +8,7 @@ from firewalker.runtime.ground import open_ground
 from firewalker.runtime.grpc.channel import InternalChannel
 from firewalker.runtime.grpc.credentials import read_service_token
 from firewalker.runtime.grpc.event_sink import RemoteSink
+from firewalker.runtime.grpc.personal_data import PersonalDataDoor
 from firewalker.runtime.grpc.session_truth import RemoteSessionTruth
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import Outbox, Relay
@@ -17,6 +18,7 @@ from firewalker.step.config import StepConfig
 from firewalker.step.ingest import Ingest
 from firewalker.step.live import LiveTotals
 from firewalker.step.rpc.steps import StepDoor
+from firewalker.step.store.personal import TABLES
 from firewalker.step.usecases.readings import Readings
 
 
@@ -62,7 +64,7 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
     return ground.app(
         config,
         public=[StepDoor(Readings(ingest, boards.zones, clock)), boards.leaderboards],
-        internal=[boards.event_sink],
+        internal=[boards.event_sink, PersonalDataDoor(database, TABLES)],
         # Stopped in reverse: ingest commits what it took and announces it, boards and live totals then tell the rest.
-        parts=[live, boards, ingest, forget, relay],
+        parts=[live, boards, ingest, boards.erasure, forget, relay],
     )

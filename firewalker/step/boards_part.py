@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from firewalker.kernel.clock import Clock
 from firewalker.runtime.mysql import Database
+from firewalker.runtime.personal_data import Erasure
 from firewalker.step.boards.announcements import Announcements
 from firewalker.step.boards.registry import MAX_STREAMS, Boards
 from firewalker.step.boards.upkeep import Upkeep
@@ -11,6 +12,7 @@ from firewalker.step.live import LiveTotals
 from firewalker.step.live.known import KnownTotals
 from firewalker.step.rpc.event_sink import EventSinkDoor
 from firewalker.step.rpc.leaderboards import LeaderboardDoor
+from firewalker.step.store.personal import TABLES
 from firewalker.step.usecases.circles import Circles
 from firewalker.step.usecases.leaderboards import Leaderboards
 from firewalker.step.usecases.projections import Projections
@@ -33,7 +35,9 @@ class BoardsPart:
         self.leaderboards = LeaderboardDoor(Leaderboards(self.circles, known, clock), self.boards)
         """The door of the public port."""
         self.projections = Projections(database, self.announcements.announce)
-        self.event_sink = EventSinkDoor(self.projections)
+        self.erasure = Erasure(database, TABLES, clock, first=self.projections.remove)
+        """Erases who was deleted."""
+        self.event_sink = EventSinkDoor(self.projections, self.erasure)
         """The door of the internal port."""
 
     async def start(self) -> None:

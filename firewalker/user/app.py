@@ -10,8 +10,10 @@ from firewalker.runtime.ground import open_ground
 from firewalker.runtime.grpc.channel import InternalChannel
 from firewalker.runtime.grpc.credentials import read_service_token
 from firewalker.runtime.grpc.event_sink import RemoteSink
+from firewalker.runtime.grpc.personal_data import RemotePersonalData
 from firewalker.runtime.outbox import Outbox, Relay
 from firewalker.runtime.page_tokens import PageTokens
+from firewalker.runtime.personal_data import Erasure
 from firewalker.runtime.process import App
 from firewalker.runtime.revocation import RevocationFeed, ViewFilling
 from firewalker.runtime.watched_file import WatchedFile
@@ -33,13 +35,16 @@ from firewalker.user.store import sessions as session_rows
 from firewalker.user.store.friendships import Friendships
 from firewalker.user.store.limits import Limits
 from firewalker.user.store.mail_tokens import MailTokens
+from firewalker.user.store.personal import TABLES as PERSONAL
 from firewalker.user.store.users import Users
 from firewalker.user.throttles import Throttles
 from firewalker.user.tokens import AccessTokenSigner
 from firewalker.user.usecases.accounts import Accounts
 from firewalker.user.usecases.confirmation import Confirmation
+from firewalker.user.usecases.deletions import Deletions, PairErasure
 from firewalker.user.usecases.email_changes import EmailChanges
 from firewalker.user.usecases.ended_sessions import EndedSessions
+from firewalker.user.usecases.exports import Exports
 from firewalker.user.usecases.friend_requests import FriendRequests
 from firewalker.user.usecases.friends import Friends
 from firewalker.user.usecases.mails import Mails
@@ -149,6 +154,20 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
         facts=facts,
         clock=clock,
     )
+    pairs = PairErasure(database=database, friendships=friendships, limits=limits)
+    erasure = Erasure(database, PERSONAL, clock, first=pairs.erase)
+    deletions = Deletions(
+        database=database,
+        accounts=account_store,
+        users=users,
+        sessions=session_store,
+        confirmation=confirmation,
+        erasure=erasure,
+        revocations=feed,
+        facts=facts,
+        clock=clock,
+    )
+    exports = Exports(database, PERSONAL, [RemotePersonalData(channel) for channel in channels.values()])
     forget_mails = Chore("forget mails", timedelta(hours=1), mails.forget)
     requests = FriendRequests(
         database=database, friendships=friendships, limits=limits, users=users, facts=facts, clock=clock
@@ -166,11 +185,19 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
                 keys=ground.keys,
                 clock=clock,
             ),
-            UserDoor(Profiles(database=database, users=users)),
+            UserDoor(Profiles(database=database, users=users), deletions, exports),
             FriendDoor(requests, Friends(database=database, friendships=friendships), page_tokens),
         ],
         internal=[SessionCheckDoor(ended)],
-        parts=[WatchedFile(config.access_token_key_file, signer.load), feed, filling, relay, post, forget_mails],
+        parts=[
+            WatchedFile(config.access_token_key_file, signer.load),
+            feed,
+            filling,
+            relay,
+            post,
+            erasure,
+            forget_mails,
+        ],
     )
 
 

@@ -9,7 +9,7 @@ from firewalker.runtime.mysql import Transaction
 from firewalker.runtime.outbox import Outbox, OutboxEvent
 from firewalker.user.domain.friendship import FriendRequested, FriendshipAccepted
 from firewalker.user.domain.security import Notice, SecurityNoticed
-from firewalker.user.domain.user import Card, UserSignedUp
+from firewalker.user.domain.user import Card, UserDeleted, UserSignedUp
 from firewalker.user.usecases.ports import Fact
 
 People = Mapping[UserId, Card]
@@ -53,6 +53,8 @@ def _rendered(fact: Fact, people: People) -> dict[str, Any]:
                     accepter=_profile(people[accepter]), requester=_profile(people[requester]), since_time=at
                 )
             }
+        case UserDeleted(user_id=user_id):
+            return {"user_deleted": pb.UserDeleted(user_id=str(user_id))}
         case SecurityNoticed(user_id=user_id, notice=notice, session_id=session_id, device_name=device):
             return {
                 "security_noticed": pb.SecurityNoticed(

@@ -15,7 +15,9 @@ from firewalker.kernel.faults import InvalidRequest, Violation
 from firewalker.kernel.ids import NotificationId, UserId, parse_uuid
 from firewalker.notification.domain.notification import Notification, Type
 from firewalker.notification.usecases.inbox import Inbox
+from firewalker.runtime.grpc.deletions import deleted_users
 from firewalker.runtime.grpc.policy import Caller, Rule
+from firewalker.runtime.personal_data import Erasure
 
 
 class EventSinkDoor(EventSinkServiceBase):
@@ -23,12 +25,14 @@ class EventSinkDoor(EventSinkServiceBase):
 
     POLICY: ClassVar[Mapping[str, Rule]] = {"Deliver": Rule(Caller.SERVICE, max_message_bytes=1_048_576)}
 
-    def __init__(self, inbox: Inbox) -> None:
+    def __init__(self, inbox: Inbox, erasure: Erasure) -> None:
         self._inbox = inbox
+        self._erasure = erasure
 
     async def deliver(self, message: DeliverRequest) -> DeliverResponse:
         """See the proto."""
         await self._inbox.add([n for event in message.events if (n := _notification(event)) is not None])
+        await self._erasure.take(deleted_users(message.events))
         return DeliverResponse()
 
 

@@ -26,6 +26,9 @@ READS = Rate("reads", per_s=20.0, burst=200)
 CHANGES = Rate("changes", per_s=5.0, burst=100)
 """Other changes by one user. The contract's own limits (requests and cheers a day) are kept in MySQL, not here."""
 
+EXPORTS = Rate("exports", per_s=1 / 60, burst=5)
+"""Exports of all of a user's data: each reads everything."""
+
 SIGNING_IN = Rate("signing-in", per_s=20.0, burst=200)
 """Calls of nobody in particular from one address, behind which may be a whole office."""
 

@@ -56,6 +56,22 @@ async def list_friends_of(tx: Transaction, user_ids: Sequence[UserId]) -> list[b
     return [friend for (friend,) in rows]
 
 
+_REMOVE_FROM_OTHERS = "DELETE FROM friend WHERE friend_id = %s AND user_id IN ({places})"
+# primary key
+
+_REMOVE = "DELETE FROM friend WHERE user_id = %(user)s"
+# primary key
+
+
+async def remove_of(tx: Transaction, user_id: UserId) -> None:
+    """Remove every friendship of *user_id*, in both directions. Each is two rows, so the own ones name all others."""
+    others = await list_friends_of(tx, [user_id])
+    if others:
+        places = ",".join(["%s"] * len(others))
+        await tx.execute(_REMOVE_FROM_OTHERS.format(places=places), [user_id, *others])
+    await tx.execute(_REMOVE, {"user": user_id})
+
+
 def _person(row: Sequence[Any]) -> Person:
     user_id, _, nickname, avatar_url, zone = row
     return Person(user_id, str(UUID(bytes=user_id)), nickname or "", avatar_url or "", _zone(zone))

@@ -46,6 +46,8 @@ class EndReason(Enum):
     """The user ended it from another one."""
     PASSWORD = 6
     """The password was changed or reset elsewhere."""
+    DELETED = 7
+    """The account was deleted."""
 
 
 class Rotation(Enum):

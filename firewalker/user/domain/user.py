@@ -50,6 +50,14 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class UserDeleted:
+    """The account of *user_id* is no more, and everything about it has to go."""
+
+    user_id: UserId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class UserSignedUp:
     """An account was made."""
 

@@ -41,6 +41,9 @@ _SET_EMAIL = """
     WHERE user_id = %(user_id)s
 """  # primary key
 
+_DELETE = "DELETE FROM account WHERE user_id = %(user_id)s"
+# primary key
+
 
 class Accounts:
     """The accounts of this database."""
@@ -107,6 +110,10 @@ class Accounts:
             if duplicate.key == "account_email":
                 raise EmailTaken from None
             raise
+
+    async def delete(self, tx: Transaction, user_id: UserId) -> None:
+        """Remove the account: its address is free, and nobody can sign in."""
+        await tx.execute(_DELETE, {"user_id": user_id})
 
 
 def _account(row: tuple[Any, ...]) -> Account:

@@ -11,6 +11,7 @@ from firewalker.kernel.ids import UserId, parse_uuid
 from firewalker.runtime.mysql import Transaction
 from firewalker.user.domain.friendship import Direction, Friendship, Pair, State
 from firewalker.user.domain.user import Card
+from firewalker.user.store.columns import uuid_of
 from firewalker.user.store.users import card_of
 
 _NONE, _LOW_ASKED, _HIGH_ASKED, _FRIENDS = 1, 2, 3, 4
@@ -25,6 +26,15 @@ _LOCK = "SELECT state, since FROM friendship WHERE low_id = %(low)s AND high_id 
 # primary key
 
 _SAVE = "UPDATE friendship SET state = %(state)s, since = %(since)s WHERE low_id = %(low)s AND high_id = %(high)s"
+# primary key
+
+_OTHERS = """
+    SELECT high_id FROM friendship WHERE low_id = %(user)s
+    UNION ALL SELECT low_id FROM friendship WHERE high_id = %(user)s
+    LIMIT %(rows)s
+"""  # primary key, friendship_of_high
+
+_DELETE = "DELETE FROM friendship WHERE low_id = %(low)s AND high_id = %(high)s"
 # primary key
 
 _LIST = """
@@ -117,6 +127,14 @@ class Friendships:
             _SAVE,
             {"low": pair.low, "high": pair.high, "state": _code(friendship), "since": friendship.since},
         )
+
+    async def list_others(self, tx: Transaction, user: UserId, rows: int) -> Sequence[UserId]:
+        """Some of those with whom *user* makes up a pair, whatever its state."""
+        return [UserId(uuid_of(other)) for (other,) in await tx.all(_OTHERS, {"user": user, "rows": rows})]
+
+    async def delete(self, tx: Transaction, pair: Pair) -> None:
+        """Remove a pair whose row is locked."""
+        await tx.execute(_DELETE, {"low": pair.low, "high": pair.high})
 
     async def list_friends(self, tx: Transaction, user: UserId, behind: Position, rows: int) -> Sequence[Row]:
         """At most *rows* friends of *user* behind that position, the longest friendship first."""

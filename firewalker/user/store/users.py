@@ -26,6 +26,9 @@ _FIND_CARD = "SELECT user_id, nickname, avatar_url FROM user WHERE user_id = %(u
 _FIND_CARD_BY_NICKNAME = "SELECT user_id, nickname, avatar_url FROM user WHERE nickname_key = %(nickname_key)s"
 # user_nickname
 
+_DELETE = "DELETE FROM user WHERE user_id = %(user_id)s"
+# primary key
+
 
 class Users:
     """The users of this database."""
@@ -90,6 +93,10 @@ class Users:
         """What others see of the user with this nickname, without regard to case and look-alikes."""
         row = await tx.find(_FIND_CARD_BY_NICKNAME, {"nickname_key": nickname.key})
         return None if row is None else card_of(row)
+
+    async def delete(self, tx: Transaction, user_id: UserId) -> None:
+        """Remove the user: nobody finds or lists them any more, and the nickname is free."""
+        await tx.execute(_DELETE, {"user_id": user_id})
 
 
 def card_of(row: tuple[Any, ...]) -> Card:

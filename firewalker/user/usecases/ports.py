@@ -12,9 +12,9 @@ from firewalker.user.domain.email import Email
 from firewalker.user.domain.friendship import FriendshipEvent
 from firewalker.user.domain.mail_text import Letter
 from firewalker.user.domain.security import SecurityNoticed
-from firewalker.user.domain.user import Card, UserSignedUp
+from firewalker.user.domain.user import Card, UserDeleted, UserSignedUp
 
-Fact = UserSignedUp | FriendshipEvent | SecurityNoticed
+Fact = UserSignedUp | FriendshipEvent | SecurityNoticed | UserDeleted
 
 
 class Facts(Protocol):

@@ -47,6 +47,7 @@ _SERVICES = {
     "ChangeEmail": "AuthService",
     "GetKeySet": "AuthService",
     "GetMe": "UserService",
+    "DeleteMe": "UserService",
     "SendFriendRequest": "FriendService",
     "ListFriendRequests": "FriendService",
     "AcceptFriendRequest": "FriendService",
@@ -181,6 +182,18 @@ _TOKEN = re.compile(r"^fwm1_\S+", re.MULTILINE)
 _LETTERS = "abcdefghjkmnopqrstuw"  # no two of them look alike
 
 
+class Keeper(event_pb.PersonalDataServiceBase):
+    """Another service's part of an export: one record, which tells whose it is."""
+
+    POLICY: ClassVar = {"Export": Rule(Caller.SERVICE)}
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+
+    async def export(self, message: event_pb.ExportRequest) -> AsyncIterator[event_pb.ExportResponse]:
+        yield event_pb.ExportResponse(kind=self._kind, fields={"of": message.user_id})
+
+
 def _refusal(error: grpc.aio.AioRpcError) -> Refusal:
     trailers = dict(error.trailing_metadata() or ())
     body = trailers.get("grpc-status-details-bin", b"")
@@ -218,7 +231,8 @@ async def open_world(tmp_path: Path, mysql_url: str, redis_url: str, **more: Any
     async with AsyncExitStack() as stack:
         recorders = Recorder(), Recorder()
         edge = Edge(services=ServiceCredentials.from_file(secrets.allowed_services))
-        sinks = [await stack.enter_async_context(GrpcServer([door], edge, internal=True)) for door in recorders]
+        others = zip(recorders, (Keeper("step"), Keeper("notification")), strict=True)
+        sinks = [await stack.enter_async_context(GrpcServer(doors, edge, internal=True)) for doors in others]
         addresses = {
             "step_address": f"127.0.0.1:{sinks[0].port}",
             "notification_address": f"127.0.0.1:{sinks[1].port}",

@@ -25,6 +25,8 @@ USER = {
     "AuthService/ResendVerification",
     "AuthService/ChangeEmail",
     "UserService/GetMe",
+    "UserService/DeleteMe",
+    "UserService/ExportMyData",
     "FriendService/SendFriendRequest",
     "FriendService/ListFriendRequests",
     "FriendService/AcceptFriendRequest",

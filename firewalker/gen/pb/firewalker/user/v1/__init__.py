@@ -18,6 +18,10 @@ __all__ = (
     "CheckBondsResponseBond",
     "CheckSessionRequest",
     "CheckSessionResponse",
+    "DeleteMeRequest",
+    "DeleteMeResponse",
+    "ExportMyDataRequest",
+    "ExportMyDataResponse",
     "Friend",
     "FriendRequest",
     "FriendServiceBase",
@@ -77,6 +81,7 @@ __all__ = (
 )
 
 import datetime
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -384,6 +389,67 @@ class CheckSessionResponse(betterproto2.Message):
 
 
 default_message_pool.register_message("firewalker.user.v1", "CheckSessionResponse", CheckSessionResponse)
+
+
+@dataclass(eq=False, repr=False)
+class DeleteMeRequest(betterproto2.Message):
+    """
+    Shows that it is the owner who wants the account gone.
+    """
+
+    password: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The account's password.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "DeleteMeRequest", DeleteMeRequest)
+
+
+@dataclass(eq=False, repr=False)
+class DeleteMeResponse(betterproto2.Message):
+    """
+    Nothing: the account is gone.
+    """
+
+    pass
+
+
+default_message_pool.register_message("firewalker.user.v1", "DeleteMeResponse", DeleteMeResponse)
+
+
+@dataclass(eq=False, repr=False)
+class ExportMyDataRequest(betterproto2.Message):
+    """
+    Asks for all of one's data.
+    """
+
+    pass
+
+
+default_message_pool.register_message("firewalker.user.v1", "ExportMyDataRequest", ExportMyDataRequest)
+
+
+@dataclass(eq=False, repr=False)
+class ExportMyDataResponse(betterproto2.Message):
+    """
+    One record.
+    """
+
+    kind: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    What it is, such as `profile`, `session`, `friend`, `day` or `notification`.
+    """
+
+    fields: "dict[str, str]" = betterproto2.field(
+        2, betterproto2.TYPE_MAP, map_meta=betterproto2.map_meta(betterproto2.TYPE_STRING, betterproto2.TYPE_STRING)
+    )
+    """
+    Its values by name, as text: dates as `YYYY-MM-DD`, instants as RFC 3339, ids as UUIDs.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "ExportMyDataResponse", ExportMyDataResponse)
 
 
 @dataclass(eq=False, repr=False)
@@ -1948,6 +2014,56 @@ class UserServiceStub(betterproto2_grpclib.ServiceStub):
             metadata=metadata,
         )
 
+    async def delete_me(
+        self,
+        message: "DeleteMeRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "DeleteMeResponse":
+        """
+        Deletes the caller's account for good. Sessions, push registrations and places on boards end at once; everything else is
+        erased in the background, within a day. Nobody can sign in any more, and the address and the nickname are free again.
+
+        Faults: BAD_CREDENTIALS (the password is wrong), RATE_EXCEEDED, OVERLOADED.
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.UserService/DeleteMe",
+            message,
+            DeleteMeResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def export_my_data(
+        self,
+        message: "ExportMyDataRequest | None" = None,
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "AsyncIterator[ExportMyDataResponse]":
+        """
+        Everything that the services keep about the caller, one record a message: profile, sessions, friends, steps,
+        notifications. Holds no secrets. Over REST one JSON object a line.
+        """
+
+        if message is None:
+            message = ExportMyDataRequest()
+
+        async for response in self._unary_stream(
+            "/firewalker.user.v1.UserService/ExportMyData",
+            message,
+            ExportMyDataResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        ):
+            yield response
+
 
 from ....google import protobuf as ___google__protobuf__
 
@@ -2498,11 +2614,47 @@ class UserServiceBase(betterproto2_grpclib.ServiceBase):
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
+    async def delete_me(self, message: "DeleteMeRequest") -> "DeleteMeResponse":
+        """
+        Deletes the caller's account for good. Sessions, push registrations and places on boards end at once; everything else is
+        erased in the background, within a day. Nobody can sign in any more, and the address and the nickname are free again.
+
+        Faults: BAD_CREDENTIALS (the password is wrong), RATE_EXCEEDED, OVERLOADED.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def export_my_data(self, message: "ExportMyDataRequest") -> "AsyncIterator[ExportMyDataResponse]":
+        """
+        Everything that the services keep about the caller, one record a message: profile, sessions, friends, steps,
+        notifications. Holds no secrets. Over REST one JSON object a line.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+        yield ExportMyDataResponse()
+
     async def __rpc_get_me(self, stream: "grpclib.server.Stream[GetMeRequest, GetMeResponse]") -> None:
         request = await stream.recv_message()
         assert request is not None
         response = await self.get_me(request)
         await stream.send_message(response)
+
+    async def __rpc_delete_me(self, stream: "grpclib.server.Stream[DeleteMeRequest, DeleteMeResponse]") -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.delete_me(request)
+        await stream.send_message(response)
+
+    async def __rpc_export_my_data(
+        self, stream: "grpclib.server.Stream[ExportMyDataRequest, ExportMyDataResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        await self._call_rpc_handler_server_stream(
+            self.export_my_data,
+            stream,
+            request,
+        )
 
     def __mapping__(self) -> "dict[str, grpclib.const.Handler]":
         return {
@@ -2511,5 +2663,17 @@ class UserServiceBase(betterproto2_grpclib.ServiceBase):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 GetMeRequest,
                 GetMeResponse,
+            ),
+            "/firewalker.user.v1.UserService/DeleteMe": grpclib.const.Handler(
+                self.__rpc_delete_me,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                DeleteMeRequest,
+                DeleteMeResponse,
+            ),
+            "/firewalker.user.v1.UserService/ExportMyData": grpclib.const.Handler(
+                self.__rpc_export_my_data,
+                grpclib.const.Cardinality.UNARY_STREAM,
+                ExportMyDataRequest,
+                ExportMyDataResponse,
             ),
         }
