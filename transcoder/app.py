@@ -21,13 +21,17 @@ from transcoder.bindings import Binding, Compiler
 from transcoder.bodies import ClientGone, Receive
 from transcoder.calls import Caller, error_headers
 from transcoder.config import Settings
-from transcoder.errors import HTTP_STATUS, Code, Headers, Problem, Reason
+from transcoder.cors import with_cors
+from transcoder.errors import HTTP_STATUS, Code, Problem, Reason
 from transcoder.exchange import Exchange, Send
 from transcoder.health import Readiness
 from transcoder.jsonreader import JsonReader
 from transcoder.jsonwriter import JsonWriter
 from transcoder.metrics import Metrics
 from transcoder.requests import RequestReader
+from transcoder.rest import RestDoor
+from transcoder.rpc.door import RpcDoor
+from transcoder.rpc.methods import methods
 from transcoder.schema import Schema, SchemaError
 from transcoder.statuses import Fault, FaultRenderer
 from transcoder.streaming import SlowReader
@@ -48,30 +52,39 @@ class Transcoder:
 
     def __init__(self, settings: Settings, schema: Schema, metrics: Metrics | None = None) -> None:
         reader = JsonReader(schema, ignore_unknown=settings.ignore_unknown_fields)
-        self._routes, self.bindings = Compiler(schema, reader, JsonWriter(schema)).routes()
+        writer = JsonWriter(schema)
+        self._routes, self.bindings = Compiler(schema, reader, writer).routes()
+        self._methods = methods(schema, reader, writer)
         self._settings = settings
         self._backends = Backends(
             settings.backends,
             connect_timeout_s=settings.connect_timeout_s,
             max_links=settings.max_backend_connections,
+            ca_file=settings.tls_ca_file,
         )
         _check(self.bindings, self._backends)
         self._renderer = FaultRenderer(schema)
-        self._caller = Caller(
-            settings,
-            self._backends,
-            RequestReader(max_depth=settings.max_depth, ignored_query=settings.ignored_query),
-            self._renderer,
+        self._caller = Caller(settings, self._backends)
+        requests = RequestReader(
+            max_depth=settings.max_depth,
+            ignored_query=settings.ignored_query,
+            request_id_field=settings.request_id_field,
         )
+        self._rest = RestDoor(settings, self._caller, requests, self._renderer)
+        self._rpc = RpcDoor(settings, self._caller, self._renderer)
         self._metrics = metrics or Metrics()
         self._metrics.watch_streams(lambda: self._caller.open_streams)
         self._readiness = Readiness(self._backends)
         self._operations = Starlette(
             routes=[Route("/healthz", _healthz), Route("/readyz", self._readyz)], lifespan=self._lifespan
         )
+        self._entry = with_cors(self._dispatch, settings, {binding.method for binding in self.bindings})
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
+        await self._entry(scope, receive, send)
+
+    async def _dispatch(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in _OPERATIONS:
             await self._operations(scope, receive, send)
             return
@@ -91,17 +104,20 @@ class Transcoder:
 
     async def _serve(self, exchange: Exchange, query: bytes) -> None:
         try:
-            exchange.binding, values = self._routes.match(exchange.method, exchange.raw_path)
-            await self._caller.answer(exchange, exchange.binding, values, query)
+            method = self._methods.get(exchange.raw_path)
+            if method is not None:
+                exchange.found(method.rpc, method.path.decode(), method.input)
+                await self._rpc.answer(exchange, method, query)
+                return
+            binding, values = self._routes.match(exchange.method, exchange.raw_path)
+            exchange.found(binding.rpc, binding.template.text, binding.input)
+            await self._rest.answer(exchange, binding, values, query)
         except Problem as problem:
             await self._refuse(exchange, problem)
         except Fault as fault:
-            binding = exchange.binding
-            rendered = self._renderer.render(fault, None if binding is None else binding.input)
+            rendered = self._renderer.render(fault, exchange.input)
             exchange.code = fault.code
-            headers = (
-                [*rendered.headers, *_challenge(exchange)] if fault.code is Code.UNAUTHENTICATED else rendered.headers
-            )
+            headers = exchange.challenged(fault.code, rendered.headers)
             await exchange.answer(rendered.http, error_headers(headers), rendered.body)
         except ClientGone:
             exchange.code = Code.CANCELLED
@@ -122,17 +138,15 @@ class Transcoder:
         await exchange.answer(problem.http, headers, problem.body(self._settings.error_domain))
 
     def _report(self, exchange: Exchange) -> None:
-        binding = exchange.binding
-        rpc = binding.rpc if binding is not None else ""
         status = exchange.status or HTTP_STATUS[Code.CANCELLED]
         seconds = perf_counter() - exchange.started
-        self._metrics.request(rpc, status, seconds)
+        self._metrics.request(exchange.rpc, status, seconds)
         _log.info(
             "request",
             request_id=exchange.request_id.decode(),
             method=exchange.method,
-            route=binding.template.text if binding is not None else "",
-            rpc=rpc,
+            route=exchange.route,
+            rpc=exchange.rpc,
             status=status,
             code=int(exchange.code),
             ms=round(seconds * 1000, 2),
@@ -152,12 +166,6 @@ class Transcoder:
 
 async def _healthz(_request: Request) -> JSONResponse:
     return JSONResponse({"status": "SERVING"}, headers={"cache-control": "no-store"})
-
-
-def _challenge(exchange: Exchange) -> Headers:
-    """RFC 6750: what to present, and that what was presented did not do."""
-    presented = b"authorization" in exchange.headers
-    return [(b"www-authenticate", b'Bearer error="invalid_token"' if presented else b"Bearer")]
 
 
 def _internal(exchange: Exchange) -> Problem:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from ssl import SSLContext
 from typing import Final
 
 import structlog
@@ -40,8 +43,17 @@ class Address:
 class Place:
     """One address and the links to it."""
 
-    def __init__(self, address: Address, *, connect_timeout_s: float, max_links: int, settings: LinkSettings) -> None:
+    def __init__(
+        self,
+        address: Address,
+        *,
+        connect_timeout_s: float,
+        max_links: int,
+        settings: LinkSettings,
+        tls: SSLContext | None = None,
+    ) -> None:
         self.address = address
+        self.tls = tls
         self._connect_timeout_s = connect_timeout_s
         self._max_links = max_links
         self._settings = settings
@@ -105,7 +117,7 @@ class Place:
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 _, link = await asyncio.get_running_loop().create_connection(
-                    lambda: Link(self._settings, self._ended), self.address.host, self.address.port
+                    lambda: Link(self._settings, self._ended), self.address.host, self.address.port, ssl=self.tls
                 )
                 await link.greeted
         except (OSError, Lost) as error:
@@ -143,6 +155,7 @@ class Backend:
         self._places = tuple(places)
         self._turn = 0
         self.authority = str(self._places[0].address).encode()
+        self.scheme = b"http" if self._places[0].tls is None else b"https"
 
     async def link(self) -> Link:
         """A link with room for one more call.
@@ -188,11 +201,16 @@ class Backends:
         connect_timeout_s: float,
         max_links: int,
         settings: LinkSettings | None = None,
+        ca_file: Path | None = None,
     ) -> None:
+        """With *ca_file* over TLS, to services whose certificate it vouches for. OSError if it holds none."""
         settings = settings or LinkSettings()
+        tls = None if ca_file is None else _tls(ca_file)
         several = {prefix: found if isinstance(found, tuple) else (found,) for prefix, found in addresses.items()}
         places = {
-            address: Place(address, connect_timeout_s=connect_timeout_s, max_links=max_links, settings=settings)
+            address: Place(
+                address, connect_timeout_s=connect_timeout_s, max_links=max_links, settings=settings, tls=tls
+            )
             for found in several.values()
             for address in found
         }
@@ -212,6 +230,15 @@ class Backends:
         """Close every link."""
         for backend in self.by_prefix.values():
             backend.close()
+
+
+def _tls(ca_file: Path) -> SSLContext:
+    """TLS 1.2 or later, and HTTP/2: a peer that agrees on something else never greets, and so is not reached."""
+    context = SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["h2"])
+    context.load_verify_locations(ca_file)
+    return context
 
 
 def _unreachable() -> Problem:

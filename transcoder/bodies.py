@@ -59,7 +59,7 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], *, max_bytes:
             http=408,
             headers=[(b"connection", b"close")],
         ) from None
-    return body if encoding == b"identity" else _unpack(body, max_bytes)
+    return body if encoding == b"identity" else unpack(body, max_bytes)
 
 
 async def _whole(receive: Receive, max_bytes: int) -> bytes:
@@ -92,7 +92,12 @@ async def _discard(receive: Receive) -> None:
                     return
 
 
-def _unpack(body: bytes, max_bytes: int) -> bytes:
+def unpack(body: bytes, max_bytes: int) -> bytes:
+    """Undo gzip.
+
+    Raises:
+        Problem: 413 for more than *max_bytes*, 400 for what is not one whole gzip stream.
+    """
     unpacker = zlib.decompressobj(_GZIP)
     try:
         plain = unpacker.decompress(body, max_bytes + 1)

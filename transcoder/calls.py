@@ -1,48 +1,68 @@
-"""Answering a request by calling its service: unary calls and server streams."""
+"""Calling services: unary calls and server streams, with allow-listed metadata, deadlines, and a drain.
+
+What is asked and how the answer looks is the affair of the doors: :mod:`transcoder.rest` for HTTP rules and
+:mod:`transcoder.rpc.door` for generated clients.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
 
-from google.protobuf.message import DecodeError, Message
-
-from transcoder import jsontext, metadata
+from transcoder import metadata
 from transcoder.backends import Backend, Backends
-from transcoder.bindings import Binding
-from transcoder.bodies import read_body
 from transcoder.callstream import RequestHeaders
 from transcoder.config import Settings
-from transcoder.dynamic import Unwritable
 from transcoder.errors import Code, Headers, Problem, Reason
-from transcoder.exchange import JSON_HEADERS, Exchange
+from transcoder.exchange import JSON_HEADERS, NO_STORE, Exchange
 from transcoder.metadata import MetadataPolicy
-from transcoder.requests import Parts, RequestReader
-from transcoder.statuses import Fault, FaultRenderer
-from transcoder.streaming import Raw, StreamAnswer, StreamLimits, format_for
+from transcoder.statuses import Fault
+from transcoder.streaming import Format, StreamAnswer, StreamLimits
 from transcoder.upstream import Call
 
 _MARGIN_S: Final = 0.02
 """Taken off the deadline that travels on, so that the service's own answer to a missed deadline still arrives."""
 
-_NO_STORE: Final = (b"cache-control", b"no-store")
-"""For every answer whose service says nothing else: answers belong to one user."""
+Opening = asyncio.Task[bytes | None]
+"""Waits for the first message of a stream; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A call to make: *frames* are its messages; *timeout_s* is what the client wants, None where it says nothing."""
+
+    service: str
+    path: bytes
+    frames: bytes
+    timeout_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer of a unary call, and the metadata of it that clients may see."""
+
+    data: bytes
+    headers: Headers
+    trailers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """How a stream is passed on: its format, how a message becomes a record, how an error becomes one."""
+
+    form: Callable[[Opening], Awaitable[Format]]
+    record: Callable[[bytes], bytes]
+    error: Callable[[Fault | Problem], bytes]
 
 
 class Caller:
-    """Turns exchanges into gRPC calls and their answers into HTTP. One per process."""
+    """Makes calls for exchanges. One per process."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        backends: Backends,
-        reader: RequestReader,
-        renderer: FaultRenderer,
-    ) -> None:
+    def __init__(self, settings: Settings, backends: Backends) -> None:
         self._settings = settings
         self._backends = backends
-        self._reader = reader
-        self._renderer = renderer
         self._policy = MetadataPolicy(forwarded=settings.forward_headers, returned=settings.return_headers)
         self._limits = StreamLimits(
             first_message_s=settings.stream_first_message_s,
@@ -63,116 +83,97 @@ class Caller:
         for call in list(self._streams):
             call.fail(_going_down())
 
-    async def answer(self, exchange: Exchange, binding: Binding, values: list[str], query: bytes) -> None:
-        """Read the request, make the call, send the answer.
+    def visible(self, received: Headers) -> Headers:
+        """What of a service's metadata clients may see."""
+        return self._policy.incoming(received)
+
+    async def unary(self, exchange: Exchange, request: Request) -> Answer:
+        """Make a call with one answer.
 
         Raises:
-            Problem, Fault: To be answered as an error; nothing has been sent.
-            ClientGone, SlowReader: There is nobody to answer.
+            Problem, Fault: The call failed.
+            ClientGone: There is nobody to answer.
         """
-        if binding.client_streaming and binding.server_streaming:
-            raise Problem(
-                Code.UNIMPLEMENTED, Reason.GRPC_ONLY, "This method streams both ways and is there over gRPC only."
-            )
-        backend = self._backends.of(binding.service)
-        if backend is None:
-            raise Problem(Code.INTERNAL, Reason.INTERNAL, "No backend is configured for this method.")
-        body = await read_body(
-            exchange.receive,
-            exchange.headers,
-            max_bytes=self._settings.max_request_bytes,
-            timeout_s=self._settings.request_timeout_s,
-        )
-        parts = Parts(values, query, exchange.headers.get(b"content-type", b""), body)
-        frames = self._reader.read(binding, parts)
-        outgoing = self._policy.outgoing(exchange.headers, exchange.request_id, exchange.client)
-        if binding.server_streaming:
-            await self._stream(exchange, binding, backend, outgoing, frames)
-        else:
-            await self._unary(exchange, binding, backend, outgoing, frames)
-
-    async def _unary(
-        self,
-        exchange: Exchange,
-        binding: Binding,
-        backend: Backend,
-        outgoing: RequestHeaders,
-        frames: bytes,
-    ) -> None:
-        timeout_s = self._timeout_s(exchange, self._settings.default_timeout_s, self._settings.max_timeout_s)
+        backend = self._backend(request)
+        outgoing = self._outgoing(exchange)
+        timeout_s = _within(request.timeout_s, self._settings.default_timeout_s, self._settings.max_timeout_s)
         outgoing.append((b"grpc-timeout", metadata.timeout_value(timeout_s - _MARGIN_S)))
         call = Call(backend, self._settings.max_response_bytes)
         try:
             with exchange.watched(call):
                 async with asyncio.timeout(timeout_s):
-                    await call.start(binding.path, outgoing, frames)
+                    await call.start(request.path, outgoing, request.frames)
                     data = await call.message()
                     trailers = await call.finish()
         except TimeoutError:
-            raise _deadline() from None
+            raise deadline_exceeded() from None
         finally:
             call.close()
         if data is None:
-            raise _broken("ended without a message")
-        answer = binding.answer(_parse(binding, data))
-        headers = self._policy.incoming([*call.headers, *trailers])
-        if not any(name == _NO_STORE[0] for name, _ in headers):
-            headers.append(_NO_STORE)
-        if binding.raw_response:
-            kind = (b"content-type", _raw_type(answer))
-            await exchange.answer(200, [kind, *JSON_HEADERS[1:], *headers], answer.data)
-        else:
-            await exchange.answer(200, [*JSON_HEADERS, *headers], _json(binding, answer))
+            raise broken("ended without a message")
+        return Answer(data, self.visible(call.headers), self.visible(trailers))
 
-    async def _stream(
-        self,
-        exchange: Exchange,
-        binding: Binding,
-        backend: Backend,
-        outgoing: RequestHeaders,
-        frames: bytes,
-    ) -> None:
+    async def stream(self, exchange: Exchange, request: Request, passage: Passage) -> None:
+        """Make a call with a stream of answers, and pass them on as they come.
+
+        Raises:
+            Problem, Fault: To be answered as an error; nothing has been sent.
+            ClientGone, SlowReader: There is nobody to answer.
+        """
+        backend = self._backend(request)
         if self._draining:
             raise _going_down()
         if len(self._streams) >= self._settings.max_streams:
             raise Problem(
                 Code.UNAVAILABLE, Reason.TOO_MANY_STREAMS, "Too many streams are open; try again.", retry_after_s=5
             )
+        outgoing = self._outgoing(exchange)
         age_s = self._settings.stream_max_age_s
-        timeout_s = self._timeout_s(exchange, age_s, age_s)
+        timeout_s = _within(request.timeout_s, age_s, age_s)
         outgoing.append((b"grpc-timeout", metadata.timeout_value(timeout_s - _MARGIN_S)))
         call = Call(backend, self._settings.max_response_bytes)
         self._streams.add(call)
-        opening = asyncio.create_task(_open(call, binding.path, outgoing, frames))
+        opening = asyncio.create_task(_open(call, request.path, outgoing, request.frames))
         try:
             with exchange.watched(call):
                 answer = StreamAnswer(
                     exchange,
                     call,
-                    await _raw_format(binding, opening) or format_for(exchange.headers.get(b"accept", b"")),
-                    record=lambda data: _record(binding, data),
-                    render=lambda error: self._status(binding, error),
+                    await passage.form(opening),
+                    record=passage.record,
+                    render=passage.error,
                     limits=self._limits,
                     deadline=asyncio.get_running_loop().time() + timeout_s,
                 )
-                await answer.run(opening, lambda: self._policy.incoming(call.headers))
+                await answer.run(opening, lambda: self.visible(call.headers))
         finally:
             self._streams.discard(call)
             opening.cancel()
             call.close()
 
-    def _timeout_s(self, exchange: Exchange, default_s: float, longest_s: float) -> float:
-        wanted = metadata.client_timeout_s(exchange.headers)
-        if wanted is None:
-            return min(default_s, longest_s)
-        if wanted <= 0:
-            raise _deadline()
-        return min(wanted, longest_s)
+    def _backend(self, request: Request) -> Backend:
+        backend = self._backends.of(request.service)
+        if backend is None:
+            raise Problem(Code.UNIMPLEMENTED, Reason.ROUTE_NOT_FOUND, "No backend is configured for this method.")
+        return backend
 
-    def _status(self, binding: Binding, error: Fault | Problem) -> bytes:
-        if isinstance(error, Problem):
-            return error.body(self._settings.error_domain)
-        return self._renderer.render(error, binding.input).body
+    def _outgoing(self, exchange: Exchange) -> RequestHeaders:
+        return self._policy.outgoing(exchange.headers, exchange.request_id, exchange.client)
+
+
+def error_headers(headers: Headers) -> Headers:
+    """Headers of an error answer: JSON, never stored."""
+    return [*JSON_HEADERS, NO_STORE, *headers]
+
+
+def deadline_exceeded() -> Problem:
+    """The deadline has passed."""
+    return Problem(Code.DEADLINE_EXCEEDED, Reason.DEADLINE_EXCEEDED, "The service did not answer in time.")
+
+
+def broken(what: str) -> Problem:
+    """The service's answer cannot be passed on."""
+    return Problem(Code.INTERNAL, Reason.BACKEND_PROTOCOL, f"The service's answer {what}.")
 
 
 async def _open(call: Call, path: bytes, outgoing: RequestHeaders, frames: bytes) -> bytes | None:
@@ -180,50 +181,13 @@ async def _open(call: Call, path: bytes, outgoing: RequestHeaders, frames: bytes
     return await call.message()
 
 
-async def _raw_format(binding: Binding, opening: asyncio.Task[bytes | None]) -> Raw | None:
-    """The format of a stream of ``google.api.HttpBody``: its content type is that of the first message."""
-    if not binding.raw_response:
-        return None
-    data = await asyncio.shield(opening)
-    return Raw(_raw_type(binding.answer(_parse(binding, data or b""))))
-
-
-def _record(binding: Binding, data: bytes) -> bytes:
-    answer = binding.answer(_parse(binding, data))
-    return bytes(answer.data) if binding.raw_response else _json(binding, answer)
-
-
-def _parse(binding: Binding, data: bytes) -> Message:
-    try:
-        return binding.response.FromString(data)
-    except DecodeError:
-        raise _broken("is not a message of its type") from None
-
-
-def _json(binding: Binding, answer: Any) -> bytes:
-    try:
-        return jsontext.dumps(answer if binding.write is None else binding.write(answer))
-    except Unwritable as error:
-        raise _broken("cannot be written as JSON") from error
-
-
-def _raw_type(answer: Any) -> bytes:
-    kind = str(answer.content_type)
-    return kind.encode() if kind.isascii() and kind.isprintable() and kind else b"application/octet-stream"
-
-
-def _deadline() -> Problem:
-    return Problem(Code.DEADLINE_EXCEEDED, Reason.DEADLINE_EXCEEDED, "The service did not answer in time.")
+def _within(wanted_s: float | None, default_s: float, longest_s: float) -> float:
+    if wanted_s is None:
+        return min(default_s, longest_s)
+    if wanted_s <= 0:
+        raise deadline_exceeded()
+    return min(wanted_s, longest_s)
 
 
 def _going_down() -> Problem:
     return Problem(Code.UNAVAILABLE, Reason.SERVER_DRAINING, "The server is going down.", retry_after_s=1)
-
-
-def _broken(what: str) -> Problem:
-    return Problem(Code.INTERNAL, Reason.BACKEND_PROTOCOL, f"The service's answer {what}.")
-
-
-def error_headers(headers: Headers) -> Headers:
-    """Headers of an error answer: JSON, never stored."""
-    return [*JSON_HEADERS, _NO_STORE, *headers]

@@ -6,11 +6,12 @@ Variables are ``FIREWALKER_TRANSCODER_<FIELD>``. One with that prefix that names
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, FilePath, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from transcoder.backends import Address
@@ -19,6 +20,7 @@ from transcoder.metadata import forwardable
 PREFIX: Final = "FIREWALKER_TRANSCODER_"
 
 _LARGEST_PORT: Final = 65_535
+_ORIGIN: Final = re.compile(r"\*|https?://[A-Za-z0-9.\[\]:-]+")
 
 
 class ConfigError(ValueError):
@@ -75,6 +77,10 @@ class Settings(BaseSettings):
 
     A service with HTTP rules and no backend stops the start.
     """
+
+    tls_ca_file: FilePath | None = None
+    """Certificates, in PEM, that vouch for the backends. With it all are called over TLS, by the names in ``backends``;
+    without, in plain text. If it and they differ, every call is UNAVAILABLE."""
 
     max_request_bytes: int = Field(1_048_576, ge=1)
     """Largest request body, as sent and after gunzip; above it 413. Above a backend's own limit it answers instead."""
@@ -133,6 +139,14 @@ class Settings(BaseSettings):
     All other unknown ones are 400.
     """
 
+    request_id_field: str = "request_id"
+    """The string field of a request that the header ``Idempotency-Key`` fills; empty for none. Methods without such a
+    field see the header as metadata alone."""
+
+    cors_origins: Names = ()
+    """Origins (``https://app.example``) whose pages may call this server from a browser; ``*`` for any. None: pages of
+    other origins cannot read answers. No cookies are ever allowed across origins."""
+
     ignore_unknown_fields: bool = False
     """Drop unknown JSON fields instead of refusing them. Hides typing errors of clients."""
 
@@ -163,6 +177,14 @@ class Settings(BaseSettings):
         for name in names:
             if not forwardable(name):
                 raise ValueError(f"{name} cannot be passed on (write names in lower case; no hop-by-hop headers)")
+        return names
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [name for name in names if not _ORIGIN.fullmatch(name)]
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)} is no origin like https://app.example (no path, no slash at the end)")
         return names
 
     @classmethod

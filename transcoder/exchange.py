@@ -8,15 +8,19 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Any, Final
 
-from transcoder.bindings import Binding
+from google.protobuf.descriptor import Descriptor
+
 from transcoder.bodies import ClientGone, Receive
-from transcoder.errors import Headers
+from transcoder.errors import Code, Headers
 from transcoder.metadata import REQUEST_ID, request_id
 from transcoder.upstream import Call
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 JSON_HEADERS: Final[Headers] = [(b"content-type", b"application/json"), (b"x-content-type-options", b"nosniff")]
+
+NO_STORE: Final = (b"cache-control", b"no-store")
+"""For every answer whose service says nothing else: answers belong to one user."""
 
 _UNWATCHED_S: Final = 0.02
 """A call shorter than this is not watched for its client going away: most are, and watching costs a task."""
@@ -26,8 +30,8 @@ class Exchange:
     """One request. *status* is 0 until the answer has begun."""
 
     __slots__ = (
-        *("binding", "client", "code", "headers", "is_head", "messages", "method", "raw_path", "receive"),
-        *("request_id", "send", "sent_bytes", "started", "state", "status"),
+        *("client", "code", "headers", "input", "is_head", "messages", "method", "raw_path", "receive", "request_id"),
+        *("route", "rpc", "send", "sent_bytes", "started", "state", "status"),
     )
 
     def __init__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -45,11 +49,29 @@ class Exchange:
         self.receive = receive
         self.send = send
         self.state: dict[str, Any] = scope.get("state") or {}
-        self.binding: Binding | None = None
+        self.rpc = ""
+        self.route = ""
+        self.input: Descriptor | None = None
         self.status = 0
         self.code = 0
         self.messages = 0
         self.sent_bytes = 0
+
+    def found(self, rpc: str, route: str, request: Descriptor) -> None:
+        """Note what the request is for: the RPC, the template that led to it, and the type of its request."""
+        self.rpc = rpc
+        self.route = route
+        self.input = request
+
+    def challenged(self, code: Code, headers: Headers) -> Headers:
+        """*headers* of an error, with a challenge where *code* is UNAUTHENTICATED (RFC 6750).
+
+        It says what to present, and whether what was presented did not do.
+        """
+        if code is not Code.UNAUTHENTICATED:
+            return headers
+        presented = b"authorization" in self.headers
+        return [*headers, (b"www-authenticate", b'Bearer error="invalid_token"' if presented else b"Bearer")]
 
     async def start(self, status: int, headers: Headers) -> None:
         """Send the status line and headers; the request id is added."""

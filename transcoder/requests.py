@@ -5,6 +5,7 @@ Each field may be set from one of the three only; a contradiction is a 400. One 
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ NDJSON: Final = b"application/x-ndjson"
 _SURELY_FLAT: Final = 30
 """With so few brackets a body cannot come near protobuf's 100 levels (a level of ``Struct`` takes three)."""
 
+_QUOTED: Final = re.compile(r'"([^"\\]*)"')
 _frame: Final = struct.Struct(">BI").pack
 
 
@@ -37,13 +39,18 @@ class Parts:
     query: bytes
     content_type: bytes
     body: bytes
+    idempotency_key: bytes = b""
 
 
 class RequestReader:
-    """Turns requests into framed gRPC messages, by the rules of their binding."""
+    """Turns requests into framed gRPC messages, by the rules of their binding.
 
-    def __init__(self, *, max_depth: int, ignored_query: Iterable[str]) -> None:
+    *request_id_field* is the field that ``Idempotency-Key`` fills in messages that have it as a string; empty for none.
+    """
+
+    def __init__(self, *, max_depth: int, ignored_query: Iterable[str], request_id_field: str = "") -> None:
         names = list(ignored_query)
+        self._request_id_field = request_id_field
         self._max_depth = max_depth
         self._ignored = frozenset(name for name in names if not name.endswith("*"))
         self._ignored_prefixes = tuple(name[:-1] for name in names if name.endswith("*"))
@@ -71,7 +78,7 @@ class RequestReader:
             return [(None, None)]
         if body.raw:
             return [(lambda message: _fill_raw(binding, message, parts), None)]
-        kind = _media_type(parts.content_type)
+        kind = media_type(parts.content_type)
         accepted = (JSON, NDJSON) if binding.client_streaming else (JSON,)
         if kind not in accepted and (kind or parts.body):
             raise _unsupported(accepted)
@@ -104,6 +111,8 @@ class RequestReader:
                 faults.append(fault)
         if parts.query:
             self._read_query(binding, message, parts.query, faults)
+        if parts.idempotency_key:
+            self._take_key(binding, message, parts.idempotency_key, faults)
         if faults:
             raise invalid(faults[:MOST_REFUSALS])
         try:
@@ -114,7 +123,7 @@ class RequestReader:
 
     def _read_query(self, binding: Binding, message: Message, query: bytes, faults: list[Violation]) -> None:
         seen = {leaf.path for leaf in binding.captures}
-        for name, text in _pairs(query):
+        for name, text in read_pairs(query):
             if len(faults) >= MOST_REFUSALS:
                 return
             leaf = self._parameter(binding, name)
@@ -131,6 +140,20 @@ class RequestReader:
                 leaf.set(message, text)
             except Refusal as refusal:
                 faults.append(_violation(leaf.names, refusal.why))
+
+    def _take_key(self, binding: Binding, message: Any, key: bytes, faults: list[Violation]) -> None:
+        """Fill the request's id from ``Idempotency-Key``, bare or as the quoted string of its draft standard."""
+        field = binding.input.fields_by_name.get(self._request_id_field)
+        if field is None or field.type != field.TYPE_STRING or field.is_repeated:
+            return
+        text = key.decode("latin-1").strip()
+        quoted = _QUOTED.fullmatch(text)
+        text = quoted[1] if quoted else text
+        given = getattr(message, field.name)
+        if given and given != text:
+            faults.append(_violation(field.json_name, "the field contradicts the header Idempotency-Key"))
+        else:
+            setattr(message, field.name, text)
 
     def _is_ignored(self, name: str) -> bool:
         return name in self._ignored or (bool(self._ignored_prefixes) and name.startswith(self._ignored_prefixes))
@@ -220,7 +243,12 @@ def _in_body(binding: Binding, leaf: Leaf, value: Any) -> bool:
     return value is not None
 
 
-def _pairs(query: bytes) -> list[tuple[str, str]]:
+def read_pairs(query: bytes) -> list[tuple[str, str]]:
+    """The names and values of a query string, decoded, in order.
+
+    Raises:
+        Problem: 400 for broken encoding.
+    """
     found = []
     for piece in query.split(b"&"):
         if piece:
@@ -237,7 +265,7 @@ def _pairs(query: bytes) -> list[tuple[str, str]]:
     return found
 
 
-def _media_type(content_type: bytes) -> bytes:
+def media_type(content_type: bytes) -> bytes:
     """The media type in lower case, without parameters; "unsupported" if the charset is other than UTF-8."""
     if content_type == JSON:
         return content_type

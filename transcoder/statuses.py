@@ -57,7 +57,7 @@ class FaultRenderer:
         """
         details: list[dict[str, Any]] = []
         headers: Headers = []
-        for packed in _details(fault.details):
+        for packed in packed_details(fault.details):
             detail = self._any(packed)
             if packed.type_url.rpartition("/")[2] == _BAD_REQUEST:
                 for violation in detail.get("fieldViolations", ()):
@@ -69,7 +69,8 @@ class FaultRenderer:
         return Rendered(HTTP_STATUS[fault.code], headers[:1], status_body(fault.code, fault.message, details))
 
 
-def _details(encoded: bytes) -> list[Any]:
+def packed_details(encoded: bytes) -> list[Any]:
+    """The ``Any`` messages in a ``grpc-status-details-bin``; none if it cannot be read."""
     if not encoded:
         return []
     bare = encoded.rstrip(b"=")

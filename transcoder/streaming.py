@@ -40,8 +40,21 @@ class Format(Protocol):
         """The last record of a stream that failed; *status* is ``google.rpc.Status`` as JSON."""
         ...
 
+    def end(self, trailers: Headers) -> bytes:
+        """The last record of a stream that ended well; *trailers* as the service sent them."""
+        ...
 
-class Sse:
+
+class _Plain:
+    """Formats that just end."""
+
+    def end(self, trailers: Headers) -> bytes:
+        """Nothing."""
+        del trailers
+        return b""
+
+
+class Sse(_Plain):
     """``text/event-stream``: messages without an event name, then nothing or ``event: error``."""
 
     content_type = b"text/event-stream"
@@ -57,7 +70,7 @@ class Sse:
         return b"event: error\ndata: " + status + b"\n\n"
 
 
-class Ndjson:
+class Ndjson(_Plain):
     """``application/x-ndjson``: a line for each message, ``{"error": ...}`` as the last one of a failed stream."""
 
     content_type = b"application/x-ndjson"
@@ -73,7 +86,7 @@ class Ndjson:
         return b'{"error":' + status + b"}\n"
 
 
-class Raw:
+class Raw(_Plain):
     """The bytes of ``google.api.HttpBody`` messages, one after the other."""
 
     keepalive = b""
@@ -180,7 +193,7 @@ class StreamAnswer:
             await self._send(b"", more=False)
             return
         try:
-            await self._pass_on(opening)
+            trailers = await self._pass_on(opening)
         except (Fault, Problem) as error:
             self._exchange.code = error.code
             if self._form.cuts_on_error:
@@ -188,9 +201,9 @@ class StreamAnswer:
                 return
             await self._send(self._form.error(self._render(error)), more=False)
         else:
-            await self._send(b"", more=False)
+            await self._send(self._form.end(trailers), more=False)
 
-    async def _pass_on(self, opening: asyncio.Task[bytes | None]) -> None:
+    async def _pass_on(self, opening: asyncio.Task[bytes | None]) -> Headers:
         while not opening.done():
             await asyncio.wait({opening}, timeout=self._within(self._limits.keepalive_s))
             if not opening.done():
@@ -200,7 +213,7 @@ class StreamAnswer:
             self._exchange.messages += 1
             await self._send(self._form.record(self._record(data)))
             data = await self._next()
-        await self._call.finish()
+        return await self._call.finish()
 
     async def _next(self) -> bytes | None:
         while True:

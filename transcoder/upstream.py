@@ -17,7 +17,6 @@ _ATTEMPTS: Final = 3
 """Times a call is offered to a backend that did not begin it: on a draining link, on a fresh one, and once more."""
 
 _FIXED: Final = (
-    (b":scheme", b"http"),
     (b"te", b"trailers"),
     (b"content-type", b"application/grpc"),
     (b"user-agent", b"transcoder/1"),
@@ -46,7 +45,7 @@ class Call:
             Fault: The peer is not a gRPC server.
         """
         headers: RequestHeaders = [(b":path", path), (b":authority", self._backend.authority), *_FIXED, *metadata]
-        headers.insert(0, (b":method", b"POST"))
+        headers[:0] = [(b":method", b"POST"), (b":scheme", self._backend.scheme)]
         for left in reversed(range(_ATTEMPTS)):
             link = await self._backend.link()
             if self._failure is not None:

@@ -125,6 +125,50 @@ def replay_outbox(
     asyncio.run(replay(destination))
 
 
+review_app = typer.Typer(
+    help="Days of so many steps that they have no rank before a person has looked.", add_completion=False
+)
+app.add_typer(review_app, name="review", rich_help_panel=BACKEND)
+
+Walker = Annotated[str, typer.Argument(help="The walker's user id.")]
+Day = Annotated[str, typer.Argument(help="The civil date, YYYY-MM-DD.")]
+
+
+@review_app.callback(invoke_without_command=True)
+def review(context: typer.Context) -> None:
+    """Show the days that wait, the longest waiting first."""
+    if context.invoked_subcommand is None:
+        from firewalker.cli.review import show
+
+        asyncio.run(show("pending"))
+
+
+@review_app.command("list")
+def list_reviews(
+    verdict: Annotated[str, typer.Argument(help="pending, approved or refused.")] = "pending",
+) -> None:
+    """Show the days of that verdict."""
+    from firewalker.cli.review import show
+
+    asyncio.run(show(verdict))
+
+
+@review_app.command("approve")
+def approve(walker: Walker, day: Day) -> None:
+    """Rank the day like any other. A frozen board stays as it is."""
+    from firewalker.cli.review import decide
+
+    asyncio.run(decide(walker, day, "approved"))
+
+
+@review_app.command("refuse")
+def refuse(walker: Walker, day: Day) -> None:
+    """Leave the day without a rank until its walker corrects it."""
+    from firewalker.cli.review import decide
+
+    asyncio.run(decide(walker, day, "refused"))
+
+
 @app.command(rich_help_panel=BACKEND)
 def doctor(address: Host = LOOPBACK) -> None:
     """Look at everything that has to work, and say what does not. Exit status 1 if something does not."""

@@ -77,8 +77,7 @@ async def rebuild() -> None:
     Raises:
         CommandError: MySQL or Redis cannot be reached.
     """
-    programs = {program.name: program for program in _running().programs()}
-    settings = programs["step"].environment
+    settings = step_settings()
     began = time.monotonic()
     with err.status("Rebuilding the live totals of the open dates"):
         try:
@@ -87,6 +86,16 @@ async def rebuild() -> None:
             message = f"Redis could not be rebuilt: {problem} The services go on trying by themselves."
             raise CommandError(message) from None
     out.print(f"Redis is complete again after {time.monotonic() - began:.1f} s.")
+
+
+def step_settings() -> Mapping[str, str]:
+    """The environment of the step service of this machine's backend.
+
+    Raises:
+        CommandError: The private MySQL does not run.
+    """
+    programs = {program.name: program for program in _running().programs()}
+    return programs["step"].environment
 
 
 def mysql_urls() -> dict[str, str]:

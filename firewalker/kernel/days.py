@@ -30,14 +30,15 @@ _NO_PLACES = frozenset({"localtime", "Factory"})
 
 
 @lru_cache(maxsize=1)
-def _zone_names() -> frozenset[str]:
+def zone_names() -> frozenset[str]:
+    """The names of all IANA zones known here."""
     return frozenset(available_timezones()) - _NO_PLACES
 
 
 @lru_cache(maxsize=1024)
 def parse_zone(name: str) -> ZoneInfo | None:
     """The IANA zone of that name; None if there is none. What depends on the machine, such as `localtime`, is none."""
-    return ZoneInfo(name) if name in _zone_names() else None
+    return ZoneInfo(name) if name in zone_names() else None
 
 
 def date_in(zone: ZoneInfo, at: datetime) -> date:
@@ -48,6 +49,15 @@ def date_in(zone: ZoneInfo, at: datetime) -> date:
 def day_end(day: date, zone: ZoneInfo) -> datetime:
     """The instant, in UTC, at which *day* is over in *zone*: the first of the next date."""
     return datetime.combine(day + timedelta(days=1), time.min, zone).astimezone(UTC)
+
+
+def hour_end(day: date, hour: int, zone: ZoneInfo) -> datetime:
+    """The instant, in UTC, at which the local *hour* (0 to 23) of *day* is over in *zone*.
+
+    An hour that the clocks repeat is over after its second run, one that they skip when it is skipped.
+    """
+    following = datetime.combine(day, time.min) + timedelta(hours=hour + 1)
+    return following.replace(tzinfo=zone).astimezone(UTC)
 
 
 def latest_date(at: datetime) -> date:

@@ -65,10 +65,11 @@ def socket_folder(preferred: Path) -> Path:
         CannotStartError: It cannot be made, or the folder under the temporary directory belongs to somebody else.
     """
     preferred = preferred.absolute()
-    if len(os.fsencode(preferred)) + LONGEST_SOCKET_NAME_BYTES <= MAX_SOCKET_PATH_BYTES:
+    if _fits(preferred):
         return make_private_folder(preferred)
     digest = hashlib.sha256(os.fsencode(preferred)).hexdigest()[:12]
-    short = Path(tempfile.gettempdir()) / f"firewalker-{os.getuid()}-{digest}"
+    name = f"firewalker-{os.getuid()}-{digest}"
+    short = next(folder / name for folder in _temporary_folders() if _fits(folder / name))
     with _explained("make the folder", short), contextlib.suppress(FileExistsError):
         short.mkdir(mode=0o700)
     facts = short.lstat()
@@ -87,9 +88,18 @@ def remove_socket_folder(folder: Path) -> None:
 
     The one beside the data stays: it is where people look for it.
     """
-    if folder.parent == Path(tempfile.gettempdir()) and folder.name.startswith(f"firewalker-{os.getuid()}-"):
+    if folder.parent in _temporary_folders() and folder.name.startswith(f"firewalker-{os.getuid()}-"):
         with contextlib.suppress(OSError):  # not empty: somebody still uses it
             folder.rmdir()
+
+
+def _fits(folder: Path) -> bool:
+    return len(os.fsencode(folder)) + LONGEST_SOCKET_NAME_BYTES <= MAX_SOCKET_PATH_BYTES
+
+
+def _temporary_folders() -> tuple[Path, Path]:
+    """The one that the environment asks for, which can itself be too long, and the one that is always there."""
+    return Path(tempfile.gettempdir()), Path("/tmp")  # noqa: S108 - what is made there is made private
 
 
 @contextlib.contextmanager

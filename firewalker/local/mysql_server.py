@@ -56,6 +56,11 @@ class MySQLServer:
         """The server's own data folder; there when it has been made completely."""
         return self.data / "tables"
 
+    @property
+    def scratch(self) -> Path:
+        """Temporary tables. Not in the system's own folder: there, a server that starts removes those of all others."""
+        return self.data / "temporary"
+
     def url(self, database: str = "") -> str:
         """The address in the form that services take: ``mysql://root@localhost/<database>?unix_socket=<quoted path>``."""
         return f"mysql://root@localhost/{database}?unix_socket={quote(str(self.socket), safe='')}"
@@ -67,6 +72,7 @@ class MySQLServer:
             CannotStartError: The server program failed, or the data belongs to another flavour or a later version.
         """
         make_private_folder(self.data)
+        make_private_folder(self.scratch)
         end_leftover(self.pid_file, str(self.data))
         for leftover in (self.socket, self.socket.with_name("mysql.sock.lock")):
             # MySQL refuses to start if the lock file names a pid that somebody else has by now.
@@ -84,6 +90,7 @@ class MySQLServer:
             f"--socket={self.socket}",
             f"--pid-file={self.pid_file}",
             f"--init-file={self.data / 'start.sql'}",
+            f"--tmpdir={self.scratch}",
             "--skip-networking",
             "--skip-name-resolve",
             "--skip-log-bin",
@@ -133,7 +140,7 @@ class MySQLServer:
         tables = self.data / "tables.new"
         shutil.rmtree(tables, ignore_errors=True)
         if self.binary.flavour == "mysql":
-            options = self._options(self._base(), tables)
+            options = [*self._options(self._base(), tables), f"--tmpdir={self.scratch}"]
             self._run_maker([str(self.binary.path), *options, "--initialize-insecure"])
         else:
             self._install_mariadb(tables)
@@ -155,8 +162,9 @@ class MySQLServer:
             if script is None:
                 message = f"{self.binary} comes without mariadb-install-db; install the rest of the MariaDB server."
                 raise CannotStartError(message)
-            options = [*self._options(base, data / tables.name), "--auth-root-authentication-method=normal"]
-            self._run_maker(["/bin/sh", str(script), *options, "--skip-test-db", "--skip-name-resolve"])
+            options = [*self._options(base, data / tables.name), f"--tmpdir={data / self.scratch.name}"]
+            options += ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]
+            self._run_maker(["/bin/sh", str(script), *options])
 
     def _run_maker(self, command: list[str]) -> None:
         try:
@@ -176,7 +184,8 @@ class MySQLServer:
             message = f"{self.binary} did not create its data folder {self.data} within {CREATE_LIMIT_S} s."
             raise CannotStartError(message) from None
         if done.returncode != 0:
-            said = "\n".join(done.stdout.strip().splitlines()[-8:])
+            lines = done.stdout.strip().splitlines()
+            said = "\n".join([line for line in lines if "ERROR" in line] or lines[-8:])
             message = f"{self.binary} could not create its data folder {self.data}:\n{said}"
             raise CannotStartError(message)
 

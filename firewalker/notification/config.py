@@ -1,8 +1,9 @@
 """Settings of the notification service: ``FIREWALKER_NOTIFICATION_…``."""
 
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from firewalker.notification.domain.text import Locale
+from firewalker.notification.domain.preferences import Locale
 from firewalker.runtime.config import Addresses, Port, ServiceConfig
 
 
@@ -22,4 +23,9 @@ class NotificationConfig(ServiceConfig):
     about sessions while Redis is away."""
 
     locale: Locale = Locale.EN
-    """Language of titles and bodies: ``en`` or ``ko``. The facts behind them are in ``params`` either way."""
+    """Language of titles and bodies for users of whom none is known, neither chosen nor their device's: ``en`` or ``ko``.
+    The facts behind them are in ``params`` either way."""
+
+    device_unseen_days: int = Field(default=60, ge=1, le=270)
+    """After so many days without a start of the app a device is not pushed to any more. Shorter, and people who walk
+    without looking lose their pushes; longer, and more of them go to phones that nobody uses."""

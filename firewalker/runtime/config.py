@@ -14,7 +14,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from firewalker.runtime.grpc.limits import Limits
@@ -127,6 +127,29 @@ class ServiceConfig(BaseSettings):
     """``ask``: do not start on a Redis that evicts keys, which would let ended sessions in again. ``declared_none``: do not
     ask; for a managed one whose CONFIG command is closed and whose ``maxmemory-policy`` you have set to ``noeviction``."""
 
+    proxy_protocol: bool = False
+    """The public port is behind a balancer that passes connections on and tells whose they are by the PROXY protocol,
+    version 2. Only ``trusted_proxies`` may connect then, each time with such a header. Off behind such a balancer nothing
+    is understood; on without one nobody gets in."""
+
+    tls_certificate_file: FilePath | None = None
+    """Certificate chain of the public port, in PEM. Without it the port is in plain text: for a balancer in front of it that
+    ends TLS, or for this machine. Files that change are used for new connections within seconds, without a restart."""
+
+    tls_key_file: FilePath | None = None
+    """Its private key, in PEM, not encrypted. One without the other is an error."""
+
+    internal_tls_certificate_file: FilePath | None = None
+    """The same for the internal port. Its names have to be those in the other services' ``…_address``, and the other
+    services need a ``tls_ca_file`` from then on."""
+
+    internal_tls_key_file: FilePath | None = None
+    """The private key of that."""
+
+    tls_ca_file: FilePath | None = None
+    """Certificates, in PEM, that vouch for the internal ports of the other services. With it all calls to them are made over
+    TLS; without, in plain text. Where it and they differ, they are unavailable."""
+
     workers: int = Field(default=1, ge=1, le=MOST_WORKERS)
     """Processes that serve the ports together. Each has a pool of its own, and shows its metrics on ``metrics_port`` plus
     ten for every worker before it. The first process only starts and watches them; SIGHUP replaces them one by one."""
@@ -148,6 +171,14 @@ class ServiceConfig(BaseSettings):
 
     drain_s: float = Field(default=20.0, ge=0, le=300)
     """How long calls may then take to finish before they are cut off (NET-41)."""
+
+    @field_validator("tls_key_file", "internal_tls_key_file")
+    @classmethod
+    def _with_its_certificate(cls, key: Path | None, info: ValidationInfo) -> Path | None:
+        certificate = str(info.field_name).replace("key", "certificate")
+        if certificate in info.data and (key is None) != (info.data[certificate] is None):
+            raise ValueError("goes together with the certificate's file: both or none")
+        return key
 
     @field_validator("mysql_url")
     @classmethod

@@ -10,10 +10,11 @@ A composition root opens the ground, builds its own rooms on it, and hands its d
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from firewalker.kernel.clock import Clock
-from firewalker.runtime.config import ServiceConfig
+from firewalker.runtime.config import ConfigError, ServiceConfig
 from firewalker.runtime.grpc.admission import Admission
 from firewalker.runtime.grpc.arrivals import raise_open_files
 from firewalker.runtime.grpc.concurrency import ConcurrencyLimit
@@ -21,6 +22,7 @@ from firewalker.runtime.grpc.credentials import ServiceCredentials
 from firewalker.runtime.grpc.edge import Edge
 from firewalker.runtime.grpc.rates import CallRates
 from firewalker.runtime.grpc.server import GrpcServer
+from firewalker.runtime.grpc.tls import ServerTls
 from firewalker.runtime.grpc.wire import Wire
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.process import App, Part
@@ -60,6 +62,7 @@ class Ground:
         parts: Sequence[Part] = (),
     ) -> App:
         """The service with its doors: *public* and *internal* ones, each behind its own port, and background *parts*."""
+        # Connections through a balancer that tells whose they are count for their clients.
         uncounted = (*config.exempt_networks, *config.trusted_proxies)
         shared: dict[str, Any] = {
             "host": config.host,
@@ -70,13 +73,36 @@ class Ground:
         }
         return App(
             servers=[
-                GrpcServer(public, self.edge, port=config.port, **shared),
-                GrpcServer(internal, self.edge, port=config.internal_port, internal=True, **shared),
+                GrpcServer(
+                    public,
+                    self.edge,
+                    port=config.port,
+                    tls=_tls(config.tls_certificate_file, config.tls_key_file),
+                    proxies=config.trusted_proxies if config.proxy_protocol else None,
+                    **shared,
+                ),
+                GrpcServer(
+                    internal,
+                    self.edge,
+                    port=config.internal_port,
+                    internal=True,
+                    tls=_tls(config.internal_tls_certificate_file, config.internal_tls_key_file),
+                    **shared,
+                ),
             ],
             parts=[self.key_file, self.revocations, *parts],
             resources=self.resources,
             checks={"mysql": self.database.ping},
         )
+
+
+def _tls(certificate: Path | None, key: Path | None) -> ServerTls | None:
+    if certificate is None or key is None:
+        return None
+    try:
+        return ServerTls(certificate, key)
+    except OSError as error:
+        raise ConfigError(f"{certificate} and {key} are no certificate and key: {error}") from None
 
 
 async def open_ground(config: ServiceConfig, clock: Clock) -> Ground:

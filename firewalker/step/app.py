@@ -15,11 +15,19 @@ from firewalker.runtime.outbox import Outbox, Relay
 from firewalker.runtime.process import App
 from firewalker.step.boards_part import BoardsPart
 from firewalker.step.config import StepConfig
+from firewalker.step.goals_part import GoalsPart
 from firewalker.step.ingest import Ingest
 from firewalker.step.live import LiveTotals
+from firewalker.step.overtakes import Overtakes
+from firewalker.step.rpc.days import DayCalls
 from firewalker.step.rpc.steps import StepDoor
+from firewalker.step.standing_events import StandingEvents
 from firewalker.step.store.personal import TABLES
+from firewalker.step.usecases.corrections import Corrections
+from firewalker.step.usecases.days import Days
+from firewalker.step.usecases.overtakings import Overtakings
 from firewalker.step.usecases.readings import Readings
+from firewalker.step.usecases.settling import Settling
 
 
 def _lanes_database(config: StepConfig, name: str) -> Database:
@@ -37,15 +45,20 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
     database, redis_url = ground.database, config.redis_url.get_secret_value()
     service_token = read_service_token(config.service_token_file)
     channels = {
-        "user": InternalChannel(config.user_address, service_token),
-        "notification": InternalChannel(config.notification_address, service_token),
+        "user": InternalChannel(config.user_address, service_token, ca_file=config.tls_ca_file),
+        "notification": InternalChannel(config.notification_address, service_token, ca_file=config.tls_ca_file),
     }
     for channel in channels.values():
         ground.resources.callback(channel.close)
     ground.settle_doubts_by(RemoteSessionTruth(channels["user"]))
-    relay = Relay(database, {name: RemoteSink(channel) for name, channel in channels.items()}, Outbox(*channels))
+    outbox = Outbox(*channels)
+    relay = Relay(database, {name: RemoteSink(channel) for name, channel in channels.items()}, outbox)
     live = LiveTotals(redis_url, database, clock)
     boards = BoardsPart(database=database, live=live, redis_url=redis_url, clock=clock)
+    goals = GoalsPart(database=database, live=live, boards=boards, outbox=outbox, clock=clock)
+    events = StandingEvents(outbox, clock)
+    overtakings = Overtakings(database, events, clock)
+    overtakes = Overtakes(boards.circles, boards.known, live, overtakings, clock)
     ingest = Ingest(
         await ground.resources.enter_async_context(_lanes_database(config, database.name)),
         live,
@@ -54,6 +67,7 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
         max_group=config.ingest_max_group,
         max_waiting=config.ingest_max_waiting,
         max_known=config.ingest_max_known,
+        walked=overtakes.walked,
     )
     # A relay repeats a delivery within minutes; what was seen a month ago does not come again.
     forget = Chore(
@@ -61,10 +75,23 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
         timedelta(hours=1),
         lambda: boards.projections.forget_deliveries(clock.now() - timedelta(days=30)),
     )
+    forget_overtakes = Chore("forget overtakes", timedelta(minutes=30), overtakings.forget)
+    settle = Chore("freeze boards", timedelta(minutes=1), Settling(database, events, clock).settle)
     return ground.app(
         config,
-        public=[StepDoor(Readings(ingest, boards.zones, clock)), boards.leaderboards],
-        internal=[boards.event_sink, PersonalDataDoor(database, TABLES)],
+        public=[
+            StepDoor(
+                Readings(ingest, boards.zones, clock),
+                DayCalls(
+                    Days(database, boards.zones, clock, goals=goals.as_of),
+                    Corrections(database, ingest, boards.zones, clock),
+                ),
+            ),
+            boards.leaderboards,
+            goals.goals,
+            goals.stats,
+        ],
+        internal=[boards.event_sink, boards.standings, PersonalDataDoor(database, TABLES)],
         # Stopped in reverse: ingest commits what it took and announces it, boards and live totals then tell the rest.
-        parts=[live, boards, ingest, boards.erasure, forget, relay],
+        parts=[live, boards, goals, overtakes, ingest, boards.erasure, settle, forget, forget_overtakes, relay],
     )

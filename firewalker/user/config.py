@@ -53,6 +53,10 @@ class UserConfig(ServiceConfig):
     """What links in mails begin with: the web side of the product, which has the pages ``/verify-email`` and
     ``/reset-password``. They find the token behind the ``#``."""
 
+    invite_link: str = Field(default="http://127.0.0.1:8080/?invite=", pattern=r"^https?://[!-~]{1,200}$")
+    """What the code of an invitation is put behind to make its link: an address that opens the app, or tells of it. If it
+    is wrong, links and QR pictures lead nowhere; codes still work."""
+
     password_queue: int = Field(default=32, ge=1, le=1_000)
     """Most sign-ins and sign-ups that wait for their password to be hashed; the next is told to come back. Longer ones
     only help if hashes are fast enough: who waits over 2 s is refused anyway."""

@@ -14,7 +14,9 @@ SOURCES = [
     if "gen" not in path.relative_to(ROOT).parts
 ]
 _SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE TABLE|ALTER TABLE)\s", re.IGNORECASE)
-_SQL_ROOMS = re.compile(r"^firewalker/(\w+/store/|runtime/(mysql|outbox)/|runtime/(migrations|inbox)\.py|local/)")
+_SQL_ROOMS = re.compile(
+    r"^firewalker/(\w+/store/|runtime/(mysql|outbox|personal_data)/|runtime/(migrations|inbox|repeats)\.py|local/)"
+)
 
 
 def _name(path: Path) -> str:

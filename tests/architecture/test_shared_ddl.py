@@ -8,7 +8,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2] / "firewalker"
 SHIPPED = {
     name: text
-    for path in (ROOT / "runtime" / "outbox" / "schema.sql", ROOT / "runtime" / "inbox.sql")
+    for path in (
+        ROOT / "runtime" / "outbox" / "schema.sql",
+        ROOT / "runtime" / "inbox.sql",
+        ROOT / "runtime" / "repeats.sql",
+    )
     for name, text in re.findall(r"CREATE TABLE (\w+) (\(.*?\)[^;]*);", path.read_text(), re.DOTALL)
 }
 
@@ -18,7 +22,7 @@ def _folded(text: str) -> str:
 
 
 def test_the_runtime_ships_its_tables() -> None:
-    assert set(SHIPPED) == {"outbox", "outbox_lane", "event_seen"}
+    assert set(SHIPPED) == {"outbox", "outbox_lane", "event_seen", "answered_call"}
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("*/store/schema/*.sql")), ids=lambda path: f"{path.parts[-4]}")

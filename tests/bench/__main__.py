@@ -1,6 +1,6 @@
 """All benchmarks, one table, and a file of figures: what `make bench` runs.
 
-    python -m tests.bench [--quick] [unary] [track_steps] [leaderboard]
+    python -m tests.bench [--quick] [unary] [track_steps] [leaderboard] [live] [peers] [stats]
 
 Every benchmark is a program of its own, which measures a bare grpc.aio echo in the same run: on a shared machine only
 ratios within one run mean much. The figures of a run are kept in `.local/bench/`.
@@ -85,10 +85,38 @@ def leaderboard(figures: list[dict[str, Any]]) -> Iterator[Row]:
         yield Row(case, figure["cpu_us"], figure["per_second"] or None, figure["ratio"], target)
 
 
+def stats(figures: list[dict[str, Any]]) -> Iterator[Row]:
+    for figure in figures:
+        yield Row(f"statistics, {figure['what']}", figure["cpu_us"], target=f"{figure['target_us']} µs")
+
+
+def peers(figures: list[dict[str, Any]]) -> Iterator[Row]:
+    ours = next(figure["cpu_us"] for figure in figures if figure["server"] == "firewalker, 10 a message")
+    for figure in figures:
+        target = f"{figure['target_times']} times ours" if "target_times" in figure else ""
+        times = f", {figure['cpu_us'] / ours:.0f} times ours" if target else ""
+        yield Row(f"durable reading, {figure['server']}{times}", figure["cpu_us"], target=target)
+
+
+def live(figures: list[dict[str, Any]]) -> Iterator[Row]:
+    for figure in figures:
+        rate = figure["readings_per_second"]
+        times = f"ack p99 {figure['ack_p99_ms']:.0f} ms, shown p50 {figure['fresh_p50_ms']:.0f}, p99 {figure['fresh_p99_ms']:.0f} ms"
+        yield Row(
+            f"reading, with watchers of {figure['boards']} boards: {times}",
+            figure["server_core_percent"] * 10_000 / rate,
+            rate,
+            target="p99 50 ms; 300, 1 200 ms",
+        )
+
+
 BENCHMARKS = {
     "unary": Benchmark(("--calls", "4000", "--rounds", "1"), unary),
     "track_steps": Benchmark(("--seconds", "1", "--runs", "1"), track_steps),
     "leaderboard": Benchmark(("--seconds", "1", "--runs", "1", "--watchers", "100"), leaderboard),
+    "stats": Benchmark(("--calls", "100", "--runs", "1"), stats),
+    "live": Benchmark(("--seconds", "4", "--walkers", "200", "--watchers", "100"), live),
+    "peers": Benchmark(("--seconds", "1", "--runs", "1"), peers),
 }
 
 

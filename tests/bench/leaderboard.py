@@ -35,7 +35,7 @@ from firewalker.runtime.migrations import migrate
 from firewalker.runtime.mysql import Database
 from firewalker.step.domain.day import to_ms
 from firewalker.step.domain.facts import WalkerNews
-from firewalker.step.store import days, friends, walkers
+from firewalker.step.store import bonds, days, walkers
 from tests.bench.serving import terminated
 from tests.bench.track_steps import cpu_us, process, servers, step_service, token
 from tests.support.databases import fresh_database
@@ -115,9 +115,9 @@ async def people(mysql_url: str, sizes: Sequence[int], watchers: int) -> tuple[d
                 await walkers.save(tx, [WalkerNews(user, f"n{user.hex[-12:]}", "", now, "UTC") for user in some])
         for start in range(0, len(pairs), 500):
             async with database.transaction() as tx:
-                await friends.add(tx, [(one, other, now) for one, other in pairs[start : start + 500]])
+                await bonds.befriend(tx, [(one, other, now, now) for one, other in pairs[start : start + 500]])
         rises = [
-            days.Rise(user.bytes, now.date(), "phone", False, 1, to_ms(now), to_ms(now), (100 + number,))  # noqa: FBT003
+            days.Rise(user.bytes, now.date(), "phone", False, 1, to_ms(now), to_ms(now), 0, (100 + number,))  # noqa: FBT003
             for number, user in enumerate(crowd)
         ]
         async with database.transaction() as tx:

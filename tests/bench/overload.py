@@ -1,6 +1,6 @@
 """What a server gets done when three times as many calls come as it can serve, and how soon it is well again after.
 
-    python -m tests.bench.overload [--seconds 10] [--json overload.json]
+    python -m tests.bench.overload [--seconds 60] [--only with|without] [--json overload.json]
 
 Open loop: calls begin when they are due, whatever became of those before (no coordinated omission). The server is a process
 of its own; each call computes for a moment and then holds one of a few places for a while, as a query holds a connection.
@@ -41,7 +41,6 @@ PLACES = 10
 HOLD_S = 0.04
 COMPUTE_S = 0.0005
 DEADLINE_S = 0.5
-LEARNING_S = 2.0
 
 
 class WorkDoor:
@@ -172,6 +171,17 @@ class Load:
         phase.good_at.append(ended)
 
 
+@asynccontextmanager
+async def connected(*, admission: bool) -> AsyncIterator[Load]:
+    """A fresh server under the load of clients."""
+    async with server_process(admission=admission) as port:
+        load = Load(port)
+        try:
+            yield load
+        finally:
+            await load.close()
+
+
 async def capacity(load: Load, seconds: float) -> float:
     """The most answers per second over rising rates, with latencies still in hand."""
     best = 0.0
@@ -219,24 +229,22 @@ class Figures:
                 0.99,
             )
             * 1000,
+            "goodput of peak, first second": self.overload.good_between(0.0, 1.0) / self.peak,
             "late": self.overload.outcomes["DEADLINE_EXCEEDED"],
             "recovery s": self.recovery_s(self.peak / 2),
         }
 
 
 async def measure(seconds: float, *, admission: bool) -> Figures:
-    """Quiet load, then three times the capacity, then half of it. The onset, in which the limit is learnt, is not counted."""
+    """Quiet load, then from one moment to the next three times the capacity, then half of it."""
     pin(0, (os.cpu_count() or 1) - 1)
-    async with server_process(admission=admission) as port:
-        load = Load(port)
-        try:
-            quiet = await load.run(80, max(2.0, seconds / 4))
-            peak = await capacity(load, max(1.5, seconds / 5))
-            await load.run(3 * peak, LEARNING_S)
-            overload = await load.run(3 * peak, seconds)
-            after = await load.run(peak / 2, max(6.0, seconds / 2))
-        finally:
-            await load.close()
+    async with connected(admission=admission) as load:
+        peak = await capacity(load, min(4.0, max(1.5, seconds / 5)))
+    # Another server, which knows of quiet times alone.
+    async with connected(admission=admission) as load:
+        quiet = await load.run(80, min(10.0, max(2.0, seconds / 4)))
+        overload = await load.run(3 * peak, seconds)
+        after = await load.run(peak / 2, min(10.0, max(6.0, seconds / 2)))
     return Figures(peak, quiet.p99_ms(), overload, after)
 
 
@@ -245,16 +253,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--serve", choices=["with", "without"], help=argparse.SUPPRESS)
     parser.add_argument("--seconds", type=float, default=10.0, help="of overload")
+    parser.add_argument("--only", choices=["with", "without"], help="one of the two servers")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     arguments = parser.parse_args()
     if arguments.serve:
         asyncio.run(serve(admission=arguments.serve == "with"))
         return
     results = {
-        kind: asyncio.run(measure(arguments.seconds, admission=kind == "with")).table() for kind in ("with", "without")
+        kind: asyncio.run(measure(arguments.seconds, admission=kind == "with")).table()
+        for kind in ("with", "without")
+        if arguments.only in (None, kind)
     }
     table = Table("", *(f"{kind} admission" for kind in results), title="Three times the capacity")
-    for name in results["with"]:
+    for name in next(iter(results.values())):
         table.add_row(name, *(f"{figures[name]:.2f}" for figures in results.values()))
     Console().print(table)
     if arguments.json:

@@ -33,6 +33,7 @@ from firewalker.runtime.grpc.policy import Caller, Rule
 from firewalker.runtime.grpc.server import GrpcServer
 from firewalker.runtime.grpc.wire import Wire
 from firewalker.runtime.tokens import AccessTokens
+from tests.support.partial_doors import part_of
 from tests.support.signing import Signer
 
 PATH = "/firewalker.step.v1.LeaderboardService/GetFriendLeaderboard"
@@ -41,6 +42,7 @@ CONCURRENCY = 32
 DATE = "2026-05-20"
 
 
+@part_of("firewalker.step.v1.LeaderboardService")
 class BoardDoor:
     """Answers without any store: what is left is the wire and the edge."""
 

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from hpack import Encoder
 
+from firewalker.runtime.grpc.proxy_header import SIGNATURE
 from firewalker.runtime.tokens import ALGORITHM, TYPE
 from tests.fuzz import connections, requests, tokens
 from tests.service.grpc.doors import RECORD, TRACK, RecordStepsRequest, TrackStepsRequest
 from tests.service.grpc.raw import frame, framed, grpc_headers
 from tests.support.clock import NOON
+from tests.support.proxy_headers import LOCAL, proxied
 
 FOLDER = Path(__file__).with_name("corpus")
 
@@ -57,6 +59,11 @@ def _connection_seeds() -> Iterator[tuple[str, bytes]]:
         "control",
         b"\1" + control + _script(2, 0, 1, bytes(5)) + _script(11, 0, 0, b"new") + _script(7, 0, 0, bytes(8)),
     )
+    header = proxied("198.51.100.7", more=b"\4\0\1x")[len(SIGNATURE) :]
+    rest = connections.PREFACE + frame(4, 0, 0, b"") + frame(1, 4, 1, call) + frame(0, 1, 1, message)
+    for mode in (8, 9, 12):
+        yield f"proxied-{mode}", bytes((mode,)) + header + rest
+    yield "proxied-local", b"\x09" + LOCAL[len(SIGNATURE) :] + rest
     yield "raw", b"\3" + frame(4, 0, 0, b"") + frame(1, 4, 1, call) + frame(0, 1, 1, message)
     yield "raw-plain", b"\2" + frame(4, 0, 0, b"") + frame(1, 4, 1, call) + frame(0, 9, 1, b"\2" + message + bytes(2))
 

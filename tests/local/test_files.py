@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,16 @@ def test_a_short_socket_folder_is_kept_and_a_long_one_is_replaced_by_the_same_ea
     assert short == socket_folder(long) != socket_folder(long.with_name("y" * MAX_SOCKET_PATH_BYTES))
     assert mode(short) == 0o700
     assert not long.exists()
+
+
+def test_a_temporary_directory_that_is_too_deep_itself_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("t" * MAX_SOCKET_PATH_BYTES)))
+    short = socket_folder(tmp_path / ("x" * MAX_SOCKET_PATH_BYTES))
+    assert len(str(short / "mysql.sock")) <= MAX_SOCKET_PATH_BYTES
+    remove_socket_folder(short)
+    assert not short.exists()
 
 
 def test_a_socket_folder_that_is_a_link_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from firewalker.local import ports
 from firewalker.local.files import locked
@@ -71,10 +75,15 @@ def test_a_misspelt_variable_is_refused_before_anything_starts(tmp_path: Path) -
     assert (done.returncode, done.stderr) == (1, expected)
 
 
-def test_a_stop_while_mysql_makes_its_data_names_its_signal_and_is_no_alarm(tmp_path: Path) -> None:
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """An empty folder whose path is short, as that of the system's is."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def test_a_stop_while_mysql_makes_its_data_names_its_signal_and_is_no_alarm(tmp_path: Path, temporary: Path) -> None:
     settings = {name: str(port) for name, port in ports.free().items()}
-    temporary = tmp_path / "t"
-    temporary.mkdir()
     folder = folder_with_packages(tmp_path / ("x" * 100))
     with subprocess.Popen(
         [sys.executable, "-m", "firewalker.local"],
@@ -93,8 +102,8 @@ def test_a_stop_while_mysql_makes_its_data_names_its_signal_and_is_no_alarm(tmp_
         said, _ = process.communicate(timeout=30)
     assert process.returncode == 0, said
     assert "stopping (SIGINT)" in said
-    assert "could not create" not in said
-    assert "starts again" not in said
+    assert "could not create" not in said, said
+    assert "starts again" not in said, said
     assert list(temporary.glob("firewalker-*")) == []  # where sockets are that have a deep folder
 
 

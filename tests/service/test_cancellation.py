@@ -1,150 +1,75 @@
 """Every RPC of the real services, cancelled wherever it can be: at its first suspension, its second, and so on to the end.
 
-Afterwards no connection is lent, nobody waits for one, no transaction is open, the tables show the change whole or not at
-all, and the service goes on.
+Afterwards no connection is lent, nobody waits for one, no transaction is open, no call is served, the tables show the change
+whole or not at all, and the service goes on.
+
+A new RPC is taken by itself, with a made-up request of somebody who has just signed up: that is often refused, and then only
+its reading is tried. One line in `USER_CALLS`, `STEP_CALLS` or `NOTIFICATION_CALLS` does better: its path, and a function
+that makes what the call needs and gives the request, who calls, and what it changes (`Prepared`); such as
+
+    FRIENDS + "AcceptFriendRequest": _to_accept,
 """
 
 import asyncio
-import dataclasses
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 from uuid import UUID
 
-import grpc.aio
 import pytest
 
-from firewalker.kernel.faults import Draining
 from firewalker.kernel.ids import new_uuid7
 from firewalker.local.secrets import make_secrets
 from firewalker.notification.app import build as build_notification
 from firewalker.notification.config import NotificationConfig
-from firewalker.runtime.grpc.messages import public_descriptors
-from firewalker.runtime.grpc.server import GrpcServer
-from firewalker.runtime.mysql import Database
+from firewalker.runtime.mysql.address import Address
 from firewalker.step.app import build as build_step
+from firewalker.step.boards_part import BoardsPart
 from firewalker.step.config import StepConfig
 from firewalker.user.app import build as build_user
 from firewalker.user.config import UserConfig
-from tests.support.cancelling import cancelled_at
-from tests.support.databases import run_on
-from tests.support.services import Service, serving
+from tests.support.house import (
+    MOST_SUSPENSIONS,
+    REFUSED,
+    TODAY,
+    Fields,
+    House,
+    Metadata,
+    Prepare,
+    Prepared,
+    assert_survives,
+    made_up,
+    rpcs,
+)
+from tests.support.proxy import FaultProxy, fault_proxy
+from tests.support.services import serving
 
 pytestmark = [pytest.mark.requirement("NET-23"), pytest.mark.filterwarnings("error")]
 
-MOST_SUSPENSIONS = 200
 PASSWORD = "mist over the gate"
-TODAY = str(datetime.now(UTC).date())
-
-Fields = dict[str, Any]
-Metadata = list[tuple[str, str]] | None
+NOW = {"seconds": int(time.time())}
 
 
-@dataclass(frozen=True)
-class House:
-    """A running service, and what its tables look like from outside."""
-
-    service: Service
-    mysql_url: str
-
-    @property
-    def database(self) -> Database:
-        found = self.service.app.checks["mysql"].__self__  # type: ignore[attr-defined]
-        assert isinstance(found, Database)
-        return found
-
-    async def call(self, path: str, metadata: Metadata = None, **fields: Any) -> Any:
-        method = public_descriptors().method(path)
-        request = public_descriptors().message_class(method.input_type.full_name)(**fields)
-        answer = public_descriptors().message_class(method.output_type.full_name)
-        multicallable = self.service.public.unary_unary(
-            path, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString
-        )
-        return await multicallable(request, metadata=metadata, timeout=10)
-
-    async def cancelled_call(self, number: int, path: str, metadata: Metadata, fields: Fields) -> bool:
-        """Call, and cancel what serves it at its suspension *number*; whether there was one."""
-        public = self.service.app.servers[0]
-        assert isinstance(public, GrpcServer)
-        method = public._methods[path.encode()]
-        cancelled = True
-
-        async def serve(call: Any) -> None:
-            nonlocal cancelled
-            cancelled = await cancelled_at(method.serve(call), number)  # type: ignore[arg-type]
-            if cancelled:
-                raise Draining
-
-        public._methods[path.encode()] = dataclasses.replace(method, serve=serve)
-        try:
-            await self.call(path, metadata, **fields)
-        except grpc.aio.AioRpcError as error:
-            assert error.code() is grpc.StatusCode.UNAVAILABLE, error.details()  # noqa: PT017 - of the cancelled ones
-        finally:
-            public._methods[path.encode()] = method
-        return cancelled
-
-    async def quiet(self) -> None:
-        """Return when nothing of the call is left; fail if something stays."""
-        pool = self.database.pool
-        async with asyncio.timeout(5):
-            # Neither the pool nor MySQL tells anybody when it has come to rest.
-            while pool.lent or pool.waiting or pool.opening or await self._transactions():  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
-
-    async def _transactions(self) -> int:
-        """Open ones of this database: with them go all locks."""
-        rows = await run_on(
-            self.mysql_url,
-            "SELECT COUNT(*) FROM information_schema.innodb_trx t "
-            "JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id WHERE p.db = DATABASE()",
-        )
-        found = rows[0][0]
-        assert isinstance(found, int)
-        return found
-
-    async def marks(self, statements: list[str]) -> list[int]:
-        """What each statement counts."""
-        return [int(str((await run_on(self.mysql_url, statement))[0][0])) for statement in statements]
+async def _a_service(house: House) -> Metadata:
+    return house.service.as_service("user")
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """One call to come."""
+async def survives(house: House, path: str, prepare: Prepare | None, caller: Callable[[], Awaitable[Metadata]]) -> None:
+    """As `assert_survives`; where nobody says how to *prepare*, with a made-up request of *caller*."""
 
-    fields: Fields
-    metadata: Metadata = None
-    marks: tuple[str, ...] = ()
-    """Counts that the whole call changes, all of them or none."""
+    async def to_make_up(house: House) -> Prepared:
+        del house
+        return Prepared(made_up(path), await caller())
 
-
-Prepare = Callable[[House], Awaitable[Prepared]]
-
-
-async def assert_survives(house: House, path: str, prepare: Prepare) -> None:
-    """Cancel later and later, each time a new call on new subjects, until one comes through."""
-    seen: list[list[int]] = []
-    for number in range(MOST_SUSPENSIONS):
-        prepared = await prepare(house)
-        await house.quiet()
-        before = await house.marks(list(prepared.marks))
-        cancelled = await house.cancelled_call(number, path, prepared.metadata, prepared.fields)
-        await house.quiet()
-        after = await house.marks(list(prepared.marks))
-        seen.append([now - then for now, then in zip(after, before, strict=True)])
-        if not cancelled:
-            break
+    if prepare is None:
+        await assert_survives(house, path, to_make_up, allowed=REFUSED)
     else:
-        pytest.fail(f"not done after {MOST_SUSPENSIONS} suspensions")
-    assert len(seen) > 1
-    whole, nothing = seen[-1], [0] * len(seen[-1])
-    assert all(change in (whole, nothing) for change in seen), seen
-    assert not prepared.marks or whole != nothing
+        await assert_survives(house, path, prepare)
 
 
 # -- user --------------------------------------------------------------------------------------------------------------
@@ -257,10 +182,21 @@ USER_CALLS: dict[str, Prepare] = {
 }
 
 
-@pytest.mark.parametrize("path", USER_CALLS)
+@pytest.mark.parametrize("path", rpcs("firewalker.user.v1"))
 async def test_a_call_to_the_user_service(path: str, tmp_path: Path, mysql_url: str, redis_url: str) -> None:
     async with user_house(tmp_path, mysql_url, redis_url) as house:
-        await assert_survives(house, path, USER_CALLS[path])
+
+        async def somebody() -> Metadata:
+            person, _ = await _person(house)
+            return _bearer(person.tokens)
+
+        await survives(house, path, USER_CALLS.get(path), somebody)
+
+
+async def test_a_call_of_another_service_to_the_user_service(tmp_path: Path, mysql_url: str, redis_url: str) -> None:
+    async with user_house(tmp_path, mysql_url, redis_url) as house:
+        for path in house.between_services:
+            await survives(house, path, USER_CALLS.get(path), partial(_a_service, house))
 
 
 @pytest.mark.requirement("AUTH-11")
@@ -268,7 +204,7 @@ async def test_a_refresh_that_was_cut_off_can_be_repeated(tmp_path: Path, mysql_
     async with user_house(tmp_path, mysql_url, redis_url) as house:
         for number in range(MOST_SUSPENSIONS):
             prepared = await _to_refresh(house)
-            cancelled = await house.cancelled_call(number, AUTH + "Refresh", None, prepared.fields)
+            cancelled = await house.cancelled_call(number, AUTH + "Refresh", prepared)
             again = await house.call(AUTH + "Refresh", **prepared.fields)
             await house.call(AUTH + "Refresh", refresh_token=again.tokens.refresh_token)
             if not cancelled:
@@ -278,7 +214,10 @@ async def test_a_refresh_that_was_cut_off_can_be_repeated(tmp_path: Path, mysql_
 # -- step --------------------------------------------------------------------------------------------------------------
 
 RECORD = "/firewalker.step.v1.StepService/RecordSteps"
+TRACK = "/firewalker.step.v1.StepService/TrackSteps"
+DELIVER = "/firewalker.event.v1.EventSinkService/Deliver"
 BOARD = "/firewalker.step.v1.LeaderboardService/GetFriendLeaderboard"
+WATCH = "/firewalker.step.v1.LeaderboardService/WatchFriendLeaderboard"
 
 
 def _walker(house: House) -> tuple[UUID, Metadata]:
@@ -286,11 +225,24 @@ def _walker(house: House) -> tuple[UUID, Metadata]:
     return user, house.service.as_user(user)
 
 
+def _reading(device_id: str, hour: int = 9) -> Fields:
+    return {"device_id": device_id, "date": TODAY, "hour": hour, "steps": 500}
+
+
+def _rows(user: UUID) -> str:
+    return f"SELECT COUNT(*) FROM day_device WHERE user_id = UNHEX('{user.hex}')"  # noqa: S608 - hexadecimal digits
+
+
 async def _to_record(house: House) -> Prepared:
     user, metadata = _walker(house)
-    readings = [{"device_id": name, "date": TODAY, "hour": 9, "steps": 500} for name in ("phone", "band")]
-    rows = f"SELECT COUNT(*) FROM day_device WHERE user_id = UNHEX('{user.hex}')"  # noqa: S608 - hexadecimal digits
-    return Prepared({"readings": readings}, metadata, (rows,))
+    return Prepared({"readings": [_reading("phone"), _reading("band")]}, metadata, (_rows(user),))
+
+
+async def _to_track(house: House) -> Prepared:
+    """More messages than may be under way at once."""
+    user, metadata = _walker(house)
+    first, *more = ({"message_id": f"{n}", "readings": [_reading(f"device {n}")]} for n in range(10))
+    return Prepared(first, metadata, (_rows(user),), tuple(more), partly=True)
 
 
 async def _to_look(house: House) -> Prepared:
@@ -298,15 +250,100 @@ async def _to_look(house: House) -> Prepared:
     return Prepared({}, metadata)
 
 
-STEP_CALLS: dict[str, Prepare] = {RECORD: _to_record, BOARD: _to_look}
+async def _to_watch(house: House) -> Prepared:
+    """The board as it is, and one step on it; then the watcher goes."""
+    _, metadata = _walker(house)
+    walk = partial(House.call, path=RECORD, metadata=metadata, readings=[_reading("phone")])
+    return Prepared({}, metadata, answers=2, after_first=walk)
 
 
-@pytest.mark.parametrize("path", STEP_CALLS)
-async def test_a_call_to_the_step_service(path: str, tmp_path: Path, mysql_url: str, redis_url: str) -> None:
+async def _to_deliver(house: House) -> Prepared:
+    """Facts that are taken in all or not at all."""
+    walkers = [{"user_id": str(new_uuid7()), "nickname": f"walker {n}"} for n in range(2)]
+    facts: list[Fields] = [{"user_signed_up": {"profile": walker, "time_zone": "Asia/Seoul"}} for walker in walkers]
+    facts.append({"friendship_accepted": {"accepter": walkers[0], "requester": walkers[1], "since_time": NOW}})
+    events = [{"event_id": str(new_uuid7()), "create_time": NOW, **fact} for fact in facts]
+    marks = tuple(f"SELECT COUNT(*) FROM {table}" for table in ("walker", "friend", "event_seen"))  # noqa: S608 - its own
+    return Prepared({"events": events}, house.service.as_service("user"), marks)
+
+
+STEP_CALLS: dict[str, Prepare] = {
+    RECORD: _to_record,
+    TRACK: _to_track,
+    BOARD: _to_look,
+    WATCH: _to_watch,
+    DELIVER: _to_deliver,
+}
+
+
+@asynccontextmanager
+async def step_house(folder: Path, mysql_url: str, redis_url: str, real_mysql_url: str = "") -> AsyncIterator[House]:
+    """*real_mysql_url* is the way to look at the tables where *mysql_url* is full of obstacles."""
     async with serving(
-        "step", StepConfig, build_step, folder=tmp_path, mysql_url=mysql_url, redis_url=redis_url
+        "step", StepConfig, build_step, folder=folder, mysql_url=mysql_url, redis_url=redis_url
     ) as service:
-        await assert_survives(House(service, mysql_url), path, STEP_CALLS[path])
+        yield House(service, real_mysql_url or mysql_url)
+
+
+async def nobody_watches(house: House) -> None:
+    """Return when no watcher is left on any board."""
+    (boards,) = (part.boards for part in house.service.app.parts if isinstance(part, BoardsPart))
+    async with asyncio.timeout(5):
+        while boards.streams:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("path", rpcs("firewalker.step.v1"))
+async def test_a_call_to_the_step_service(path: str, tmp_path: Path, mysql_url: str, redis_url: str) -> None:
+    async with step_house(tmp_path, mysql_url, redis_url) as house:
+
+        async def somebody() -> Metadata:
+            return _walker(house)[1]
+
+        await survives(house, path, STEP_CALLS.get(path), somebody)
+        await nobody_watches(house)
+
+
+async def test_a_call_of_another_service_to_the_step_service(tmp_path: Path, mysql_url: str, redis_url: str) -> None:
+    async with step_house(tmp_path, mysql_url, redis_url) as house:
+        for path in house.between_services:
+            await survives(house, path, STEP_CALLS.get(path), partial(_a_service, house))
+
+
+def _server_of(url: str) -> str | tuple[str, int]:
+    parts = urlsplit(url)
+    return unquote(parts.path) if parts.scheme == "unix" else (parts.hostname or "", parts.port or 6_379)
+
+
+@asynccontextmanager
+async def through_proxies(
+    folder: Path, mysql_url: str, redis_url: str
+) -> AsyncIterator[tuple[FaultProxy, FaultProxy, str, str]]:
+    """Proxies to MySQL and to Redis, and the URLs that lead through them."""
+    address = Address.parse(mysql_url)
+    mysql_server = address.unix_socket or (address.host, address.port)
+    async with fault_proxy(mysql_server, folder / "mysql") as mysql, fault_proxy(_server_of(redis_url)) as redis:
+        through = urlunsplit(urlsplit(mysql_url)._replace(query=f"unix_socket={quote(str(folder / 'mysql'), safe='')}"))
+        database = dict(parse_qsl(urlsplit(redis_url).query)).get("db") or urlsplit(redis_url).path.strip("/") or "0"
+        yield mysql, redis, through, f"redis://127.0.0.1:{redis.port}/{database}"
+
+
+@pytest.mark.parametrize("path", [TRACK, WATCH, RECORD])
+@pytest.mark.parametrize("trouble", ["slow mysql", "silent redis", "redis gone"])
+async def test_a_call_in_trouble(path: str, trouble: str, tmp_path: Path, mysql_url: str, redis_url: str) -> None:
+    """MySQL that takes its time, Redis that takes everything and answers nothing, and none at all."""
+    async with (
+        through_proxies(tmp_path, mysql_url, redis_url) as (mysql, redis, mysql_through, redis_through),
+        step_house(tmp_path, mysql_through, redis_through, mysql_url) as house,
+    ):
+        if trouble == "slow mysql":
+            mysql.behaviour.delay_s = 0.01
+        elif trouble == "silent redis":
+            redis.behaviour.black_hole = True
+        else:
+            redis.behaviour.refuse = True
+            redis.cut_all()
+        await assert_survives(house, path, STEP_CALLS[path], allowed=REFUSED, rest=partial(nobody_watches, house))
 
 
 @pytest.mark.requirement("DATA-25")
@@ -319,7 +356,7 @@ async def test_readings_of_a_call_that_was_cut_off_can_be_sent_again(
         house = House(service, mysql_url)
         for number in range(MOST_SUSPENSIONS):
             prepared = await _to_record(house)
-            cancelled = await house.cancelled_call(number, RECORD, prepared.metadata, prepared.fields)
+            cancelled = await house.cancelled_call(number, RECORD, prepared)
             answer = await house.call(RECORD, prepared.metadata, **prepared.fields)
             assert [day.total for day in answer.days] == [500]
             if not cancelled:
@@ -328,13 +365,11 @@ async def test_readings_of_a_call_that_was_cut_off_can_be_sent_again(
 
 # -- notification ------------------------------------------------------------------------------------------------------
 
+NOTIFICATION_CALLS: dict[str, Prepare] = {}
 
-async def test_a_call_to_the_notification_service(tmp_path: Path, mysql_url: str, redis_url: str) -> None:
-    async def to_list(house: House) -> Prepared:
-        _, metadata = _walker(house)
-        return Prepared({}, metadata)
 
-    path = "/firewalker.notification.v1.NotificationService/ListNotifications"
+@pytest.mark.parametrize("path", rpcs("firewalker.notification.v1"))
+async def test_a_call_to_the_notification_service(path: str, tmp_path: Path, mysql_url: str, redis_url: str) -> None:
     async with serving(
         "notification",
         NotificationConfig,
@@ -343,4 +378,9 @@ async def test_a_call_to_the_notification_service(tmp_path: Path, mysql_url: str
         mysql_url=mysql_url,
         redis_url=redis_url,
     ) as service:
-        await assert_survives(House(service, mysql_url), path, to_list)
+        house = House(service, mysql_url)
+
+        async def somebody() -> Metadata:
+            return _walker(house)[1]
+
+        await survives(house, path, NOTIFICATION_CALLS.get(path), somebody)

@@ -8,7 +8,10 @@ from typing import Any
 
 @types.coroutine
 def cancelled_at(work: Coroutine[Any, Any, object], number: int) -> Generator[Any, Any, bool]:
-    """Run *work* and cancel it at its suspension *number*, counted from 0; whether there was one."""
+    """Run *work* and cancel it at its suspension *number*, counted from 0; whether there was one.
+
+    A cancellation that comes from outside before that is handed on, as it is.
+    """
     seen = 0
     resume: Callable[[], Any] = lambda: work.send(None)  # noqa: E731
     while True:
@@ -17,6 +20,8 @@ def cancelled_at(work: Coroutine[Any, Any, object], number: int) -> Generator[An
         except StopIteration:
             return False
         except asyncio.CancelledError:
+            if seen <= number:
+                raise
             return True
         if seen == number:
             if awaited is not None:

@@ -54,6 +54,11 @@ def request_of(path: str, content: Mapping[str, Any]) -> Any:
     return json_format.ParseDict(dict(content), _class(_method(path).input_type.full_name)())
 
 
+def answer_class(path: str) -> Any:
+    """The class of the answers of the method ``package.Service/Method``."""
+    return _class(_method(path).output_type.full_name)
+
+
 def as_dict(message: Any) -> dict[str, Any]:
     """*message* as the REST side would show it: proto JSON with defaults written out."""
     shown: dict[str, Any] = json_format.MessageToDict(

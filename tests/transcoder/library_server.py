@@ -121,7 +121,7 @@ class Library:
         await stream.send_initial_metadata(metadata={"etag": "abc", "x-secret": "no", "thing-bin": b"\x00"})
         await stream.send_message(new("Echo", book=request, metadata=seen))
 
-    _updatebook = _rate = _createbook
+    _updatebook = _rate = _order = _createbook
 
     async def _listtitles(self, stream: Any) -> None:
         await stream.recv_message()

@@ -144,7 +144,7 @@ async def test_a_bug_is_an_internal_error_with_the_request_id_and_nothing_else(
     def explode(*_: Any) -> bytes:
         raise RuntimeError("secret host name")
 
-    monkeypatch.setattr(app._caller._reader, "read", explode)
+    monkeypatch.setattr(app._rest._reader, "read", explode)
     async with client_of(app) as client:
         response = await client.get("/v1/titles")
     assert (response.status_code, response.json()["code"]) == (500, 13)

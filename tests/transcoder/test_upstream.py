@@ -6,6 +6,7 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +16,8 @@ from h2.connection import H2Connection
 from h2.events import DataReceived, Event, RequestReceived, StreamEnded
 from hyperframe.frame import ExtensionFrame, GoAwayFrame
 
+from firewalker.runtime.grpc.tls import ServerTls
+from tests.support.certificates import Authority
 from tests.support.waiting import until
 from tests.transcoder.conftest import answered, client_of
 from tests.transcoder.descriptors import new
@@ -272,6 +275,22 @@ async def test_an_answer_before_the_request_is_read_ends_the_call(app_with: Make
     async with peered(refuse, app_with) as (_, client, _app):
         response = await client.post("/v1/books", json={"title": "x" * 500_000})
         assert response.json()["code"] == 8
+
+
+async def test_a_backend_behind_tls_is_called_if_it_can_prove_who_it_is(app_with: Make, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    tls = ServerTls(*authority.issue()).context()
+    peer = Peer(whole(lambda peer, stream_id: peer.answer(stream_id)))
+    server = await asyncio.start_server(peer.serve, "127.0.0.1", 0, ssl=tls)
+    places = {"library.v1": Address("127.0.0.1", server.sockets[0].getsockname()[1])}
+    for proof, status in ((authority.file, 200), (Authority(tmp_path, "other").file, 503), (None, 503)):
+        app = app_with(backends=places, tls_ca_file=proof)
+        async with client_of(app) as client:
+            assert (await client.get("/v1/titles")).status_code == status
+        app._backends.close()
+    assert peer.requests == 1
+    server.close()
+    await until(lambda: peer.open == 0)
 
 
 async def test_a_peer_that_speaks_no_http2_is_unavailable(app_with: Make) -> None:

@@ -1,8 +1,9 @@
 """Statements of the inbox."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from firewalker.kernel.ids import NotificationId, UserId
@@ -10,19 +11,59 @@ from firewalker.notification.domain.notification import Notification, Type
 from firewalker.runtime.mysql import Transaction
 
 # Adds notifications; those that are there already stay as they are. Primary key.
-_ADD_HEAD = "INSERT INTO notification (user_id, notification_id, type, params, create_time) VALUES"
-_ADD_ROW = "(%s, %s, %s, %s, %s)"
+_ADD_HEAD = """
+    INSERT INTO notification (user_id, notification_id, type, params, create_time, actor_id, dedupe_key, revision) VALUES
+"""
+_ADD_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s)"
 _ADD_TAIL = "ON DUPLICATE KEY UPDATE user_id = VALUES(user_id)"
 
+# Which of the keys are taken. Index notification_dedupe.
+_TAKEN = "SELECT user_id, dedupe_key FROM notification WHERE (user_id, dedupe_key) IN ({places})"
+
+_COLUMNS = "notification_id, type, params, create_time, read_time, actor_id, revision"
+
 # One page of a user's inbox, newest first: ids are UUIDv7. Primary key, backwards.
-_LIST = """
-    SELECT notification_id, type, params, create_time, read_time FROM notification
+_LIST = f"""
+    SELECT {_COLUMNS} FROM notification
     WHERE user_id = %(user)s AND notification_id < %(before)s AND (%(all)s OR read_time IS NULL)
     ORDER BY notification_id DESC LIMIT %(limit)s
 """
 
+# What came into a user's inbox since a state of it, as it came. Index notification_revision.
+_LIST_SINCE = f"""
+    SELECT {_COLUMNS} FROM notification
+    WHERE user_id = %(user)s AND revision > %(revision)s ORDER BY revision, notification_id LIMIT %(limit)s
+"""
+
 # How many of a user's notifications are unread. Index notification_unread.
 _COUNT_UNREAD = "SELECT COUNT(*) FROM notification WHERE user_id = %(user)s AND read_time IS NULL"
+
+# Which of some notifications are there and unread. Primary key.
+_UNREAD = """
+    SELECT notification_id FROM notification
+    WHERE user_id = %s AND read_time IS NULL AND notification_id IN ({places})
+"""
+
+# Primary key, and index notification_unread.
+_READ_SOME = """
+    UPDATE notification SET read_time = %s WHERE user_id = %s AND read_time IS NULL AND notification_id IN ({places})
+"""
+_READ_ALL = """
+    UPDATE notification SET read_time = %(at)s
+    WHERE user_id = %(user)s AND read_time IS NULL AND create_time <= %(before)s
+"""
+
+# What one user is told of another. Primary key; index notification_actor.
+_DELETE_OF_TYPE = "DELETE FROM notification WHERE user_id = %s AND actor_id = %s AND type = %s"
+_DELETE_BETWEEN = """
+    DELETE FROM notification WHERE actor_id IN (%(one)s, %(other)s) AND user_id IN (%(one)s, %(other)s)
+"""
+_LIST_TOLD_OF = "SELECT DISTINCT user_id FROM notification WHERE actor_id = %s"
+_DELETE_OF_USER = "DELETE FROM notification WHERE user_id = %s"
+_DELETE_ABOUT_USER = "DELETE FROM notification WHERE actor_id = %s"
+
+# Index notification_create_time.
+_DELETE_OLD = "DELETE FROM notification WHERE create_time < %s ORDER BY create_time LIMIT %s"
 
 _NEWEST = b"\xff" * 16
 
@@ -34,16 +75,29 @@ class Notifications:
         """Add *notifications*; one that is there already is left alone. Rows are written in key order."""
         rows = sorted(
             (
-                n.user_id.bytes,
-                n.notification_id.bytes,
-                n.type.value,
-                json.dumps(dict(n.params), ensure_ascii=False),
-                n.create_time,
-            )
-            for n in notifications
+                (
+                    n.user_id.bytes,
+                    n.notification_id.bytes,
+                    n.type.value,
+                    json.dumps(dict(n.params), ensure_ascii=False),
+                    n.create_time,
+                    n.actor_id.bytes if n.actor_id else None,
+                    n.dedupe_key,
+                    n.revision,
+                )
+                for n in notifications
+            ),
+            key=lambda row: row[:2],
         )
-        if rows:
-            await tx.execute_rows(_ADD_HEAD, _ADD_ROW, rows, _ADD_TAIL)
+        await tx.execute_rows(_ADD_HEAD, _ADD_ROW, rows, _ADD_TAIL)
+
+    async def list_taken(self, tx: Transaction, keys: Iterable[tuple[UserId, str]]) -> set[tuple[UserId, str]]:
+        """Those of the users' dedupe *keys* that are in their inboxes."""
+        flat = [part for user, key in sorted(set(keys)) for part in (user.bytes, key)]
+        if not flat:
+            return set()
+        rows = await tx.all(_TAKEN.format(places=",".join(["(%s, %s)"] * (len(flat) // 2))), flat)
+        return {(UserId(UUID(bytes=user)), key) for user, key in rows}
 
     async def list_before(
         self, tx: Transaction, user: UserId, before: NotificationId | None, *, unread_only: bool, limit: int
@@ -60,14 +114,62 @@ class Notifications:
         )
         return [_notification(user, row) for row in rows]
 
+    async def list_since(self, tx: Transaction, user: UserId, revision: int, limit: int) -> list[Notification]:
+        """Up to *limit* notifications of *user* that came after the inbox was at *revision*, as they came."""
+        rows = await tx.all(_LIST_SINCE, {"user": user.bytes, "revision": revision, "limit": limit})
+        return [_notification(user, row) for row in rows]
+
     async def count_unread(self, tx: Transaction, user: UserId) -> int:
         """How many notifications of *user* were never read."""
         (count,) = await tx.one(_COUNT_UNREAD, {"user": user.bytes})
         return int(count)
 
+    async def list_unread(self, tx: Transaction, user: UserId, ids: Collection[NotificationId]) -> set[NotificationId]:
+        """Those of the notifications that are in *user*'s inbox and unread."""
+        if not ids:
+            return set()
+        rows = await tx.all(_UNREAD.format(places=_places(ids)), [user.bytes, *(i.bytes for i in ids)])
+        return {NotificationId(UUID(bytes=found)) for (found,) in rows}
 
-def _notification(user: UserId, row: tuple[bytes, str, str, datetime, datetime | None]) -> Notification:
-    notification_id, kind, params, create_time, read_time = row
+    async def mark_read(self, tx: Transaction, user: UserId, ids: Collection[NotificationId], at: datetime) -> int:
+        """Mark these of *user*'s as read at *at*, and tell how many were not."""
+        if not ids:
+            return 0
+        ordered = sorted(i.bytes for i in ids)
+        return await tx.execute(_READ_SOME.format(places=_places(ordered)), [at, user.bytes, *ordered])
+
+    async def mark_all_read(self, tx: Transaction, user: UserId, before: datetime, at: datetime) -> int:
+        """Mark all of *user*'s that happened at *before* or earlier as read at *at*, and tell how many were not."""
+        return await tx.execute(_READ_ALL, {"user": user.bytes, "before": before, "at": at})
+
+    async def delete_of(self, tx: Transaction, user: UserId, actor: UserId, kind: Type) -> int:
+        """Remove what *user* was told of *actor* of one type, and tell how many that were."""
+        return await tx.execute(_DELETE_OF_TYPE, (user.bytes, actor.bytes, kind.value))
+
+    async def delete_between(self, tx: Transaction, one: UserId, other: UserId) -> int:
+        """Remove what either was told of the other."""
+        return await tx.execute(_DELETE_BETWEEN, {"one": one.bytes, "other": other.bytes})
+
+    async def list_told_of(self, tx: Transaction, actor: UserId) -> set[UserId]:
+        """Who was told of *actor*."""
+        return {UserId(UUID(bytes=user)) for (user,) in await tx.all(_LIST_TOLD_OF, (actor.bytes,))}
+
+    async def delete_all(self, tx: Transaction, user: UserId) -> None:
+        """Remove the inbox of *user*, and what others were told of them."""
+        await tx.execute(_DELETE_OF_USER, (user.bytes,))
+        await tx.execute(_DELETE_ABOUT_USER, (user.bytes,))
+
+    async def delete_before(self, tx: Transaction, before: datetime, limit: int) -> int:
+        """Remove at most *limit* notifications from before that time, the oldest first, and tell how many."""
+        return await tx.execute(_DELETE_OLD, (before, limit))
+
+
+def _places(values: Collection[object]) -> str:
+    return ",".join(["%s"] * len(values))
+
+
+def _notification(user: UserId, row: tuple[Any, ...]) -> Notification:
+    notification_id, kind, params, create_time, read_time, actor, revision = row
     return Notification(
         notification_id=NotificationId(UUID(bytes=notification_id)),
         user_id=user,
@@ -75,4 +177,6 @@ def _notification(user: UserId, row: tuple[bytes, str, str, datetime, datetime |
         params=json.loads(params),
         create_time=create_time,
         read_time=read_time,
+        actor_id=UserId(UUID(bytes=actor)) if actor else None,
+        revision=int(revision),
     )

@@ -1,36 +1,64 @@
-"""Reading the inbox and filling it."""
+"""Reading the inbox, and noting what was read."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import NotificationId, UserId
 from firewalker.kernel.paging import Page
 from firewalker.notification.domain.notification import Notification
+from firewalker.notification.domain.preferences import Locale
 from firewalker.notification.store.notifications import Notifications
-from firewalker.runtime.mysql import Database, retried
+from firewalker.notification.store.recipients import Recipients
+from firewalker.notification.usecases.ports import Announce, moment
+from firewalker.runtime.mysql import Database, Transaction, retried
+
+KEPT = timedelta(days=90)
+"""How long notifications are kept (proto)."""
+
+_PORTION = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class InboxPage:
-    """A page of notifications, newest first, and how many of all are unread."""
+    """A page of notifications, newest first, how many of all are unread, and the language to write them in."""
 
     page: Page[Notification]
     unread_count: int
+    locale: Locale
+
+
+@dataclass(frozen=True, slots=True)
+class InboxNews:
+    """What came into an inbox since some state of it."""
+
+    notifications: Sequence[Notification]
+    unread_count: int
+    revision: int
+    locale: Locale
 
 
 class Inbox:
-    """What a user finds when they come back."""
+    """What a user finds when they come back. *locale* is for those of whom no language is known."""
 
-    def __init__(self, database: Database, notifications: Notifications) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        notifications: Notifications,
+        recipients: Recipients,
+        announce: Announce,
+        locale: Locale,
+    ) -> None:
         self._db = database
+        self._clock = clock
         self._notifications = notifications
-
-    @retried(idempotent=True)
-    async def add(self, notifications: Sequence[Notification]) -> None:
-        """Put *notifications* into the inboxes they are for. Repeats change nothing; durable when this returns."""
-        async with self._db.transaction() as tx:
-            await self._notifications.add(tx, notifications)
+        self._recipients = recipients
+        self._announce = announce
+        self._locale = locale
 
     async def list(self, user: UserId, *, size: int, cursor: str | None, unread_only: bool) -> InboxPage:
         """One page of *user*'s notifications, *size* at most, behind *cursor* (None: from the newest)."""
@@ -38,6 +66,66 @@ class Inbox:
         async with self._db.reading() as tx:
             rows = await self._notifications.list_before(tx, user, before, unread_only=unread_only, limit=size + 1)
             unread = await self._notifications.count_unread(tx, user)
+            locale = await self._locale_of(tx, user)
         more = len(rows) > size
         rows = rows[:size]
-        return InboxPage(Page(rows, rows[-1].notification_id.hex if more else None), unread)
+        return InboxPage(Page(rows, rows[-1].notification_id.hex if more else None), unread, locale)
+
+    async def since(self, user: UserId, revision: int | None, limit: int) -> InboxNews:
+        """What came after *revision*, *limit* at most, as it came; None asks only where the inbox stands.
+
+        The revision told is the one up to which everything is in the answer.
+        """
+        async with self._db.reading() as tx:
+            # First, so that what comes in between is told twice rather than never.
+            now = (await self._recipients.list_revisions(tx, [user])).get(user, 0)
+            rows = [] if revision is None else await self._notifications.list_since(tx, user, revision, limit)
+            unread = await self._notifications.count_unread(tx, user)
+            locale = await self._locale_of(tx, user)
+        if len(rows) == limit and rows[0].revision < rows[-1].revision:
+            # The last state may not be whole: it is left for the next look.
+            rows = [row for row in rows if row.revision < rows[-1].revision]
+            now = rows[-1].revision
+        return InboxNews(rows, unread, max([now, *(row.revision for row in rows)]), locale)
+
+    async def revisions(self, users: Collection[UserId]) -> dict[UserId, int]:
+        """How often the inboxes of *users* were changed, in one query."""
+        async with self._db.reading() as tx:
+            return await self._recipients.list_revisions(tx, users)
+
+    async def mark_read(self, user: UserId, ids: Collection[NotificationId]) -> int:
+        """Mark these of *user*'s as read, and tell how many are unread then. Durable when this returns."""
+        return await self._mark(user, ids, None)
+
+    async def mark_all_read(self, user: UserId, before: datetime) -> int:
+        """Mark all of *user*'s that happened until *before*, inclusive, as read, and tell how many are unread then."""
+        return await self._mark(user, (), before)
+
+    async def _mark(self, user: UserId, ids: Collection[NotificationId], before: datetime | None) -> int:
+        changed, unread = await self._save_read(user, ids, before)
+        if changed:
+            self._announce([user])
+        return unread
+
+    @retried(idempotent=True)
+    async def _save_read(
+        self, user: UserId, ids: Collection[NotificationId], before: datetime | None
+    ) -> tuple[int, int]:
+        at = moment(self._clock)
+        async with self._db.transaction() as tx:
+            await self._recipients.lock(tx, [user])
+            changed = await self._notifications.mark_read(tx, user, ids, at)
+            if before is not None:
+                changed += await self._notifications.mark_all_read(tx, user, before, at)
+            if changed:
+                await self._recipients.advance(tx, [user])
+            return changed, await self._notifications.count_unread(tx, user)
+
+    @retried(idempotent=True)
+    async def forget_old(self) -> int:
+        """Remove some notifications that are older than they are kept, and tell how many: 0 when none is left."""
+        async with self._db.transaction() as tx:
+            return await self._notifications.delete_before(tx, self._clock.now() - KEPT, _PORTION)
+
+    async def _locale_of(self, tx: Transaction, user: UserId) -> Locale:
+        return (await self._recipients.get(tx, user)).locale(self._locale)

@@ -65,6 +65,8 @@ class Admission:
         self.limit = limit or ConcurrencyLimit()
         self.running = 0
         """Calls that hold a place."""
+        self._under_way: set[Call] = set()
+        self.limit.under_way = lambda: [(call.method.path, call.placed) for call in self._under_way]
         self._queue_calls = queue
         self._queues: tuple[deque[tuple[float, Call]], ...] = tuple(deque() for _ in Priority)
         self._waiting = 0
@@ -117,6 +119,7 @@ class Admission:
         if call.placed:
             call.placed = 0.0
             self.running -= 1
+            self._under_way.discard(call)
             if served:
                 self.limit.observe(call.method.path, seconds)
             if self._waiting:
@@ -128,7 +131,8 @@ class Admission:
     def _take(self, call: "Call") -> None:
         call.placed = self._now()
         self.running += 1
-        self.limit.peak = max(self.limit.peak, self.running)
+        self._under_way.add(call)
+        self.limit.begun(self.running)
 
     def _wait(self, call: "Call", priority: Priority) -> None:
         self.limit.strained = True

@@ -143,6 +143,19 @@ def raise_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
+def within(host: str, networks: Iterable[Network]) -> bool:
+    """Whether an address, as text, is in one of the networks; what is no address is in none."""
+    if not networks:
+        return False
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return any(address in network for network in networks)
+
+
 def _key(address: IPv4Address | IPv6Address) -> int:
     # Shifted IPv6 prefixes are at least 2^61 (2000::/3), so no IPv4 address collides with one that is routed.
     return int(address) >> (128 - _IPV6_PREFIX) if isinstance(address, IPv6Address) else int(address)

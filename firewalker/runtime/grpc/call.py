@@ -15,9 +15,11 @@ from firewalker.kernel.faults import DeadlineExceeded, Fault, MalformedMessage, 
 from firewalker.runtime import deadline as deadlines
 from firewalker.runtime.grpc.compression import ACCEPTED, ENCODING, ENCODINGS, GZIP, MIN_BYTES, accepts_gzip, deflate
 from firewalker.runtime.grpc.doors import Method
+from firewalker.runtime.grpc.expiry import Expiry
 from firewalker.runtime.grpc.faults import AnswerTooLarge, CompressionUnsupported, StreamStalled, StreamTooLong
 from firewalker.runtime.grpc.heads import RequestHead
 from firewalker.runtime.grpc.inbox import Inbox
+from firewalker.runtime.grpc.partials import Partials
 from firewalker.runtime.grpc.status import CANCELLED, OK, Outcome, internal, outcome_of
 from firewalker.runtime.grpc.streams import HotStream
 from firewalker.runtime.grpc.wire import Headers, ServerConnection
@@ -54,6 +56,8 @@ class Call:
         *,
         connection: ServerConnection,
         edge: "Edge",
+        partials: Partials,
+        expiry: Expiry,
         release: Callable[["Call"], None],
     ) -> None:
         self.id = stream_id
@@ -70,7 +74,7 @@ class Call:
         """Since when it holds a place among the calls that run at once (`time.monotonic`); 0 for none."""
         self.head_sent = False
         packed = head.encoding == GZIP
-        self.inbox = Inbox(method.rule.max_message_bytes, self._give_back, packable=packed)
+        self.inbox = Inbox(method.rule.max_message_bytes, self._give_back, packable=packed, partials=partials)
         self.head_metadata: Headers = ()
         """More headers for the answer, in front of its first message; set before that is sent."""
         self.trailing_metadata: Headers = ()
@@ -79,6 +83,7 @@ class Call:
         self._packs = packed and (not head.accept_encoding or accepts_gzip(head.accept_encoding))
         self._connection = connection
         self._edge = edge
+        self._expiry = expiry
         self._release = release
         self._message_sent = False
         self._received_messages = 0
@@ -107,6 +112,10 @@ class Call:
             self._stream.ending.set_result(fault)
         asyncio.get_running_loop().call_later(END_GRACE_S, self._stop, fault)
 
+    def run_out(self) -> None:
+        """Its deadline has passed."""
+        self._stop(DeadlineExceeded())
+
     def stop(self, fault: Fault) -> None:
         """End the call now; the client gets *fault*."""
         self._stop(fault)
@@ -118,8 +127,7 @@ class Call:
     @property
     def address(self) -> str:
         """The address of the client's end of the connection; empty if it has none."""
-        peer = self._connection.get_peer().addr()
-        return str(peer[0]) if isinstance(peer, tuple) else ""
+        return self._connection.host
 
     @property
     def done(self) -> bool:
@@ -253,22 +261,16 @@ class Call:
 
     async def _serve(self) -> None:
         """Run the door's method under the deadline; a stream also under what may end it early."""
-        timer = None
         if self.deadline is not None:
-            timer = asyncio.get_running_loop().call_at(self.deadline, self._run_out)
+            self._expiry.watch(self.deadline)
         unwatch = self._edge.watch(self) if self.method.streaming else None
         try:
             await self.method.serve(self)
             if not self._message_sent and not self.method.server_streaming and self._why is None:
                 raise RuntimeError(f"{self.method.path} gave no answer")
         finally:
-            if timer is not None:
-                timer.cancel()
             if unwatch is not None:
                 unwatch()
-
-    def _run_out(self) -> None:
-        self._stop(DeadlineExceeded())
 
     def _stop(self, why: Fault | Gone) -> None:
         if self._done or (self._why is not None and why is not Gone.CLIENT):

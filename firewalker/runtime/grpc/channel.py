@@ -6,6 +6,7 @@ The connections are `links.py`'s, repeats `repeating.py`'s.
 import asyncio
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -31,6 +32,7 @@ from firewalker.runtime.grpc.h2state import HardenedH2
 from firewalker.runtime.grpc.links import Link, Links
 from firewalker.runtime.grpc.messages import internal_descriptors
 from firewalker.runtime.grpc.repeating import NeverBegan, RepeatedOnce, cancellations, take_back
+from firewalker.runtime.grpc.tls import client_context
 
 CALL_S = 5.0
 """Longest call where neither the caller nor the present deadline says less."""
@@ -62,8 +64,13 @@ class InternalChannel(grpclib.client.Channel):
     connection is lost, and then not more often than a growing delay allows: calls in between fail at once.
     """
 
-    def __init__(self, address: str, service_token: str, *, compress: bool = False) -> None:
-        """With *compress* requests are sent as gzip, and the service then answers so; for links where bytes cost."""
+    def __init__(
+        self, address: str, service_token: str, *, compress: bool = False, ca_file: Path | None = None
+    ) -> None:
+        """With *compress* requests are sent as gzip, and the service then answers so; for links where bytes cost.
+
+        With *ca_file* over TLS, to peers whose certificate it vouches for; OSError if it holds none.
+        """
         pins.check()
         places = [_host_and_port(place) for place in address.split(",")]
         super().__init__(
@@ -72,7 +79,9 @@ class InternalChannel(grpclib.client.Channel):
         )
         self._packs = compress
         self._credential = ("authorization", f"Bearer {service_token}")
-        self._links = Links([Link(host, port, self._protocol_factory) for host, port in places])
+        tls = None if ca_file is None else client_context(ca_file)
+        self._scheme = "http" if tls is None else "https"
+        self._links = Links([Link(host, port, self._protocol_factory, tls) for host, port in places])
 
     def request(self, name: str, cardinality: Any, request_type: Any, reply_type: Any, **options: Any) -> Any:
         """A call about to be made; used by the stubs."""

@@ -3,9 +3,12 @@
 Beyond the right number of calls at once a process does not do more, each call only takes longer. So: how much longer than
 in quiet times calls take now, each method compared with itself, decides. The number falls when they take more than
 half as long again, by a tenth up to a half, to be out of trouble in a second, and rises a little when they do not.
+
+Calls that still run count as soon as they have taken longer than usual. Where a rush begins, those that have ended tell only
+of the time before it, and waiting for the others would let in hundreds that nobody waits for any more when they are done.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import monotonic
 
@@ -26,6 +29,12 @@ LEAST_CALLS = 10
 
 TOLERANCE = 1.5
 """So many times as long as in quiet times may calls take on average (NET-31 allows the slowest of those admitted three times)."""
+
+BUSY = 64
+"""So many calls at once are enough to judge by, also where the limit is far; with fewer, slowness is mostly not their number's."""
+
+MOST_OVERDUE = 4.0
+"""A call that still runs counts for no more than so many times its usual time: one that is stuck shall not speak for all."""
 
 _FALL = 0.9
 _STEEPEST_FALL = 0.5
@@ -65,6 +74,8 @@ class ConcurrencyLimit:
         """Most calls that ran at once in this window; told by who counts."""
         self.strained = False
         """Whether somebody had to wait or was refused in this window; told by who counts."""
+        self.under_way: Callable[[], Iterable[tuple[str, float]]] = tuple
+        """Gives method and start (as *now* tells) of each call that runs; set by who counts."""
         self._adaptive = adaptive
         self._least = least
         self._most = most
@@ -84,14 +95,22 @@ class ConcurrencyLimit:
         if self._calls >= LEAST_CALLS and self._now() - self._judged_at >= WINDOW_S:
             self._judge()
 
+    def begun(self, running: int) -> None:
+        """A call was given a place, and so many run now."""
+        self.peak = max(self.peak, running)
+        if running >= BUSY and self._now() - self._judged_at >= WINDOW_S:
+            self._judge()
+
     def _judge(self) -> None:
         ratio = self._ratio()
-        used = self.strained or self.peak >= 0.8 * self.value
-        if self._adaptive and used:
-            if ratio > TOLERANCE:
-                self.value = max(float(self._least), self.value * max(_STEEPEST_FALL, min(_FALL, TOLERANCE / ratio)))
-            else:
-                self.value = min(float(self._most), self.value + max(1.0, self.value * 0.02))
+        near = self.strained or self.peak >= 0.8 * self.value
+        used = near or self.peak >= BUSY
+        if self._adaptive and used and ratio > TOLERANCE:
+            # Of what is used: a limit that is far away would fall for a second before anybody felt it.
+            base = self.value if near else min(self.value, float(self.peak))
+            self.value = max(float(self._least), base * max(_STEEPEST_FALL, min(_FALL, TOLERANCE / ratio)))
+        elif self._adaptive and near:
+            self.value = min(float(self._most), self.value + max(1.0, self.value * 0.02))
         stuck = self.value <= self._least
         for seen in self._seen.values():
             self._learn(seen, quiet=not used, stuck=stuck)
@@ -101,9 +120,15 @@ class ConcurrencyLimit:
         self._judged_at = self._now()
 
     def _ratio(self) -> float:
-        """By how much calls took longer than usual, each counted once."""
+        """By how much calls took longer than usual, each counted once; those that run on, if that is sure already."""
         expected = sum(seen.usual_s * seen.calls for seen in self._seen.values() if seen.usual_s is not None)
         taken = sum(seen.total_s for seen in self._seen.values() if seen.usual_s is not None)
+        now = self._now()
+        for method, began in self.under_way():
+            known = self._seen.get(method)
+            if known is not None and known.usual_s is not None and now - began > known.usual_s:
+                expected += known.usual_s
+                taken += min(now - began, MOST_OVERDUE * known.usual_s)
         return taken / expected if expected else 1.0
 
     @staticmethod

@@ -88,7 +88,7 @@ def _ordinary(door: object, mapping: Mapping[str, Any], descriptors: DescriptorS
     methods = []
     for path, handler in mapping.items():
         descriptor = _describe(descriptors, path)
-        own = getattr(type(door), _snake(descriptor.name), None)
+        own = getattr(type(door), snake(descriptor.name), None)
         if own is None or own.__module__.startswith("firewalker.gen."):
             raise DoorError(f"{type(door).__name__} does not implement {path}")
         gate = _gate(descriptor, descriptors, into_lists=True)
@@ -107,7 +107,7 @@ def _hot(door: object, descriptors: DescriptorSet) -> list[Method]:
     methods = []
     for descriptor in of_service:
         path = f"/{service}/{descriptor.name}"
-        function = getattr(door, _snake(descriptor.name), None)
+        function = getattr(door, snake(descriptor.name), None)
         if function is None:
             raise DoorError(f"{type(door).__name__} does not implement {path}")
         # The elements of a batch are judged one by one by the door: one that is refused must not spoil its neighbours.
@@ -187,6 +187,6 @@ def _hot_serve(descriptor: MethodDescriptor, function: Callable[..., Awaitable[A
     return serve_unary
 
 
-def _snake(name: str) -> str:
-    """`WatchFriendLeaderboard` -> `watch_friend_leaderboard`."""
+def snake(name: str) -> str:
+    """The attribute that serves an RPC: `WatchFriendLeaderboard` -> `watch_friend_leaderboard`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

@@ -27,6 +27,7 @@ from firewalker.kernel.faults import (
 from firewalker.kernel.principal import Principal
 from firewalker.runtime.grpc.admission import Admission
 from firewalker.runtime.grpc.credentials import ServiceCredentials
+from firewalker.runtime.grpc.faults import StreamTooOld
 from firewalker.runtime.grpc.heads import read_timeout
 from firewalker.runtime.grpc.measures import MEASURES, CallMeasures
 from firewalker.runtime.grpc.policy import Caller, Rule
@@ -133,17 +134,23 @@ class Edge:
             await self.doubts.settle(call.principal, sensitive=call.method.rule.sensitive)
 
     def watch(self, call: "Call") -> Callable[[], None]:
-        """Offer a stream its end when its access token expires or its session ends. Returns what stops watching."""
+        """Offer a stream its end when its time is over, its access token expires or its session ends.
+
+        Returns what stops watching.
+        """
         self.measures.opened(call.method.path)
         undo: list[Callable[[], None]] = [lambda: self.measures.closed(call.method.path)]
-        principal = call.principal
-        if principal is not None and call.method.rule.caller is Caller.USER:
-            left_s = (principal.expires - self._clock.now()).total_seconds()
+        principal, rule = call.principal, call.method.rule
+        left_s = rule.stream_s
+        fault: type[Fault] = StreamTooOld
+        if principal is not None and rule.caller is Caller.USER:
             # A second early: the stream is to be over when the token is (AUTH-07).
-            timer = asyncio.get_running_loop().call_later(max(0.0, left_s - 1.0), call.offer_end, AccessTokenExpired())
-            undo.append(timer.cancel)
+            token_s = (principal.expires - self._clock.now()).total_seconds() - 1.0
+            if token_s < left_s:
+                left_s, fault = max(0.0, token_s), AccessTokenExpired
             if self._revocations is not None:
                 undo.append(self._revocations.on_revoked(principal, lambda: call.offer_end(SessionRevoked())))
+        undo.append(asyncio.get_running_loop().call_later(left_s, call.offer_end, fault()).cancel)
 
         def unwatch() -> None:
             for step in undo:

@@ -43,6 +43,14 @@ class StreamTooLong(Fault):
     message = "The stream has carried as much as it may; open a new one."
 
 
+class StreamTooOld(Fault):
+    """The stream was open for as long as one may be. What was acknowledged stays; go on in a new stream."""
+
+    kind = Kind.EXHAUSTED
+    reason = "STREAM_TOO_OLD"
+    message = "The stream was open for as long as it may be; open a new one."
+
+
 class ServiceUnavailable(Fault):
     """Another service of this backend cannot be reached."""
 

@@ -20,6 +20,7 @@ from hyperframe.frame import Frame, GoAwayFrame, RstStreamFrame
 from firewalker.runtime.grpc.fragments import BoundedFrameBuffer
 from firewalker.runtime.grpc.h2streams import IsolatedStream
 from firewalker.runtime.grpc.limits import Limits
+from firewalker.runtime.grpc.quickframes import QuickFrameBuffer
 
 
 class HardenedH2(H2Connection):
@@ -109,7 +110,7 @@ class SteadyState(H2ConnectionStateMachine):
 
 
 class FastH2(HardenedH2):
-    """The same, without what costs much and brings nothing here (README, T1 to T5)."""
+    """The same, without what costs much and brings nothing here (README, T1 to T6)."""
 
     _requests = 0
 
@@ -119,6 +120,11 @@ class FastH2(HardenedH2):
         self.decoder = RememberingDecoder()
         self.state_machine = SteadyState()
         self.decoder.max_header_list_size = limit
+
+    def bound(self, limits: Limits) -> None:
+        """Take no more from the peer than a server's *limits* allow. Before anything was received or sent."""
+        super().bound(limits)
+        self.incoming_buffer = QuickFrameBuffer(limits)
 
     @property
     def open_inbound_streams(self) -> int:

@@ -7,15 +7,20 @@ most one message and one window. No decoding here.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from datetime import timedelta
 
-from firewalker.kernel.faults import Fault, MalformedMessage, MessageTooLarge, StreamIdle
+from firewalker.kernel.faults import Fault, MalformedMessage, MessageTooLarge, Overloaded, StreamIdle
 from firewalker.runtime.grpc.compression import Packed, inflate
+from firewalker.runtime.grpc.partials import Partials
 
 PREFIX_BYTES = 5
 """A flag and a length stand before each message."""
 
 _CREDIT_BYTES = 16_384
 """Consumed bytes are given back to the sender in steps of this size; a quarter of a stream's window."""
+
+_COME_BACK = timedelta(seconds=1)
+"""When a client may send again what had to make way."""
 
 
 class Inbox:
@@ -29,15 +34,24 @@ class Inbox:
         "_messages",
         "_packable",
         "_partial",
+        "_together",
         "_waiter",
         "ended",
         "fault",
         "unpacked",
     )
 
-    def __init__(self, limit: int, give_back: Callable[[int], None], *, packable: bool = False) -> None:
+    def __init__(
+        self,
+        limit: int,
+        give_back: Callable[[int], None],
+        *,
+        packable: bool = False,
+        partials: Partials | None = None,
+    ) -> None:
         """*limit* is the largest message in bytes, as it comes and inflated; *give_back* reopens the sender's window by
         so many bytes. *packable* says that the client has announced gzip, so that messages may be flagged as compressed.
+        *partials* bounds what all unfinished messages hold together.
         """
         self.ended = False
         """Whether the client has half-closed: nothing more comes."""
@@ -50,6 +64,7 @@ class Inbox:
         self._give_back = give_back
         self._messages: deque[bytes] = deque()
         self._partial = bytearray()
+        self._together = partials
         self._held = 0
         self._credit = 0
         self._waiter: asyncio.Future[None] | None = None
@@ -79,6 +94,7 @@ class Inbox:
         self.ended = True
         if self._partial and self.fault is None:
             self.fault = MalformedMessage()
+            self._let_go()
         self._wake()
 
     def __len__(self) -> int:
@@ -128,10 +144,23 @@ class Inbox:
         """Bytes of the window not given back yet; the stream is over and nobody will take them."""
         left, self._held, self._credit = self._held + self._credit, 0, 0
         self._messages.clear()
-        self._partial.clear()
+        self._let_go()
         # It leads back to the call: a circle would leave every call to the garbage collector.
         self._give_back = _to_nobody
         return left
+
+    def make_way(self) -> None:
+        """Give up an unfinished message: there are too many of them, and this one is the oldest."""
+        self.fault = Overloaded(retry_after=_COME_BACK)
+        self._let_go()
+        self._wake()
+
+    def _let_go(self) -> None:
+        if self._partial:
+            # A new one: only that frees the memory.
+            self._partial = bytearray()
+            if self._together is not None:
+                self._together.hold(self, 0)
 
     def _cut(self, data: bytes, size: int) -> None:
         self._partial += data
@@ -151,7 +180,7 @@ class Inbox:
                 kept = self._partial[start:position]
                 self._messages.append(Packed(kept) if flag else bytes(kept))
         if self.fault is not None:
-            self._partial.clear()
+            self._let_go()
             self._give(size)
             return
         del self._partial[:position]
@@ -159,6 +188,8 @@ class Inbox:
         unfinished = min(size, len(self._partial))
         self._held += size - unfinished
         self._give(unfinished)
+        if self._together is not None:
+            self._together.hold(self, len(self._partial), anew=position > 0)
 
     def _unpack(self, message: Packed) -> bytes:
         self.unpacked += 1

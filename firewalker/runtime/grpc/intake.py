@@ -7,8 +7,8 @@ served and no limit can speak up.
 import asyncio
 from collections.abc import Callable
 
-_SMALL_BYTES = 2_048
-"""A turn's share at first: at most some 70 streams opened and reset, about 10 ms."""
+_SMALL_BYTES = 512
+"""A turn's share at first: at most some 20 streams opened and reset, about 2 ms."""
 
 _LARGE_BYTES = 16_384
 """A turn's most: one full frame of a connection that brings bulk."""
@@ -16,9 +16,9 @@ _LARGE_BYTES = 16_384
 _FEW_EVENTS = 8
 """Up to so many events, what comes is bulk, or too little to judge by."""
 
-_TURN_EVENTS = 100
-"""What a turn's share is measured by: events are the work, not bytes. Some 20 calls, each with a token of 400 bytes, or as
-many resets as `_SMALL_BYTES` holds. A share that is too small costs a `send` for every few answers."""
+_TURN_EVENTS = 30
+"""What a turn's share is measured by: events are the work, not bytes. Some 10 calls, or as many resets as `_SMALL_BYTES`
+holds. Smaller turns cost nothing that `tests.bench.unary` would show, and halve what floods cost the neighbours."""
 
 
 class Intake:

@@ -32,10 +32,16 @@ class Limits:
     """What a connection that is cut off for abuse costs its address, in arrivals: a flood ends after 500 frames or so, and
     opening the next one must not be free. Two such connections a second, sustained."""
 
+    unfinished_bytes: int = 67_108_864
+    """Parts of messages that are not whole yet, of all connections of a port together; past it those that began first are
+    refused (OVERLOADED). A thousand uploads of the largest size at once; never below the largest message of a method. NET-01."""
+
     # -- how long is waited ------------------------------------------------------------------------------------------
 
     opening_s: float = 5.0
-    """From connecting to the end of the HTTP/2 preface and SETTINGS. NET-09."""
+    """From connecting to the end of the HTTP/2 preface and SETTINGS; behind a balancer also for its PROXY header. NET-09."""
+    handshake_s: float = 10.0
+    """For the TLS handshake, where there is one, before `opening_s` begins. NET-09."""
     frame_s: float = 5.0
     """From the first byte of a header block, or of any other frame, to its last. A frame has at most 16 KiB. NET-09."""
     idle_s: float = 300.0

@@ -7,12 +7,14 @@ delay has passed; meanwhile the others carry all calls.
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from ssl import SSLContext
 from typing import cast
 
 from grpclib.client import Handler
 from grpclib.protocol import H2Protocol
 
 from firewalker.runtime.grpc.faults import ServiceUnavailable
+from firewalker.runtime.grpc.tls import speaks_h2
 from firewalker.runtime.grpc.wire import ServerConnection
 
 CONNECT_S = 2.0
@@ -26,9 +28,11 @@ MAX_BACKOFF_S = 3.0
 class Link:
     """One address and the connection to it, if there is one."""
 
-    def __init__(self, host: str, port: int, factory: Callable[[], H2Protocol]) -> None:
+    def __init__(self, host: str, port: int, factory: Callable[[], H2Protocol], tls: SSLContext | None = None) -> None:
+        """With *tls* the peer has to show a certificate for *host*."""
         self.host = host
         self.port = port
+        self._tls = tls
         self._factory = factory
         self._protocol: H2Protocol | None = None
         self._connecting: asyncio.Task[H2Protocol] | None = None
@@ -80,7 +84,10 @@ class Link:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_S):
-                _, protocol = await loop.create_connection(self._factory, self.host, self.port)
+                transport, protocol = await loop.create_connection(self._factory, self.host, self.port, ssl=self._tls)
+                if self._tls is not None and not speaks_h2(transport.get_extra_info("ssl_object")):
+                    transport.abort()
+                    raise ConnectionAbortedError("the peer does not speak HTTP/2")
         except OSError as error:  # TimeoutError is one
             self._failures += 1
             delay_s = min(MAX_BACKOFF_S, BACKOFF_S * 2.0 ** min(self._failures - 1, 10))

@@ -1,5 +1,6 @@
 """Names below the surface of grpclib and h2 that this layer stands on. Checked, so that an upgrade fails loudly."""
 
+from asyncio.sslproto import SSLProtocol
 from functools import cache
 from importlib.metadata import version
 
@@ -11,6 +12,7 @@ from h2.config import H2Configuration
 from h2.connection import ConnectionState, H2Connection, H2ConnectionStateMachine
 from h2.exceptions import StreamClosedError
 from h2.stream import H2Stream, StreamInputs
+from hyperframe.frame import DataFrame, HeadersFrame, WindowUpdateFrame
 
 GRPCLIB_VERSION = "0.4.9"
 """The only version this layer was tried with."""
@@ -59,13 +61,17 @@ def check() -> None:
         (connection.encoder, ("table_size_changes",)),
         (connection.decoder, ("header_table", "max_header_list_size")),
         (connection.decoder.header_table, ("dynamic_entries", "maxsize")),
-        (connection.incoming_buffer, ("_data", "_headers_buffer", "_update_header_buffer")),
+        (connection.incoming_buffer, ("_data", "_headers_buffer", "_update_header_buffer", "max_frame_size")),
+        (DataFrame(1), ("body_len", "data", "flags", "pad_length", "stream_id")),
+        (HeadersFrame(1), ("depends_on", "exclusive", "pad_length", "stream_weight")),
+        (WindowUpdateFrame(1), ("window_increment",)),
         (stream, ("_initialize_content_length", "outbound_flow_control_window", "receive_data", "state_machine")),
         (StreamClosedError(1), ("_events", "error_code")),
         (StreamInputs, ("SEND_HEADERS", "SEND_DATA", "SEND_END_STREAM")),
         (ConnectionState, ("SERVER_OPEN", "CLOSED")),
         (H2ConnectionStateMachine, ("_transitions", "process_input")),
         (hpack.hpack, ("log",)),
+        (SSLProtocol, ("max_size", "get_buffer", "buffer_updated", "connection_made")),
         *_GRPCLIB_NAMES.items(),
     ):
         for name in names:

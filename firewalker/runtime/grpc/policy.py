@@ -52,6 +52,9 @@ class Rule:
     """Most messages that a client stream may bring; more than one each 10 ms for as long as an access token lasts (NET-20)."""
     stream_bytes: int = 268_435_456
     """The same in bytes, together."""
+    stream_s: float = 3_600.0
+    """Longest life of a stream, in seconds, before it is offered its end. Where a user calls, the access token mostly ends it
+    earlier, and so does the age of its connection (NET-20)."""
 
     priority: Priority = Priority.OTHER
     """How much it matters under overload."""
@@ -64,7 +67,7 @@ class Rule:
 
     def __post_init__(self) -> None:
         if (
-            min(self.deadline_s, self.idle_s, self.body_s, self.stream_messages, self.stream_bytes) <= 0
+            min(self.deadline_s, self.idle_s, self.body_s, self.stream_messages, self.stream_bytes, self.stream_s) <= 0
             or min(self.max_message_bytes, self.max_answer_bytes) <= 0
         ):
             raise ValueError(f"bounds must be positive: {self}")

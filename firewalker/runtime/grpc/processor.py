@@ -18,10 +18,12 @@ from firewalker.runtime.grpc.budget import Budget
 from firewalker.runtime.grpc.call import Call
 from firewalker.runtime.grpc.doors import Method
 from firewalker.runtime.grpc.edge import Edge
+from firewalker.runtime.grpc.expiry import Expiry
 from firewalker.runtime.grpc.faults import MethodNotFound
 from firewalker.runtime.grpc.heads import MalformedHead, NotGrpc, RequestHead, are_trailers
 from firewalker.runtime.grpc.limits import Limits
 from firewalker.runtime.grpc.measures import UNKNOWN_METHOD
+from firewalker.runtime.grpc.partials import Partials
 from firewalker.runtime.grpc.pings import PingPolicy
 from firewalker.runtime.grpc.status import encode_message, outcome_of
 from firewalker.runtime.grpc.wire import ServerConnection
@@ -58,12 +60,19 @@ class CallsProcessor(EventsProcessor):
     connection: ServerConnection
 
     def __init__(
-        self, connection: ServerConnection, methods: Mapping[bytes, Method], edge: Edge, limits: Limits
+        self,
+        connection: ServerConnection,
+        methods: Mapping[bytes, Method],
+        edge: Edge,
+        limits: Limits,
+        partials: Partials,
     ) -> None:
         super().__init__(Nothing(), connection)
         self._methods = methods
         self._edge = edge
         self._limits = limits
+        self._partials = partials
+        self._expiry = Expiry(self.streams)
         self._unanswered = Budget(limits.unanswered_burst, limits.unanswered_per_s)
         self._control = Budget(limits.control_burst, limits.control_per_s)
         self._pings = PingPolicy(limits.ping_interval_s)
@@ -119,7 +128,16 @@ class CallsProcessor(EventsProcessor):
             self._edge.record_refused(UNKNOWN_METHOD, "UNIMPLEMENTED", MethodNotFound.reason)
             self._answer(stream_id, MethodNotFound(), head.request_id)
             return
-        call = Call(stream_id, head, method, connection=self.connection, edge=self._edge, release=self._release)
+        call = Call(
+            stream_id,
+            head,
+            method,
+            connection=self.connection,
+            edge=self._edge,
+            partials=self._partials,
+            expiry=self._expiry,
+            release=self._release,
+        )
         self.streams[stream_id] = call
         self.quiet_since = None
         self._edge.begin(call)
@@ -281,6 +299,7 @@ class CallsProcessor(EventsProcessor):
         del reason
         if not self.connection.is_closing():
             self.on_close()
+        self._expiry.stop()
         # Also where the transport is gone already: it stops the connection's timers.
         self.connection.close()
         for call in list(self.streams.values()):

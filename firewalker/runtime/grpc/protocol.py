@@ -24,6 +24,7 @@ from firewalker.runtime.grpc.h2state import FastH2, HardenedH2
 from firewalker.runtime.grpc.intake import Intake
 from firewalker.runtime.grpc.lifetime import Lifetime
 from firewalker.runtime.grpc.limits import Limits
+from firewalker.runtime.grpc.partials import Partials
 from firewalker.runtime.grpc.pings import KEEP_ALIVE, KeepAlive
 from firewalker.runtime.grpc.processor import CallsProcessor, Nothing
 from firewalker.runtime.grpc.wire import FastConnection, ServerConnection, Wire
@@ -49,6 +50,7 @@ class CallsProtocol(H2Protocol):
         *,
         connections: set["CallsProtocol"],
         arrivals: Arrivals,
+        partials: Partials,
     ) -> None:
         configuration = Configuration(
             http2_connection_window_size=limits.connection_window_bytes,
@@ -71,7 +73,9 @@ class CallsProtocol(H2Protocol):
         self._wire = wire
         self._connections = connections
         self._arrivals = arrivals
+        self._partials = partials
         self._place: Place | None = None
+        self._host = ""
         self._transport: asyncio.Transport | None = None
         self._log = structlog.get_logger("firewalker.grpc")
         self._opening: asyncio.TimerHandle | None = None
@@ -79,10 +83,17 @@ class CallsProtocol(H2Protocol):
         self._closing: asyncio.TimerHandle | None = None
         self._quiet_until = 0.0
 
+    def come_from(self, host: str, place: Place) -> None:
+        """Before `connection_made`, where it is known already who the client is, and that it may come."""
+        self._host, self._place = host, place
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
         self._transport = cast("asyncio.Transport", transport)
-        place = self._arrivals.take(_host(self._transport))
+        place: Place | str | None = self._place
+        if place is None:
+            self._host = host_of(transport)
+            place = self._arrivals.take(self._host)
         if isinstance(place, str):
             self._edge.measures.connection(place)
             self._transport.abort()
@@ -97,9 +108,10 @@ class CallsProtocol(H2Protocol):
             h2.increment_flow_control_window(grow)
         connection_class = FastConnection if fast else ServerConnection
         self.connection = connection_class(h2, self._transport, config=self.config)
+        self.connection.host = self._host
         self.connection.flush_now()
         self.connection.initialize()
-        self.processor = CallsProcessor(self.connection, self._methods, self._edge, self._limits)
+        self.processor = CallsProcessor(self.connection, self._methods, self._edge, self._limits, self._partials)
         self.processor.on_abuse = place.blame
         self.processor.on_leave = self._leave
         self.processor.on_close = self._limit_closing
@@ -214,6 +226,9 @@ class CallsProtocol(H2Protocol):
         if self._transport is None or self._transport.is_closing():
             return
         self._limit_closing()
+        if not self._transport.can_write_eof():
+            # TLS: asyncio would drop the connection, and what is on its way, over the peer's next frame.
+            return
         try:
             self._transport.write_eof()
         except (OSError, RuntimeError):
@@ -263,6 +278,7 @@ class CallsProtocol(H2Protocol):
             self._transport.abort()
 
 
-def _host(transport: asyncio.Transport) -> str:
+def host_of(transport: asyncio.BaseTransport) -> str:
+    """The address at the other end; empty if it has none."""
     peer = transport.get_extra_info("peername")
     return peer[0] if isinstance(peer, tuple) else ""

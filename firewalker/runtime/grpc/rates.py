@@ -5,17 +5,16 @@ user service's own (`firewalker.user.throttles`); they read here where a call co
 """
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 
 from firewalker.kernel.principal import current_site
+from firewalker.runtime.grpc.arrivals import Network, within
 from firewalker.runtime.grpc.policy import Caller
 from firewalker.runtime.rate_limits import Rate, RateLimits
 
 if TYPE_CHECKING:
     from firewalker.runtime.grpc.call import Call
-
-Network = IPv4Network | IPv6Network
 
 UPLOADS = Rate("uploads", per_s=20.0, burst=200)
 """Uploads of readings by one user: a phone sends one in a while, a day of backlog some dozens at once."""
@@ -28,6 +27,9 @@ CHANGES = Rate("changes", per_s=5.0, burst=100)
 
 EXPORTS = Rate("exports", per_s=1 / 60, burst=5)
 """Exports of all of a user's data: each reads everything."""
+
+SEARCHES = Rate("searches", per_s=1.0, burst=30)
+"""Searches for people by one user: as fast as somebody types, too slow to copy everybody's names (PRIV-09)."""
 
 SIGNING_IN = Rate("signing-in", per_s=20.0, burst=200)
 """Calls of nobody in particular from one address, behind which may be a whole office."""
@@ -78,7 +80,7 @@ class CallRates:
         if known is None:
             if len(self._exempt_known) >= _MOST_KNOWN:
                 self._exempt_known.clear()
-            known = self._exempt_known[address] = _within(address, self._exempt)
+            known = self._exempt_known[address] = within(address, self._exempt)
         return known
 
 
@@ -87,7 +89,7 @@ def client_address(peer: str, headers: Sequence[tuple[bytes, bytes]], trusted: S
 
     The last address that no trusted proxy vouches for is the client's; what stands left of it anybody can have written.
     """
-    if not _within(peer, trusted):
+    if not within(peer, trusted):
         return peer
     told = b",".join(value for name, value in headers if name == b"x-forwarded-for").decode("latin-1")
     address = peer
@@ -97,21 +99,9 @@ def client_address(peer: str, headers: Sequence[tuple[bytes, bytes]], trusted: S
         except ValueError:
             return address
         address = hop
-        if not _within(hop, trusted):
+        if not within(hop, trusted):
             return address
     return address
-
-
-def _within(address: str, networks: Sequence[Network]) -> bool:
-    if not networks:
-        return False
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    return any(parsed in network for network in networks)
 
 
 def _site(address: str) -> str:

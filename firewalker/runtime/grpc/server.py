@@ -10,18 +10,23 @@ from firewalker.runtime.grpc import pins
 from firewalker.runtime.grpc.arrivals import LOOPBACK, Arrivals, Network
 from firewalker.runtime.grpc.doors import DoorError, Method, methods_of
 from firewalker.runtime.grpc.edge import Edge
+from firewalker.runtime.grpc.entrance import Entrance, Porch
 from firewalker.runtime.grpc.h2state import silence_hpack
 from firewalker.runtime.grpc.health import Health
 from firewalker.runtime.grpc.limits import Limits
 from firewalker.runtime.grpc.messages import DescriptorSet, internal_descriptors, public_descriptors
+from firewalker.runtime.grpc.partials import Partials
 from firewalker.runtime.grpc.policy import Caller
 from firewalker.runtime.grpc.protocol import CallsProtocol
 from firewalker.runtime.grpc.reflection import REFLECTION_MODULES, Catalogue, Reflection
+from firewalker.runtime.grpc.tls import ServerTls
 from firewalker.runtime.grpc.wire import Wire
 
 _BACKLOG = 1024
 _ACCEPT_TURNS = 3
 """Turns of the event loop from a readable listener to `connection_made`."""
+_ENTER_S = 1.0
+"""How long a drain waits for those who have just connected and are amid their handshake."""
 _CLOSE_S = 2.0
 """How long calls that were stopped may take to unwind before `close` returns."""
 
@@ -44,11 +49,14 @@ class GrpcServer:
         limits: Limits | None = None,
         share_port: bool = False,
         uncounted: Iterable[Network] = LOOPBACK,
+        tls: ServerTls | None = None,
+        proxies: Sequence[Network] | None = None,
         descriptors: DescriptorSet | None = None,
     ) -> None:
         """*internal* tells the port for other services: it takes SERVICE methods alone, the public one takes none.
         From addresses in *uncounted* any number may connect, up to the port's limit.
-        *share_port* lets other processes listen on the same port.
+        *share_port* lets other processes listen on the same port. Without *tls* the port is in plain text. With *proxies*
+        only balancers at those addresses may connect, and begin each connection with a PROXY header.
         *descriptors* has the protos of the doors where they are not this project's.
 
         Port 0 takes a free one; `port` tells which after `start`.
@@ -69,6 +77,8 @@ class GrpcServer:
         self._methods: dict[bytes, Method] = {}
         self._connections: set[CallsProtocol] = set()
         self._arrivals = Arrivals(self._limits, uncounted)
+        self._partials = Partials(self._limits.unfinished_bytes)
+        self._porch = Porch(self._arrivals, self._limits, edge.measures, self._calls, tls, proxies)
         self._listener: asyncio.Server | None = None
         if descriptors is None:
             descriptors = internal_descriptors() if internal else public_descriptors()
@@ -112,22 +122,27 @@ class GrpcServer:
             await self._accept_waiting()
             self._listener.close()
         told: set[CallsProtocol] = set()
+        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(limit_s):
                 # At least once, and again: a connection just accepted shows itself some turns later.
                 for _ in range(_ACCEPT_TURNS):
                     self._tell_to_leave(told)
                     await asyncio.sleep(0)
-                while self.open_connections:
+                patience = loop.time() + _ENTER_S
+                while self.open_connections or (self._porch.entering and loop.time() < patience):
                     self._tell_to_leave(told)
                     await self._something_ends()
         except TimeoutError:
             return
+        finally:
+            self._drop_entering()
 
     async def close(self) -> None:
         """Stop listening, end what still runs with Draining, and close every connection."""
         if self._listener is not None:
             self._listener.close()
+        self._drop_entering()
         for connection in list(self._connections):
             connection.processor.stop_calls()
         try:
@@ -168,7 +183,16 @@ class GrpcServer:
         """Pause between looks at what is left. Draining is rare and short; a look costs microseconds."""
         await asyncio.sleep(0.01)
 
-    def _protocol(self) -> CallsProtocol:
+    def _drop_entering(self) -> None:
+        for entrance in list(self._porch.entering):
+            entrance.abort()
+
+    def _protocol(self) -> asyncio.Protocol:
+        if self._porch.tls is None and self._porch.proxies is None:
+            return self._calls()
+        return Entrance(self._porch)
+
+    def _calls(self) -> CallsProtocol:
         return CallsProtocol(
             self._methods,
             self._edge,
@@ -176,6 +200,7 @@ class GrpcServer:
             self._wire,
             connections=self._connections,
             arrivals=self._arrivals,
+            partials=self._partials,
         )
 
     def _take(self, door: object, descriptors: DescriptorSet, *, internal: bool) -> list[str]:

@@ -45,6 +45,8 @@ class ServerConnection(Connection):
         """Bytes that the transport was given, ever."""
         self.blocked: set[asyncio.Event] = set()
         """Set when a window opens: one for each call that waits for that."""
+        self.host = ""
+        """The client's address, as far as it is known before any header; empty if it has none."""
         self.left = False
         """Whether nothing more may be sent; the connection only waits for its peer to close."""
 

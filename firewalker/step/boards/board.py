@@ -6,14 +6,15 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from math import inf
 
+from firewalker.kernel.faults import Fault
 from firewalker.kernel.ids import UserId
-from firewalker.step.boards.subjects import Subject, Subjects
+from firewalker.step.boards.subject import Subject
+from firewalker.step.boards.subjects import Subjects
 from firewalker.step.boards.updates import Changes, EndReason, Heartbeat, Snapshot
 from firewalker.step.boards.watcher import Watcher
 from firewalker.step.domain.board import LiveBoard
 from firewalker.step.domain.circle import Circle
 from firewalker.step.domain.leaderboard import Standing, as_seen
-from firewalker.step.domain.visibility import BEFRIENDED, visible
 
 FRAME_GAP_S = 1.0
 """Shortest time between two frames of a board (contract)."""
@@ -70,6 +71,7 @@ class WatchedBoard:
         self.viewer_id = viewer
         self.viewer = viewer.bytes
         self.board_id = secrets.token_hex(6)
+        self.circle = circle
         self.members: dict[bytes, Subject] = {}
         self.live = LiveBoard(())
         self.dirty: set[bytes] = set()
@@ -97,19 +99,24 @@ class WatchedBoard:
 
         Nobody new is shown before it is known what they have walked: see `unknown`.
         """
+        before = self.circle
         self.circle = circle
         self.midnight = circle.midnight(self.day)
         self.freeze = circle.freeze_time(self.day)
         self._find_next_end()
         self._read_at = self._subjects.monotonic()
         people = {person.user_id: person for person in circle.members(self.day, self._subjects.utc())}
-        for user in self.members.keys() - people.keys():
+        kept = {user for user in people if user in self.members}
+        kept -= {user for user in kept if self.members[user].scope != circle.scope(self.day, user)}
+        for user in self.members.keys() - kept:
             self._subjects.detach(self, user)
             del self.members[user]
             self.touch(user)
         for user, person in people.items():
             if user in self.members:
                 self.members[user].rename(person)
+                if before.sight(user) is not circle.sight(user):
+                    self.touch(user)
             else:
                 self.members[user] = self._subjects.attach(self, person)
                 self.touch(user)
@@ -127,6 +134,11 @@ class WatchedBoard:
         """Take the members' standings as what everybody has been told. Once, before the first watcher."""
         self.dirty.clear()
         self.live = LiveBoard(self._seen(subject) for subject in self.members.values() if subject.known)
+
+    def fail(self, fault: Fault) -> None:
+        """The board is not the viewer's any more: end every stream with *fault*."""
+        for watcher in self.watchers:
+            watcher.fail(fault)
 
     def dissolve(self) -> None:
         """Give up the members: the board is not used any more."""
@@ -202,7 +214,8 @@ class WatchedBoard:
         return True
 
     def _seen(self, subject: Subject) -> Standing:
-        return as_seen(subject.standing, visible(self.viewer, subject.person.user_id, BEFRIENDED))
+        user = subject.person.user_id
+        return as_seen(subject.standing, self.circle.sight(user), own=user == self.viewer)
 
     def _wake(self) -> None:
         for watcher in self.watchers:

@@ -1,67 +1,20 @@
-"""The walkers on watched boards: one standing each per date, shared by all boards that show it, kept current by frames."""
+"""The walkers on watched boards: one standing each per dates, shared by all boards that show it, kept current by frames."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
-from math import inf
 from typing import TYPE_CHECKING
 
 from firewalker.kernel.clock import Clock
+from firewalker.kernel.days import latest_date
 from firewalker.step.boards.agenda import Agenda
-from firewalker.step.domain.circle import Person
+from firewalker.step.boards.subject import Subject
+from firewalker.step.boards.tally import Tally
+from firewalker.step.domain.circle import Circle, Person, Scope
 from firewalker.step.domain.day import UserTotal, to_ms
-from firewalker.step.domain.leaderboard import Standing, fresh_until, no_data, ranked
+from firewalker.step.usecases.group_boards import Walked, open_from
 
 if TYPE_CHECKING:
     from firewalker.step.boards.board import WatchedBoard
-
-
-class Subject:
-    """One walker on one date. Tells its boards when its standing is another; that may be by time alone (freshness)."""
-
-    __slots__ = ("_subjects", "boards", "due", "known", "person", "standing", "total")
-
-    def __init__(self, person: Person, subjects: "Subjects") -> None:
-        self._subjects = subjects
-        self.person = person
-        self.total: UserTotal | None = None
-        self.known = False
-        """Whether the total has been heard of or looked up: until then it is not known that there is none."""
-        self.standing: Standing = no_data(person)
-        self.boards: dict[WatchedBoard, None] = {}
-        self.due = inf
-
-    def fall_due(self, now: float) -> None:
-        """The freshness may have changed."""
-        self.refresh(self._subjects.now_ms(), now)
-
-    def hear(self, total: UserTotal) -> None:
-        """Take in what is said of the total. Never goes back: what is older than what is known changes nothing."""
-        self.known = True
-        merged = total if self.total is None else self.total.merged(total)
-        if merged != self.total:
-            self.total = merged
-            self.refresh(self._subjects.now_ms(), self._subjects.monotonic())
-
-    def rename(self, person: Person) -> None:
-        """Show the walker as *person* from now on."""
-        if person != self.person:
-            self.person = person
-            self.refresh(self._subjects.now_ms(), self._subjects.monotonic())
-
-    def refresh(self, now_ms: int, now: float) -> None:
-        """Make the standing anew, tell the boards if it is another, and come back when it ages."""
-        if self.total is None:
-            standing = no_data(self.person)
-        else:
-            steps, reached_ms, last_ms, _ = self.total
-            standing = ranked(self.person, steps, reached_ms, last_ms, now_ms)
-            until_ms = fresh_until(last_ms, now_ms)
-            if until_ms is not None and self.boards:
-                self._subjects.agenda.put(self, now + (until_ms - now_ms) / 1000)
-        if standing != self.standing:
-            self.standing = standing
-            for board in self.boards:
-                board.touch(standing.user_id)
 
 
 class Subjects:
@@ -71,7 +24,9 @@ class Subjects:
         self.agenda = agenda
         self.monotonic = clock.monotonic
         self._clock = clock
-        self._days: dict[date, dict[bytes, Subject]] = {}
+        self._days: dict[Scope, dict[bytes, Subject]] = {}
+        self._tallies: dict[date, dict[bytes, dict[Tally, None]]] = {}
+        """By each date that can still change, and user, what adds it up."""
         self._round: Iterator[tuple[date, bytes]] = iter(())
 
     def utc(self) -> datetime:
@@ -86,50 +41,69 @@ class Subjects:
         return sum(map(len, self._days.values()))
 
     def attach(self, board: "WatchedBoard", person: Person) -> Subject:
-        """The walker's subject on *board*'s date, which tells *board* from now on. New ones have no total yet."""
-        of_day = self._days.setdefault(board.day, {})
-        subject = of_day.get(person.user_id)
+        """The walker's subject on *board*'s dates, which tells *board* from now on. New ones have no total yet."""
+        scope = board.circle.scope(board.day, person.user_id)
+        of_scope = self._days.setdefault(scope, {})
+        subject = of_scope.get(person.user_id)
         if subject is None:
-            subject = of_day[person.user_id] = Subject(person, self)
+            subject = of_scope[person.user_id] = self._new(person, scope)
         subject.boards[board] = None
         subject.rename(person)
         return subject
 
     def detach(self, board: "WatchedBoard", user: bytes) -> None:
         """*board* does not show *user* any more; a walker on no board is forgotten."""
-        of_day = self._days.get(board.day, {})
-        subject = of_day.get(user)
+        subject = board.members.get(user)
         if subject is None:
             return
         subject.boards.pop(board, None)
-        if not subject.boards:
+        of_scope = self._days.get(subject.scope, {})
+        if not subject.boards and of_scope.get(user) is subject:
             self.agenda.discard(subject)
-            del of_day[user]
-            if not of_day:
-                del self._days[board.day]
+            del of_scope[user]
+            if not of_scope:
+                del self._days[subject.scope]
+            if isinstance(subject, Tally):
+                self._forget(subject)
 
     def hear(self, day: date, totals: Iterable[tuple[bytes, UserTotal]]) -> None:
         """Take in totals of a date; of walkers on no board, nothing."""
-        of_day = self._days.get(day)
-        if of_day is None:
+        of_day, tallies = self._days.get(day), self._tallies.get(day)
+        if of_day is None and tallies is None:
             return
         for user, total in totals:
-            subject = of_day.get(user)
+            subject = None if of_day is None else of_day.get(user)
             if subject is not None:
                 subject.hear(total)
+            if tallies is not None:
+                for tally in tallies.get(user, ()):
+                    tally.hear_on(day, total)
 
     def settle(self, day: date, users: Iterable[bytes], totals: Mapping[bytes, UserTotal]) -> None:
         """Take in what was looked up for *users*; who is not in *totals* has no reading, unless one was heard of."""
         of_day = self._days.get(day, {})
+        tallies = self._tallies.get(day, {})
         for user in users:
+            total = totals.get(user)
+            if total is not None:
+                for tally in tallies.get(user, ()):
+                    tally.hear_on(day, total)
             subject = of_day.get(user)
             if subject is None:
                 continue
-            total = totals.get(user)
             if total is not None:
                 subject.hear(total)
             if not subject.known:
                 subject.known = True
+                for board in subject.boards:
+                    board.touch(user)
+
+    def settle_tallies(self, circle: Circle, users: Iterable[bytes], walked: Mapping[bytes, Walked]) -> None:
+        """The same for *users* on the board of a period, whose members *circle* has."""
+        for user in users:
+            subject = self._days.get(circle.scope(date.min, user), {}).get(user)
+            if isinstance(subject, Tally):
+                subject.settle(walked.get(user))
                 for board in subject.boards:
                     board.touch(user)
 
@@ -145,4 +119,27 @@ class Subjects:
 
     def restart_round(self) -> None:
         """Begin the round anew with everybody who is on a board now."""
-        self._round = iter([(day, user) for day, of_day in self._days.items() for user in of_day])
+        latest = latest_date(self.utc())
+        places = [(day, user) for day, of_day in self._days.items() if isinstance(day, date) for user in of_day]
+        places += [(day, user) for day, tallies in self._tallies.items() if day <= latest for user in tallies]
+        self._round = iter(places)
+
+    def _new(self, person: Person, scope: Scope) -> Subject:
+        if isinstance(scope, date):
+            return Subject(person, scope, self)
+        tally = Tally(person, scope, self)
+        for day in tally.dates(open_from(self.utc())):
+            self._tallies.setdefault(day, {}).setdefault(person.user_id, {})[tally] = None
+        return tally
+
+    def _forget(self, tally: Tally) -> None:
+        user = tally.person.user_id
+        for day in tally.dates(date.min):
+            of_day = self._tallies.get(day, {})
+            tallies = of_day.get(user, {})
+            if tally in tallies:
+                del tallies[tally]
+                if not tallies:
+                    del of_day[user]
+                if not of_day:
+                    del self._tallies[day]

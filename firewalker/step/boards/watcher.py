@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from firewalker.kernel.faults import Fault
 from firewalker.step.boards.updates import End, EndReason, Heartbeat, Update
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 class Watcher:
     """A stream's place at a board. Close it when the stream is over."""
 
-    __slots__ = ("_beat", "_close", "_end", "_loop", "_told", "_waiting", "board", "resume", "today")
+    __slots__ = ("_beat", "_close", "_end", "_fault", "_loop", "_told", "_waiting", "board", "resume", "today")
 
     def __init__(self, board: "WatchedBoard", *, resume: str, today: bool, close: "Callable[[Watcher], None]") -> None:
         """*resume* is the version to lead on from, empty for none; *today*: no date was asked for; *close* lets go."""
@@ -25,6 +26,7 @@ class Watcher:
         self._told: int | None = None
         self._beat: Heartbeat | None = None
         self._end: EndReason | None = None
+        self._fault: Fault | None = None
         self._waiting: asyncio.Future[None] | None = None
         # Asking for the running loop asks the kernel for the process id: too dear for every wait.
         self._loop = asyncio.get_running_loop()
@@ -45,13 +47,22 @@ class Watcher:
             self._end = reason
             self.wake()
 
+    def fail(self, fault: Fault) -> None:
+        """Let the next question be answered by *fault*, as the first one would be."""
+        self._fault = fault
+        self.wake()
+
     def wake(self) -> None:
         """There may be something to tell."""
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
     async def next(self) -> Update:
-        """What to tell now; waits until there is something. Skips what is outdated by then. After `End`, nothing."""
+        """What to tell now; waits until there is something. Skips what is outdated by then. After `End`, nothing.
+
+        Raises:
+            Fault: The one of `fail`.
+        """
         while (update := self._find()) is None:
             self._waiting = self._loop.create_future()
             try:
@@ -65,6 +76,8 @@ class Watcher:
         self._close(self)
 
     def _find(self) -> Update | None:
+        if self._fault is not None:
+            raise type(self._fault)
         board = self.board
         present = board.live.version
         # An end that the user or the server wants comes at once; of a day that is over the last state is told first.

@@ -57,7 +57,7 @@ class LiveBoard:
         """Put *changed* in place of their users' standings, drop those of the users *removed*; no user in both.
 
         Answers what a viewer has to be told, rank shifts of others included, and counts the version up; None, with the
-        version as it was, if nothing is different.
+        version as it was, if nothing that is shown is different.
         """
         by_user = self._by_user
         moves = [(old, new) for new in changed if (old := by_user.get(new.user_id)) != new]
@@ -67,7 +67,7 @@ class LiveBoard:
         if len(moves) == 1 and not gone:
             old, new = moves[0]
             if old is not None and self._stays_in_place(old, new):
-                return self._changed([Row(rank_in(self._order, new), new)], gone)
+                return None if new.conceals(old) else self._changed([Row(rank_in(self._order, new), new)], gone)
         moves_out = [*moves, *((by_user[user], None) for user in gone)]
         before, after = self._order, self._order.copy()
         for old, _ in moves_out:
@@ -79,9 +79,15 @@ class LiveBoard:
             insort(after, new)
             by_user[new.user_id] = new
         rows = _shifted(before, after, moves_out)
-        rows += [Row(rank_in(after, new), new) for _, new in moves]
-        rows.sort(key=_by_standing)
+        rows += [
+            Row(rank_in(after, new), new)
+            for old, new in moves
+            if old is None or not new.conceals(old) or rank_in(after, new) != rank_in(before, old)
+        ]
         self._order = after
+        if not rows and not gone:
+            return None
+        rows.sort(key=_by_standing)
         return self._changed(rows, gone)
 
     def _stays_in_place(self, old: Standing, new: Standing) -> bool:

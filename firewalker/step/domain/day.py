@@ -47,21 +47,23 @@ class UserTotal(NamedTuple):
     last_reading_ms: int
     """When a device last told, in Unix milliseconds."""
     revision: int = 0
-    """Number of corrections; totals of a later revision win, whichever is larger."""
+    """Number of corrections and reviews; totals of a later revision win, whichever is larger."""
+    held: bool = False
+    """Suspect, and not reviewed: shown without a rank. Within a revision it only ever becomes true, as the day grows."""
 
     def merged(self, other: "UserTotal") -> "UserTotal":
-        """What is known after hearing both, in either order: the later revision, in it the larger total.
+        """What is known after hearing both, in either order: the later revision, in it what is held, then the larger total.
 
         Equal totals keep the earlier time of reaching and the later reading.
         """
         last = max(self.last_reading_ms, other.last_reading_ms)
-        mine, theirs = (self.revision, self.total), (other.revision, other.total)
+        mine, theirs = (self.revision, self.held, self.total), (other.revision, other.held, other.total)
         if mine == theirs:
             reached = min(self.reached_ms, other.reached_ms)
         else:
             reached = self.reached_ms if mine > theirs else other.reached_ms
-        revision, total = max(mine, theirs)
-        return UserTotal(total, reached, last, revision)
+        revision, held, total = max(mine, theirs)
+        return UserTotal(total, reached, last, revision, held)
 
 
 class State(Enum):
@@ -108,15 +110,21 @@ def raised(counts: Sequence[int], others: Sequence[int]) -> list[int]:
     return list(map(max, counts, others))
 
 
+def merge(devices: Iterable[Sequence[int]]) -> list[int]:
+    """The 25 counts of a date: across devices the largest of each slot; 0 without any."""
+    best = [0] * SLOTS
+    for counts in devices:
+        best = raised(best, counts)
+    return best
+
+
 def total(devices: Iterable[Sequence[int]]) -> int:
     """The steps of a date from the 25 counts of each of its devices; 0 without any.
 
     Across devices the largest count of each hour, summed over the hours; the day is the larger of that sum and the
     largest count of the whole date. The store computes the same in SQL.
     """
-    best = [0] * SLOTS
-    for counts in devices:
-        best = raised(best, counts)
+    best = merge(devices)
     return max(sum(best[:HOURS]), best[WHOLE_DATE])
 
 

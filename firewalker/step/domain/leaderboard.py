@@ -6,10 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum
 from typing import NamedTuple
 
-from firewalker.kernel.days import date_in
 from firewalker.step.domain.circle import Circle, Person
+from firewalker.step.domain.day import UserTotal
 from firewalker.step.domain.faults import DateOutOfRange
-from firewalker.step.domain.visibility import Visibility
+from firewalker.step.domain.goal import Reached
+from firewalker.step.domain.visibility import Visibility, steps_seen
 
 LIVE_MS = 120_000
 """A last reading up to this old, in milliseconds, is LIVE (contract: 2 min)."""
@@ -18,7 +19,10 @@ RECENT_MS = 3_600_000
 """A last reading up to this old, in milliseconds, is RECENT (contract: 60 min)."""
 
 DAYS_BACK = 7
-"""How many days before the server's (UTC) date a board can be read."""
+"""How many days before the server's (UTC) date a board can be watched: before that, nothing can change any more."""
+
+FIRST_DATE = date(2000, 1, 1)
+"""Nobody has counted steps here before."""
 
 DAYS_AHEAD = 1
 """How many days after the server's (UTC) date a board can be read: it is today already in zones ahead of UTC."""
@@ -58,8 +62,28 @@ class Standing(NamedTuple):
     user_id: bytes
     state: State
     freshness: Freshness
-    goal_reached: bool
+    goal_reached: Reached
     person: Person
+    sight: Visibility = Visibility.FRIENDS
+    """How much of it whoever looks may see. The order is by what is behind; what is shown is `steps`."""
+
+    @property
+    def steps(self) -> int:
+        """The steps to show."""
+        return steps_seen(-self.behind, self.sight)
+
+    def conceals(self, before: "Standing") -> bool:
+        """Whether not all of it is shown, and what is shown is the same as *before*: nobody may notice that it moved."""
+        return (
+            self.sight is not Visibility.FRIENDS
+            and self.steps == before.steps
+            and self.unranked == before.unranked
+            and self[_SHOWN] == before[_SHOWN]
+        )
+
+
+_SHOWN = slice(3, 8)
+"""From *user_id* to *person*, the fields of a standing are shown as they are."""
 
 
 class Row(NamedTuple):
@@ -67,6 +91,17 @@ class Row(NamedTuple):
 
     rank: int
     standing: Standing
+
+
+class Frozen(NamedTuple):
+    """A row of a board that stands for good: as its viewer saw it when it was frozen."""
+
+    user_id: bytes
+    rank: int
+    """0 for none."""
+    steps: int
+    state: State
+    goal_reached: Reached
 
 
 def freshness(last_reading_ms: int, now_ms: int) -> Freshness:
@@ -84,22 +119,53 @@ def fresh_until(last_reading_ms: int, now_ms: int) -> int | None:
     return last_reading_ms + RECENT_MS + 1 if now_ms - last_reading_ms <= RECENT_MS else None
 
 
-def ranked(person: Person, steps: int, reached_ms: int, last_reading_ms: int, now_ms: int) -> Standing:
+def ranked(
+    person: Person,
+    steps: int,
+    reached_ms: int,
+    last_reading_ms: int,
+    now_ms: int,
+    *,
+    goal_reached: Reached = Reached.NO,
+) -> Standing:
     """The standing of somebody who has a reading for the date, be it of 0 steps."""
     fresh = freshness(last_reading_ms, now_ms)
-    return Standing(0, -steps, reached_ms, person.user_id, State.RANKED, fresh, False, person)  # noqa: FBT003 - a row
+    return Standing(0, -steps, reached_ms, person.user_id, State.RANKED, fresh, goal_reached, person)
+
+
+def standing_of(person: Person, day: date | None, total: UserTotal | None, now_ms: int) -> Standing:
+    """The standing of somebody with that total, None for no reading. What is held has no rank.
+
+    It is the total of *day*; if that is None of several days, for which there is no goal.
+    """
+    if total is None:
+        return no_data(person)
+    goal_reached = Reached.NO if day is None else person.goals.reached(day, total.total)
+    standing = ranked(person, total.total, total.reached_ms, total.last_reading_ms, now_ms, goal_reached=goal_reached)
+    return standing._replace(unranked=1, state=State.UNDER_REVIEW) if total.held else standing
 
 
 def no_data(person: Person) -> Standing:
     """The standing of somebody without a reading for the date. Not the same as 0 steps."""
-    return Standing(1, 0, 0, person.user_id, State.NO_DATA, Freshness.NONE, False, person)  # noqa: FBT003 - a row
+    return Standing(1, 0, 0, person.user_id, State.NO_DATA, Freshness.NONE, Reached.NO, person)
 
 
-def as_seen(standing: Standing, visibility: Visibility) -> Standing:
-    """*standing* as somebody with that visibility sees it."""
-    if visibility is Visibility.FRIENDS:
+def as_seen(standing: Standing, visibility: Visibility, *, own: bool = False) -> Standing:
+    """*standing* as somebody with that visibility sees it; *own* if that is the walker.
+
+    Ranks are by the steps walked, whatever is shown of them. That a goal is reached is seen only if it is shared, and
+    of a walker who shows the rank alone, not even that, nor how fresh it is.
+    """
+    if own:
         return standing
-    return Standing(1, 0, 0, standing.user_id, State.HIDDEN, Freshness.NONE, False, standing.person)  # noqa: FBT003
+    goal_reached = Reached.OPENLY if standing.goal_reached is Reached.OPENLY else Reached.NO
+    if visibility is Visibility.FRIENDS:
+        return standing if goal_reached is standing.goal_reached else standing._replace(goal_reached=goal_reached)
+    if visibility is Visibility.HIDDEN:
+        return Standing(1, 0, 0, standing.user_id, State.HIDDEN, Freshness.NONE, Reached.NO, standing.person)
+    if visibility is Visibility.RANK_ONLY:
+        return standing._replace(freshness=Freshness.NONE, goal_reached=Reached.NO, sight=visibility)
+    return standing._replace(goal_reached=goal_reached, sight=visibility)
 
 
 def rank_in(order: Sequence[Standing], standing: Standing) -> int:
@@ -129,11 +195,21 @@ def arranged(standings: Iterable[Standing]) -> list[Row]:
 
 def board_date(asked: date | None, circle: Circle, now: datetime) -> date:
     """The date of the board to show: the one asked for, or today in the caller's own zone."""
-    return date_in(circle.me.zone, now) if asked is None else asked
+    return circle.me.zones.today(now) if asked is None else asked
+
+
+def require_readable(day: date, now: datetime) -> None:
+    """Refuse dates that have no board at *now*.
+
+    Raises:
+        DateOutOfRange: Before `FIRST_DATE`, or more than 1 day after the UTC date.
+    """
+    if not FIRST_DATE <= day <= now.astimezone(UTC).date() + timedelta(days=DAYS_AHEAD):
+        raise DateOutOfRange
 
 
 def require_in_range(day: date, now: datetime) -> None:
-    """Refuse dates whose boards cannot be read at *now*.
+    """Refuse dates whose boards cannot be watched at *now*.
 
     Raises:
         DateOutOfRange: Not between 7 days before and 1 day after the UTC date.

@@ -1,38 +1,21 @@
-"""What one walker sees of another: the one function that decides it, for every board, stream and answer."""
+"""What is left of steps for somebody who does not see all of them. Who sees how much, `kernel/visibility` decides."""
 
-from dataclasses import dataclass
-from enum import IntEnum
+from firewalker.kernel.visibility import Bond, Visibility, visible
 
+__all__ = ["BEFRIENDED", "ROUNDED_TO", "STRANGERS", "Bond", "Visibility", "steps_seen", "visible"]
 
-class Visibility(IntEnum):
-    """How much is seen, from most to least, so that the stricter of two is their maximum."""
-
-    FRIENDS = 0
-    """Steps as they are."""
-    HIDDEN = 3
-    """That the walker exists, and nothing of their steps."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bond:
-    """What stands between a viewer and a subject, and what each of them shows the other."""
-
-    friends: bool
-    viewer_shows: Visibility = Visibility.FRIENDS
-    subject_shows: Visibility = Visibility.FRIENDS
-
+ROUNDED_TO = 500
+"""What ROUNDED counts are rounded down to (contract)."""
 
 BEFRIENDED = Bond(friends=True)
 """Two friends, neither of whom has set anything."""
 
+STRANGERS = Bond(friends=False)
+"""Two who have nothing to do with each other, neither of whom has set anything."""
 
-def visible(viewer: bytes, subject: bytes, bond: Bond) -> Visibility:
-    """What *viewer* sees of *subject*, ids as 16 bytes: the stricter of what each shows the other.
 
-    Whoever hides does not see either. One's own steps are always seen; a stranger's never.
-    """
-    if viewer == subject:
-        return Visibility.FRIENDS
-    if not bond.friends:
-        return Visibility.HIDDEN
-    return max(bond.viewer_shows, bond.subject_shows)
+def steps_seen(steps: int, visibility: Visibility) -> int:
+    """What is left of *steps* for somebody with that visibility."""
+    if visibility is Visibility.FRIENDS:
+        return steps
+    return steps - steps % ROUNDED_TO if visibility is Visibility.ROUNDED else 0

@@ -1,14 +1,17 @@
 """One group: messages that are merged together and committed at once. No I/O: what is loaded and stored is handed in and out."""
 
 from asyncio import Future
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
 from firewalker.step.domain.day import SLOTS, WHOLE_DATE, UserTotal
+from firewalker.step.domain.leaderboard import LIVE_MS
+from firewalker.step.domain.overtake import Walked
 from firewalker.step.domain.reading import Counted, Outcome
-from firewalker.step.ingest.known import DeviceDay
-from firewalker.step.store.days import DeviceDate, Rise, UserDate
+from firewalker.step.ingest.known import DeviceDay, Merged
+from firewalker.step.store.days import Rise
+from firewalker.step.store.keys import DeviceDate, UserDate
 
 MOST_SHAPES = 6
 """Upserts of one group at most. Each set of slots needs its own; rarer sets are widened into one that holds them all."""
@@ -17,14 +20,15 @@ REFRESH_MS = 30_000
 """How often a reading without news renews its user's last reading in live totals: every 30 s at most."""
 
 _ACCEPTED, _LATE, _UNCHANGED = Outcome.ACCEPTED, Outcome.ACCEPTED_DAY_FINAL, Outcome.UNCHANGED
-_INVALID = Outcome.INVALID_READING
+_INVALID, _CORRECTED = Outcome.INVALID_READING, Outcome.HOUR_CORRECTED
 
 
 class Recorded(NamedTuple):
     """What became of one message, once it is durable."""
 
     outcomes: Sequence[Outcome]
-    """One for each reading, in order: accepted (perhaps late), unchanged, or invalid for one device too many."""
+    """One for each reading, in order: accepted (perhaps late), unchanged (perhaps because the hour was corrected), or
+    invalid for one device too many."""
     totals: Mapping[date, int]
     """The owner's merged steps of each date that the message names."""
 
@@ -51,8 +55,10 @@ class Group:
         self._outcomes: list[list[Outcome]] = []
         self.named: dict[UserDate, bool] = {}
         """Every user's date that is named, and whether it was FINAL for all who named it."""
-        self.touched: set[UserDate] = set()
-        """Those of them with news."""
+        self.touched: dict[UserDate, Merged] = {}
+        """Those of them with news, and what is known of them."""
+        self.gains: dict[UserDate, int] = {}
+        """By how many steps their totals rose by readings that are LIVE."""
         self.heard: dict[UserDate, int] = {}
         """The last reading of every user's date that was named, in Unix milliseconds; late ones are left out."""
         self.cold: set[UserDate] = set()
@@ -71,13 +77,13 @@ class Group:
         self._days.update(days)
         self.cold.update(cold)
 
-    def merge(self) -> None:
+    def merge(self) -> None:  # noqa: C901 - one loop: a call for every reading would be a tenth of its cost
         """Let every message, in order, raise what it can."""
-        days, heard, named = self._days, self.heard, self.named
+        days, heard, named, live_from_ms = self._days, self.heard, self.named, self._now_ms - LIVE_MS
         for message in self.messages:
             user = message.user
             outcomes: list[Outcome] = []
-            day_of = device_of = device_day = None
+            day_of = device_of = device_day = correction = None
             for day, device_id, slot, steps, recorded_ms, source, late in message.readings:
                 if day is not day_of or device_id != device_of or device_day is None:
                     device_day = days[user, day, device_id]
@@ -86,12 +92,18 @@ class Group:
                         outcomes.append(_INVALID)
                         device_day = None
                         continue
+                    correction = device_day.correction
                     user_date = (user, day)
                     named[user_date] = late and named.get(user_date, True)
                 if recorded_ms > device_day.last_reading_ms:  # noqa: PLR1730 - max() costs a call, for every reading
                     device_day.last_reading_ms = recorded_ms
                 if not late and recorded_ms > heard.get(user_date, 0):
                     heard[user_date] = recorded_ms
+                if correction is not None:
+                    if correction.pinned(slot):
+                        outcomes.append(_CORRECTED)
+                        continue
+                    steps = correction.taken_for(slot, steps)  # noqa: PLW2901 - from here on, nobody asks what was told
                 if steps <= device_day.counts[slot] and device_day.stored:
                     outcomes.append(_UNCHANGED)
                     continue
@@ -103,9 +115,13 @@ class Group:
                 device_day.risen |= 1 << slot
                 device_day.source = source
                 device_day.late &= late  # became FINAL while the group gathered: the first of them still counts
-                if device_day.merged.lift(slot, steps):
+                merged = device_day.merged
+                before = merged.total
+                if merged.lift(slot, steps):
                     device_day.lifts = True
-                self.touched.add(user_date)
+                    if recorded_ms >= live_from_ms and not late:
+                        self.gains[user_date] = self.gains.get(user_date, 0) + merged.total - max(before, 0)
+                self.touched[user_date] = merged
                 outcomes.append(_LATE if late else _ACCEPTED)
             self._outcomes.append(outcomes)
 
@@ -127,15 +143,41 @@ class Group:
             device_day.lifts = False
         self._risen.clear()
 
-    def finish(self, totals: Mapping[UserDate, UserTotal]) -> None:
-        """Answer every message that still waits; *totals* has every user's date that is named."""
-        for (user, readings, done), outcomes in zip(self.messages, self._outcomes, strict=True):
-            if done.done():
-                continue  # nobody waits any more
+    def outdated(self, totals: Mapping[UserDate, UserTotal]) -> set[UserDate]:
+        """Those with news of which *totals*, read after the commit, have a later revision than what was known.
+
+        Another process has corrected the date meanwhile: what was merged here was not stored.
+        """
+        return {
+            key
+            for key, merged in self.touched.items()
+            if (total := totals.get(key)) is not None and total.revision > merged.revision
+        }
+
+    def walked(self, totals: Mapping[UserDate, UserTotal]) -> list[Walked]:
+        """What was walked live, with the *totals* after the commit. What is held is left out."""
+        return [
+            Walked(user, day, total.total, gain)
+            for (user, day), gain in self.gains.items()
+            if (total := totals.get((user, day))) is not None and not total.held
+        ]
+
+    def finish(self, totals: Mapping[UserDate, UserTotal], outdated: Collection[UserDate] = ()) -> list[Message]:
+        """Answer every message that still waits; *totals* has every user's date that is named.
+
+        Messages that name one of *outdated* are left unanswered and returned: they have to be merged again.
+        """
+        again = []
+        for message, outcomes in zip(self.messages, self._outcomes, strict=True):
+            user, readings, done = message
             dates = dict.fromkeys([reading[0] for reading in readings])
-            done.set_result(
-                Recorded(outcomes, {day: totals[user, day].total for day in dates if (user, day) in totals})
-            )
+            if outdated and any((user, day) in outdated for day in dates):
+                again.append(message)
+            elif not done.done():  # else nobody waits any more
+                done.set_result(
+                    Recorded(outcomes, {day: totals[user, day].total for day in dates if (user, day) in totals})
+                )
+        return again
 
     def _rise(self, device_day: DeviceDay, slots: tuple[int, ...]) -> Rise:
         counts = device_day.counts
@@ -147,6 +189,7 @@ class Group:
             device_day.source,
             device_day.last_reading_ms,
             self._now_ms if device_day.lifts else 0,
+            device_day.revision,
             tuple([counts[slot] for slot in slots]),
         )
 

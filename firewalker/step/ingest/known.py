@@ -8,8 +8,9 @@ from collections.abc import Collection, Hashable, Sequence
 from datetime import date
 from typing import Generic, TypeVar
 
-from firewalker.step.domain.day import HOURS, SLOTS, WHOLE_DATE, raised
-from firewalker.step.store.days import DeviceDate, UserDate
+from firewalker.step.domain.correction import Correction
+from firewalker.step.domain.day import HOURS, SLOTS, WHOLE_DATE, merge
+from firewalker.step.store.keys import DeviceDate, UserDate
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -67,6 +68,7 @@ class DeviceDay:
     """
 
     __slots__ = (
+        "correction",
         "counts",
         "date",
         "device_id",
@@ -75,6 +77,7 @@ class DeviceDay:
         "lifts",
         "merged",
         "refused",
+        "revision",
         "risen",
         "source",
         "stored",
@@ -87,6 +90,11 @@ class DeviceDay:
         self.date = day
         self.device_id = device_id
         self.counts: list[int] = [0] * SLOTS
+        """What its counts are taken for: with a correction, not what it tells."""
+        self.correction: Correction | None = None
+        """The last one."""
+        self.revision = 0
+        """Its row's. MySQL changes nothing in a row that has another by now."""
         self.stored = False
         """Whether there is a row: a first reading of 0 steps is news too."""
         self.last_reading_ms = 0
@@ -107,15 +115,16 @@ class Merged:
     The rules are `domain.day.total`'s, applied to one count at a time.
     """
 
-    __slots__ = ("_best", "_hours", "_total")
+    __slots__ = ("_best", "_hours", "revision", "total")
 
-    def __init__(self, devices: Collection[Sequence[int]] = ()) -> None:
-        self._best = [0] * SLOTS
-        for counts in devices:
-            self._best = raised(self._best, counts)
+    def __init__(self, devices: Collection[Sequence[int]] = (), revision: int = 0) -> None:
+        self._best = merge(devices)
         self._hours = sum(self._best[:HOURS])
         # None at all is less than 0 steps: a first reading of 0 is a rise too.
-        self._total = max(self._hours, self._best[WHOLE_DATE]) if devices else -1
+        self.total = max(self._hours, self._best[WHOLE_DATE]) if devices else -1
+        """Steps; -1 without any reading."""
+        self.revision = revision
+        """The date's, when it was read."""
 
     def lift(self, slot: int, steps: int) -> bool:
         """Take in one count; whether the total rose."""
@@ -125,9 +134,9 @@ class Merged:
             if slot < HOURS:
                 self._hours += steps - best
         total = max(self._hours, self._best[WHOLE_DATE])
-        if total <= self._total:
+        if total <= self.total:
             return False
-        self._total = total
+        self.total = total
         return True
 
 

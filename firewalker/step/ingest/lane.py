@@ -6,7 +6,7 @@ Merging is `group`'s work; what is told afterwards, and to whom, is `totals`'s.
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import structlog
 from prometheus_client import Counter, Histogram
@@ -16,14 +16,18 @@ from firewalker.kernel.faults import DatabaseUnavailable, Draining, Fault
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database, retried
 from firewalker.runtime.tasks import begin
-from firewalker.step.domain.day import MAX_DEVICES, to_ms
+from firewalker.step.domain.day import MAX_DEVICES, UserTotal, to_ms
+from firewalker.step.domain.history import DeviceCounts
+from firewalker.step.domain.overtake import Walked
 from firewalker.step.domain.reading import Counted
 from firewalker.step.ingest.group import Group, Message, Recorded
 from firewalker.step.ingest.known import DeviceDay, DeviceDays, Merged
 from firewalker.step.ingest.totals import Totals
 from firewalker.step.live import LiveTotals
-from firewalker.step.store import days
-from firewalker.step.store.days import DeviceDate, Rise, UserDate
+from firewalker.step.store import corrections, days
+from firewalker.step.store.corrections import Corrected
+from firewalker.step.store.days import Rise
+from firewalker.step.store.keys import DeviceDate, UserDate
 
 _COMMIT_S = Histogram(
     "firewalker_step_commit_seconds", "From the start of a group to its commit.",
@@ -41,8 +45,18 @@ class Lane:
     """Gathers and commits the messages of some users, one group after the other."""
 
     def __init__(
-        self, database: Database, live: LiveTotals, clock: Clock, *, max_group: int, max_waiting: int, max_known: int
+        self,
+        database: Database,
+        live: LiveTotals,
+        clock: Clock,
+        *,
+        max_group: int,
+        max_waiting: int,
+        max_known: int,
+        walked: Callable[[Collection[Walked]], None] | None = None,
     ) -> None:
+        """*walked* is called with what was walked live, once it is durable."""
+        self._walked = walked
         self._database = database
         self._clock = clock
         self._max_group = max_group
@@ -50,7 +64,9 @@ class Lane:
         self._known = DeviceDays(max_known)
         self._moved_meanwhile: set[UserDate] | None = None
         """While device days are being read: users' dates of which another process told, so that the reading may be old."""
-        self._totals = Totals(database, live, max_known=max_known, moved=self._moved)
+        self._revised: dict[UserDate, int] = {}
+        """Dates that turned out to be corrected, with the revision that was seen: what is read next is at least that new."""
+        self._totals = Totals(database, live, clock, max_known=max_known, moved=self._moved)
         live.on_gap(self._known.clear)
         self._queue: list[Message] = []
         self._waiting = 0
@@ -91,6 +107,12 @@ class Lane:
         self._news.set()
         return done
 
+    def corrected(self, user_date: UserDate) -> None:
+        """It was corrected in this process: what is known of it counts no more, and everybody has to be told."""
+        self._moved(user_date)
+        self._totals.owe([user_date])
+        self._news.set()
+
     async def _run(self) -> None:
         while self._queue or not self._stopping:
             if not self._queue:
@@ -120,7 +142,7 @@ class Lane:
     async def _commit(self, messages: Sequence[Message]) -> None:
         group = Group(messages, to_ms(self._clock.now()))
         keys = group.device_days()
-        sent: set[UserDate] = set()
+        sent: Collection[UserDate] = ()
         try:
             group.learn(*await self._load(keys))
             group.merge()
@@ -142,13 +164,26 @@ class Lane:
             return
         self._totals.owe(group.touched)
         try:
-            group.finish(await self._totals.tell(group))
+            totals = await self._totals.tell(group)
+            again = group.finish(totals, self._outdated(group, totals))
         except BaseException as error:
             _refuse(messages, error)
             if not isinstance(error, Exception):
                 raise
         else:
             _READINGS.inc(sum(len(message.readings) for message in messages))
+            if group.gains and self._walked is not None:
+                self._walked(group.walked(totals))
+            self._queue[:0] = again
+            self._waiting += sum(len(message.readings) for message in again)
+
+    def _outdated(self, group: Group, totals: Mapping[UserDate, UserTotal]) -> set[UserDate]:
+        """The dates of *group* that were corrected while it was under way: of them everything is read anew."""
+        outdated = group.outdated(totals)
+        for user_date in outdated:
+            self._known.forget(user_date)
+            self._revised[user_date] = totals[user_date].revision
+        return outdated
 
     async def _load(self, keys: Collection[DeviceDate]) -> tuple[dict[DeviceDate, DeviceDay], set[UserDate]]:
         """What is known of *keys*, and the users' dates that had to be read from MySQL for it, with all their devices."""
@@ -161,13 +196,7 @@ class Lane:
             else:
                 found[key] = device_day
         if cold:
-            moved: set[UserDate] = set()
-            self._moved_meanwhile = moved
-            try:
-                stored = await self._stored(cold)
-            finally:
-                self._moved_meanwhile = None
-            known = {user_date: _known_devices(user_date, stored.get(user_date, {})) for user_date in cold}
+            known, moved = await self._read(cold)
             for user, day, device_id in sorted(keys):
                 devices = known.get((user, day))
                 if devices is None:
@@ -184,6 +213,21 @@ class Lane:
                 self._known.put(user_date, known[user_date])
         return found, cold
 
+    async def _read(self, cold: Collection[UserDate]) -> tuple[dict[UserDate, dict[str, DeviceDay]], set[UserDate]]:
+        """All devices of *cold* dates from MySQL, and those dates that changed while they were being read."""
+        moved: set[UserDate] = set()
+        self._moved_meanwhile = moved
+        try:
+            stored, corrected = await self._stored(cold)
+        finally:
+            self._moved_meanwhile = None
+        known = {user_date: _known_devices(user_date, stored.get(user_date, {}), corrected) for user_date in cold}
+        for user_date, revision in self._revised.items():
+            for device_day in known.get(user_date, {}).values():
+                device_day.merged.revision = max(device_day.merged.revision, revision)
+        self._revised.clear()
+        return known, moved
+
     def _moved(self, user_date: UserDate) -> None:
         """Another process told something new of it: a device that was there last may come back here."""
         self._known.forget(user_date)
@@ -191,9 +235,13 @@ class Lane:
             self._moved_meanwhile.add(user_date)
 
     @retried
-    async def _stored(self, keys: Iterable[UserDate]) -> dict[UserDate, dict[str, days.StoredDevice]]:
+    async def _stored(
+        self, keys: Collection[UserDate]
+    ) -> tuple[dict[UserDate, dict[str, DeviceCounts]], dict[DeviceDate, Corrected]]:
         async with self._database.reading() as tx:
-            return await days.find_devices(tx, keys)
+            stored = await days.find_devices(tx, keys)
+            revised = [key for key, devices in stored.items() if any(device.revision for device in devices.values())]
+            return stored, await corrections.find_latest(tx, revised)
 
     @retried(idempotent=True)
     async def _store(self, rises: Iterable[tuple[tuple[int, ...], list[Rise]]]) -> None:
@@ -203,14 +251,20 @@ class Lane:
                 await days.raise_counts(tx, slots, some)
 
 
-def _known_devices(user_date: UserDate, rows: Mapping[str, days.StoredDevice]) -> dict[str, DeviceDay]:
+def _known_devices(
+    user_date: UserDate, rows: Mapping[str, DeviceCounts], corrected: Mapping[DeviceDate, Corrected]
+) -> dict[str, DeviceDay]:
     """All devices of a user's date as stored."""
     user, day = user_date
-    merged = Merged([row.counts for row in rows.values()])
+    merged = Merged([row.counts for row in rows.values()], max((row.revision for row in rows.values()), default=0))
     devices = {}
     for device_id, row in rows.items():
         devices[device_id] = device_day = DeviceDay(user, day, device_id, merged)
         device_day.counts = list(row.counts)
+        device_day.revision = row.revision
+        # Read after the counts: a correction that came between is not theirs, and MySQL will refuse what is made of it.
+        last = corrected.get((user, day, device_id))
+        device_day.correction = last.correction if last is not None and last.revision == row.revision else None
         device_day.last_reading_ms = row.last_reading_ms
         device_day.stored = True
     return devices

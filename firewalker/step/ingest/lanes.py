@@ -5,11 +5,13 @@ transaction under way.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from datetime import date
 
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.faults import Draining, Overloaded
 from firewalker.runtime.mysql import Database
+from firewalker.step.domain.overtake import Walked
 from firewalker.step.domain.reading import Counted
 from firewalker.step.ingest.group import Recorded
 from firewalker.step.ingest.lane import Lane
@@ -29,13 +31,15 @@ class Ingest:
         max_group: int = 2_000,
         max_waiting: int = 20_000,
         max_known: int = 100_000,
+        walked: Callable[[Collection[Walked]], None] | None = None,
     ) -> None:
         """*max_group* readings are committed at once per lane and *max_waiting* may wait there; both are exceeded by less
         than one message. *max_known* device days, and as many totals, are remembered over all lanes (some 500 bytes each).
+        *walked* is called with what was walked live, once it is durable; it must return at once.
         """
         each = max(2, max_known // lanes)
         self._lanes = [
-            Lane(database, live, clock, max_group=max_group, max_waiting=max_waiting, max_known=each)
+            Lane(database, live, clock, max_group=max_group, max_waiting=max_waiting, max_known=each, walked=walked)
             for _ in range(lanes)
         ]
         self._draining = False
@@ -74,6 +78,10 @@ class Ingest:
     async def record(self, user: bytes, readings: Sequence[Counted]) -> Recorded:
         """Make *readings* durable. Raises what `submit` and its future do."""
         return await self.submit(user, readings)
+
+    def corrected(self, user: bytes, day: date) -> None:
+        """The *user*'s *day* was corrected, and that is committed: readings are merged with what MySQL says now."""
+        self._lane(user).corrected((user, day))
 
     def _lane(self, user: bytes) -> Lane:
         return self._lanes[user[-1] % len(self._lanes)]

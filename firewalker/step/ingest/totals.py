@@ -1,16 +1,17 @@
 """After a commit: what the day's totals are now, for the answers and for live totals. Merging and storing are elsewhere."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from itertools import islice
 
+from firewalker.kernel.clock import Clock
 from firewalker.runtime.mysql import Database, retried
 from firewalker.step.domain.day import UserTotal
 from firewalker.step.ingest.group import REFRESH_MS, Group
 from firewalker.step.ingest.known import Generations
 from firewalker.step.live import Frame, LiveTotals
-from firewalker.step.store import days
-from firewalker.step.store.days import UserDate
+from firewalker.step.store import days, reviews
+from firewalker.step.store.keys import UserDate
 
 OWED_PAUSE_S = 1.0
 """How long to wait before asking again for totals that MySQL did not tell after a commit."""
@@ -26,10 +27,11 @@ class Totals:
     """The totals of one lane's users, remembered and kept current by the frames of other processes."""
 
     def __init__(
-        self, database: Database, live: LiveTotals, *, max_known: int, moved: Callable[[UserDate], None]
+        self, database: Database, live: LiveTotals, clock: Clock, *, max_known: int, moved: Callable[[UserDate], None]
     ) -> None:
         """*moved* is called with every user's date of which another process tells something new."""
         self._database = database
+        self._clock = clock
         self._live = live
         self._known: Generations[UserDate, UserTotal] = Generations(max_known)
         self._moved = moved
@@ -68,7 +70,11 @@ class Totals:
             if heard_ms - known.last_reading_ms >= REFRESH_MS:
                 self._renew(news, key, known._replace(last_reading_ms=heard_ms))
         if asked:
-            for key, total in (await self._standing_totals(asked)).items():
+            answers = await self._standing_totals(asked)
+            suspects = {key: total.revision for key, total in answers.items() if total.held}
+            if suspects:
+                await self._notice(suspects)
+            for key, total in answers.items():
                 totals[key] = total
                 heard_ms = max(total.last_reading_ms, group.heard.get(key, 0))
                 self._renew(news, key, total._replace(last_reading_ms=heard_ms))
@@ -76,7 +82,7 @@ class Totals:
             self._live.announce(Frame(day, users))
         if late:
             totals |= await self._owners_totals(late)
-        for key in asked | group.touched:
+        for key in asked | group.touched.keys():
             self._owed.pop(key, None)
         self._pause_s = 0.0
         return totals
@@ -104,6 +110,12 @@ class Totals:
         total = total if known is None else total.merged(known)
         self._known.put(key, total)
         news.setdefault(key[1], []).append((key[0], total))
+
+    @retried(idempotent=True)
+    async def _notice(self, suspects: Mapping[UserDate, int]) -> None:
+        """Put them before those who review: durable before anybody is told of the readings."""
+        async with self._database.transaction() as tx:
+            await reviews.notice(tx, suspects, self._clock.now())
 
     @retried
     async def _standing_totals(self, keys: Iterable[UserDate]) -> dict[UserDate, UserTotal]:

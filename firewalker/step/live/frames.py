@@ -2,7 +2,8 @@
 
 A user's total takes 12 bytes under a 16-byte field: revision (2), total (3), reached (4, milliseconds) and last
 reading (3, seconds), both times counted from the moment the date began first on Earth. Big-endian, because the
-scripts unpack the same bytes. A frame is a header and such records, each behind its user id.
+scripts unpack the same bytes. The highest bit of the total says that it is held for review: so what is held counts as
+more, and wins within its revision, as it has to. A frame is a header and such records, each behind its user id.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,8 @@ _RECORD = Struct(">16sHBHIBH")
 _HEADER = Struct(">B8sI")  # format version, sending process, date as ordinal
 
 _VERSION = 1
-_MAX_TOTAL = 0xFF_FFFF
+_MAX_TOTAL = 0x7F_FFFF
+_HELD = 0x80_0000
 _MAX_REACHED_MS = 0xFFFF_FFFF
 _MAX_LAST_S = 0xFF_FFFF
 _MAX_REVISION = 0xFFFF
@@ -39,7 +41,7 @@ def pack_record(user: bytes, begin: int, known: UserTotal) -> bytes:
 
     Times outside of what the bytes hold (49 days for reached, 194 for the last reading) are clamped to it.
     """
-    steps = min(known.total, _MAX_TOTAL)
+    steps = min(known.total, _MAX_TOTAL) | (_HELD if known.held else 0)
     reached = min(max(known.reached_ms - begin, 0), _MAX_REACHED_MS)
     last = min(max((known.last_reading_ms - begin) // 1000, 0), _MAX_LAST_S)
     revision = min(known.revision, _MAX_REVISION)
@@ -52,10 +54,7 @@ def unpack_value(value: bytes, begin: int) -> UserTotal:
     Raises:
         struct.error: They are not 12 bytes.
     """
-    revision, steps_high, steps_low, reached, last_high, last_low = _VALUE.unpack(value)
-    return UserTotal(
-        steps_high << 16 | steps_low, begin + reached, begin + (last_high << 16 | last_low) * 1000, revision
-    )
+    return _total(begin, _VALUE.unpack(value))
 
 
 def pack_frame(sender: bytes, day: date, records: Sequence[bytes]) -> bytes:
@@ -85,12 +84,13 @@ def unpack_frame(message: bytes) -> Frame:
     except (ValueError, OverflowError) as error:
         raise ValueError("not a frame of totals: no such date") from error
     totals = [
-        (
-            record[0],
-            UserTotal(
-                record[2] << 16 | record[3], begin + record[4], begin + (record[5] << 16 | record[6]) * 1000, record[1]
-            ),
-        )
-        for record in _RECORD.iter_unpack(memoryview(message)[_HEADER.size :])
+        (record[0], _total(begin, record[1:])) for record in _RECORD.iter_unpack(memoryview(message)[_HEADER.size :])
     ]
     return Frame(day, totals)
+
+
+def _total(begin: int, numbers: tuple[int, ...]) -> UserTotal:
+    revision, high, low, reached, last_high, last_low = numbers
+    steps = high << 16 | low
+    held = steps > _MAX_TOTAL
+    return UserTotal(steps & _MAX_TOTAL, begin + reached, begin + (last_high << 16 | last_low) * 1000, revision, held)

@@ -64,7 +64,7 @@ class LiveTotals:
         self._writer = Writer(writable, clock, failed=self._doubt)
         self._feed = Feed(listens, clock, self._receive, lost=self._doubt, gap=self._gap)
         self._tasks: list[asyncio.Task[None]] = []
-        self._listeners: list[tuple[Callable[[Frame], None], bool]] = []
+        self._listeners: list[tuple[Callable[[Frame], None], bool, bool]] = []
         self._gap_listeners: list[Callable[[], None]] = []
         self._avoid_until = 0.0
         self._fallbacks = asyncio.Semaphore(MOST_FALLBACKS)
@@ -89,13 +89,14 @@ class LiveTotals:
         """Whether frames of other processes arrive. If not, what is known only from frames may be out of date."""
         return self._feed.connected
 
-    def subscribe(self, callback: Callable[[Frame], None], *, own: bool = True) -> None:
-        """Have *callback* called with every frame: this process's at once (unless *own* is false), others' as they come.
+    def subscribe(self, callback: Callable[[Frame], None], *, own: bool = True, others: bool = True) -> None:
+        """Have *callback* called with every frame: this process's at once (unless *own* is false), those of other
+        processes as they come (unless *others* is false).
 
         It is called in the event loop and must be quick. Frames may repeat, come out of order, and tell less than is
         known already: take `UserTotal.merged`.
         """
-        self._listeners.append((callback, own))
+        self._listeners.append((callback, own, others))
 
     def on_gap(self, callback: Callable[[], None]) -> None:
         """Have *callback* called when the subscription begins, and again after each loss: frames may be missing."""
@@ -166,8 +167,8 @@ class LiveTotals:
         self._deliver(frame, own=False)
 
     def _deliver(self, frame: Frame, *, own: bool) -> None:
-        for callback, wants_own in self._listeners:
-            if own and not wants_own:
+        for callback, wants_own, wants_others in self._listeners:
+            if not (wants_own if own else wants_others):
                 continue
             try:
                 callback(frame)

@@ -9,6 +9,7 @@ from uuid import UUID
 from firewalker.runtime.grpc.messages import message_class
 from firewalker.step.boards.updates import Changes, End, EndReason, Heartbeat, Snapshot, Update
 from firewalker.step.domain.leaderboard import Freshness, Row, State
+from firewalker.step.domain.visibility import steps_seen
 from firewalker.step.usecases.leaderboards import FriendBoard
 
 _Entry = message_class("firewalker.step.v1.LeaderboardEntry")
@@ -63,14 +64,14 @@ def _watched(update: Update) -> Any:
 
 def _add(entries: Any, rows: Iterable[Row], me: bytes) -> None:
     add = entries.add
-    for rank, (_, behind, _, user_id, state, freshness, goal_reached, person) in rows:
+    for rank, (_, behind, _, user_id, state, freshness, goal_reached, person, sight) in rows:
         # Field by field: half the time of keyword arguments, and this runs for every friend of every board read.
         entry = add()
         entry.rank = rank
         entry.user_id = person.text_id
         entry.nickname = person.nickname
         entry.avatar_url = person.avatar_url
-        entry.steps = -behind
+        entry.steps = steps_seen(-behind, sight)
         entry.state = _STATES[state]
         entry.freshness = _FRESHNESS[freshness]
         if goal_reached:

@@ -22,7 +22,10 @@ from firewalker.runtime.grpc.streams import HotStream
 from firewalker.step.boards.registry import Boards
 from firewalker.step.boards.updates import End, EndReason
 from firewalker.step.boards.watcher import Watcher
+from firewalker.step.domain.period import Period
+from firewalker.step.rpc.asked import Asked
 from firewalker.step.rpc.board_messages import board_answer, update_answer
+from firewalker.step.usecases.group_boards import GroupBoards
 from firewalker.step.usecases.leaderboards import Leaderboards
 
 if TYPE_CHECKING:
@@ -37,6 +40,8 @@ _REASONS: Final[Mapping[type[Fault], EndReason]] = {
 
 _READ: Final = Rule(Caller.USER, max_message_bytes=1_024, priority=Priority.READ, rate=READS)
 
+_GROUP_PERIODS: Final = (Period.DAY, Period.WEEK, Period.MONTH)
+
 _REFUSALS: Final = frozenset({EndReason.ACCESS_TOKEN_EXPIRED, EndReason.SESSION_REVOKED})
 """Ends after which the stream's status is the fault; the others are OK."""
 
@@ -48,21 +53,44 @@ class LeaderboardDoor:
     POLICY: ClassVar[Mapping[str, Rule]] = {
         "GetFriendLeaderboard": _READ,
         "WatchFriendLeaderboard": _READ,
+        "GetGroupLeaderboard": _READ,
+        "WatchGroupLeaderboard": _READ,
     }
 
-    def __init__(self, leaderboards: Leaderboards, boards: Boards) -> None:
+    def __init__(self, leaderboards: Leaderboards, of_groups: GroupBoards, boards: Boards) -> None:
         self._leaderboards = leaderboards
+        self._of_groups = of_groups
         self._boards = boards
 
     async def get_friend_leaderboard(self, request: Any) -> bytes:
         """See the proto."""
         return board_answer(await self._leaderboards.of_friends(principal().user_id, _asked(request)))
 
+    async def get_group_leaderboard(self, request: Any) -> bytes:
+        """See the proto. The answer has the fields of the other one, so it is made by the same."""
+        asked = Asked(request)
+        group_id, period, day = asked.group_id(), asked.period(_GROUP_PERIODS), asked.date()
+        asked.ensure_valid()
+        return board_answer(await self._of_groups.read(principal().user_id, group_id, period, day))
+
     async def watch_friend_leaderboard(self, request: Any, stream: HotStream) -> None:
         """See the proto. One task per stream, this one; while it sends, what changes is folded for it by the board."""
         asked, resume = _asked(request), request.resume_version
         del request  # a stream lives for hours
-        with closing(await self._boards.watch(principal().user_id, asked, resume)) as watcher:
+        await self._follow(await self._boards.watch(principal().user_id, asked, resume), stream)
+
+    async def watch_group_leaderboard(self, request: Any, stream: HotStream) -> None:
+        """See the proto. The answers have the fields of the other one's, so they are made by the same."""
+        asked = Asked(request)
+        group_id, period, day = asked.group_id(), asked.period(_GROUP_PERIODS), asked.date()
+        asked.ensure_valid()
+        resume = request.resume_version
+        del asked, request
+        user = principal().user_id
+        await self._follow(await self._boards.watch_group(user, group_id, period, day, resume=resume), stream)
+
+    async def _follow(self, watching: Watcher, stream: HotStream) -> None:
+        with closing(watching) as watcher:
             stream.ending.add_done_callback(partial(_end, watcher))
             while True:
                 update = await watcher.next()

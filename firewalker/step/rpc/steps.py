@@ -12,13 +12,14 @@ from firewalker.kernel.faults import InvalidRequest, Violation
 from firewalker.kernel.principal import principal
 from firewalker.runtime.grpc.messages import message_class
 from firewalker.runtime.grpc.policy import Caller, Priority, Rule
-from firewalker.runtime.grpc.rates import UPLOADS
+from firewalker.runtime.grpc.rates import READS, UPLOADS
 from firewalker.runtime.grpc.streams import HotStream
 from firewalker.runtime.tasks import end
 from firewalker.step.domain.day import WHOLE_DATE
 from firewalker.step.domain.faults import TooManyReadings
 from firewalker.step.domain.reading import FIRST_REJECTED, Outcome, Source
 from firewalker.step.ingest import Recorded
+from firewalker.step.rpc.days import DayCalls
 from firewalker.step.usecases.readings import Judged, Moment, Readings, Taken
 
 MOST_TRACKED: Final = 100
@@ -49,10 +50,26 @@ class StepDoor:
     POLICY: ClassVar[Mapping[str, Rule]] = {
         "TrackSteps": Rule(Caller.USER, priority=Priority.UPLOAD, rate=UPLOADS),
         "RecordSteps": Rule(Caller.USER, priority=Priority.UPLOAD, rate=UPLOADS),
+        "CorrectDay": Rule(Caller.USER, max_message_bytes=4_096, priority=Priority.UPLOAD, rate=UPLOADS),
+        "GetDay": Rule(Caller.USER, max_message_bytes=1_024, priority=Priority.READ, rate=READS),
+        "ListDays": Rule(Caller.USER, max_message_bytes=1_024, priority=Priority.READ, rate=READS),
     }
 
-    def __init__(self, readings: Readings) -> None:
+    def __init__(self, readings: Readings, days: DayCalls) -> None:
         self._readings = readings
+        self._days = days
+
+    async def correct_day(self, request: Any) -> Any:
+        """Puts right what a device has counted."""
+        return await self._days.correct(request)
+
+    async def get_day(self, request: Any) -> Any:
+        """One day, with its devices."""
+        return await self._days.get(request)
+
+    async def list_days(self, request: Any) -> Any:
+        """Days between two dates."""
+        return await self._days.list(request)
 
     async def record_steps(self, request: Any) -> bytes:
         """Takes a batch in; answered when it is durable."""
@@ -156,6 +173,8 @@ def _recorded_ms(timestamp: Any) -> int:
 def _result(outcome: Outcome) -> dict[str, object]:
     if outcome is Outcome.ACCEPTED_DAY_FINAL:
         return {"verdict": "ACCEPTED", "reason": "DAY_FINAL"}
+    if outcome is Outcome.HOUR_CORRECTED:
+        return {"verdict": "UNCHANGED", "reason": "HOUR_CORRECTED"}
     if outcome >= FIRST_REJECTED:
         return {"verdict": "REJECTED", "reason": outcome.name}
     return {"verdict": outcome.name}

@@ -4,22 +4,20 @@ User ids are their 16 bytes and instants Unix milliseconds throughout: these sta
 UUID or a datetime per row would cost more than the row.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from firewalker.runtime.mysql import Transaction
-from firewalker.step.domain.day import HOURS, UserTotal
-
-ROWS_PER_STATEMENT = 500
-"""Rows of one upsert, and users of one query: beyond some hundred the cost per row no longer falls, the locks' time grows."""
+from firewalker.step.domain.day import HOURS, WHOLE_DATE, UserTotal, merge
+from firewalker.step.domain.history import DeviceCounts
+from firewalker.step.domain.suspicion import UNSUSPECTED, Verdict, suspect
+from firewalker.step.store import reviews
+from firewalker.step.store.keys import ROWS_PER_STATEMENT, DeviceDate, UserDate, stretches
 
 _COLUMNS = (*(f"h{hour:02d}" for hour in range(HOURS)), "whole_day")
 """The column of each slot."""
-
-UserDate = tuple[bytes, date]
-DeviceDate = tuple[bytes, date, str]
 
 
 class Rise(NamedTuple):
@@ -33,43 +31,57 @@ class Rise(NamedTuple):
     last_reading_ms: int
     reached_ms: int
     """When the user's total of the date rose by this; 0 if it did not, because another device counts more."""
+    revision: int
+    """What the counts were made with: a row that has another by now stays as it is."""
     counts: tuple[int, ...]
-
-
-class StoredDevice(NamedTuple):
-    """What one device counted on one date, late readings included."""
-
-    counts: tuple[int, ...]
-    last_reading_ms: int
 
 
 # Raises counts; primary key. Assignments run from left to right, so reached_time looks at the counts before they rise:
 # told again, after a COMMIT whose answer was lost, it does not move.
 _RAISE = """
-    INSERT INTO day_device (user_id, date, device_id, late, source, last_reading_time, reached_time, {columns}) VALUES """
-_RAISE_ROW = "(%s,%s,%s,%s,%s,FROM_UNIXTIME(%s*0.001),FROM_UNIXTIME(%s*0.001){places})"
+    INSERT INTO day_device
+        (user_id, date, device_id, late, source, last_reading_time, reached_time, revision, {columns}) VALUES """
+_RAISE_ROW = "(%s,%s,%s,%s,%s,FROM_UNIXTIME(%s*0.001),FROM_UNIXTIME(%s*0.001),{revision}{places})"
 _RAISE_TAIL = """
     ON DUPLICATE KEY UPDATE
-        reached_time = IF({rises}, GREATEST(reached_time, VALUES(reached_time)), reached_time),
+        reached_time = IF(revision = {revision} AND ({rises}), GREATEST(reached_time, VALUES(reached_time)), reached_time),
         last_reading_time = GREATEST(last_reading_time, VALUES(last_reading_time)),
         source = VALUES(source),
         {raises}
 """
 
+TOTAL = f"GREATEST({' + '.join(f'MAX({column})' for column in _COLUMNS[:HOURS])}, MAX(whole_day))"
+"""The steps of one user and date, of the rows grouped by them: what `domain.day.total` computes."""
+
 _MERGED = f"""
-    GREATEST({" + ".join(f"MAX({column})" for column in _COLUMNS[:HOURS])}, MAX(whole_day)),
+    {TOTAL},
     CAST(UNIX_TIMESTAMP(MAX(reached_time)) * 1000 AS SIGNED),
     CAST(UNIX_TIMESTAMP(MAX(last_reading_time)) * 1000 AS SIGNED),
     MAX(revision)
 """
 
-# The counts of all devices of some users on some dates; primary key, one range per user and date.
-_DEVICES = f"""
-    SELECT user_id, date, device_id,
-        {", ".join(f"MAX({column})" for column in _COLUMNS)},
-        CAST(UNIX_TIMESTAMP(MAX(last_reading_time)) * 1000 AS SIGNED)
-    FROM day_device WHERE {{which}} GROUP BY user_id, date, device_id
+# The rows of some users on some dates; primary key, one range per user and date.
+_ROWS = f"""
+    SELECT user_id, date, device_id, CAST(UNIX_TIMESTAMP(last_reading_time) * 1000 AS SIGNED), revision, source,
+        {", ".join(_COLUMNS)}
+    FROM day_device WHERE ({{which}}) {{standing}}
 """
+
+_STRETCH = "user_id = %s AND date BETWEEN %s AND %s"  # primary key, one range
+
+# All rows of a user's date, until the transaction ends; primary key.
+_LOCK = "SELECT revision FROM day_device WHERE user_id = %s AND date = %s ORDER BY device_id, late FOR UPDATE"
+
+# Puts a corrected device in the place of what it was; primary key.
+_PUT = f"""
+    INSERT INTO day_device
+        (user_id, date, device_id, late, source, last_reading_time, reached_time, revision, {", ".join(_COLUMNS)})
+    VALUES (%s,%s,%s,%s,%s,FROM_UNIXTIME(%s*0.001),FROM_UNIXTIME(%s*0.001),%s{",%s" * len(_COLUMNS)})
+    ON DUPLICATE KEY UPDATE reached_time = VALUES(reached_time), revision = VALUES(revision),
+        {", ".join(f"{column} = VALUES({column})" for column in _COLUMNS)}
+"""
+
+_REMOVE_LATE = "DELETE FROM day_device WHERE user_id = %s AND date = %s AND device_id = %s AND late = 1"  # primary key
 
 # The totals of some users on some dates; primary key, one range per user and date.
 _TOTALS = f"""
@@ -95,19 +107,36 @@ async def raise_counts(tx: Transaction, slots: tuple[int, ...], rises: Iterable[
 
     *slots* are ascending. Rows go in the order of the primary key, because unordered ones deadlock with other calls.
     """
-    head, row, tail = _raise_statement(slots)
-    rows = sorted((*rise[:-1], *rise.counts) for rise in rises)
-    for start in range(0, len(rows), ROWS_PER_STATEMENT):
-        await tx.execute_rows(head, row, rows[start : start + ROWS_PER_STATEMENT], tail)
+    by_revision: dict[int, list[tuple[object, ...]]] = {}
+    for rise in rises:
+        *head_values, revision, counts = rise
+        by_revision.setdefault(revision, []).append((*head_values, *counts))
+    for revision, rows in by_revision.items():
+        head, row, tail = _raise_statement(slots, revision)
+        rows.sort()
+        for start in range(0, len(rows), ROWS_PER_STATEMENT):
+            await tx.execute_rows(head, row, rows[start : start + ROWS_PER_STATEMENT], tail)
 
 
-async def find_devices(tx: Transaction, keys: Iterable[UserDate]) -> dict[UserDate, dict[str, StoredDevice]]:
-    """What is stored of every device of each of *keys* (user, date), by device id; keys without a row are left out."""
-    found: dict[UserDate, dict[str, StoredDevice]] = {}
-    for which, params in _stretches(keys):
-        for user, day, device_id, *counts, last_ms in await tx.all(_DEVICES.format(which=which), params):
-            found.setdefault((user, day), {})[device_id.decode()] = StoredDevice(tuple(counts), last_ms)
+async def find_devices(
+    tx: Transaction, keys: Iterable[UserDate], *, late_included: bool = True
+) -> dict[UserDate, dict[str, DeviceCounts]]:
+    """What is stored of every device of each of *keys* (user, date), by device id; keys without a row are left out.
+
+    As their owner knows them, or, without *late_included*, as standings do.
+    """
+    found: dict[UserDate, dict[str, DeviceCounts]] = {}
+    for which, params in stretches(keys):
+        statement = _ROWS.format(which=which, standing="" if late_included else "AND late = 0")
+        _gather(found, await tx.all(statement, params))
     return found
+
+
+async def list_days(tx: Transaction, user: bytes, start: date, end: date) -> dict[date, dict[str, DeviceCounts]]:
+    """A user's dates from *start* to *end*, both included, with their devices as `find_devices` tells them."""
+    found: dict[UserDate, dict[str, DeviceCounts]] = {}
+    _gather(found, await tx.all(_ROWS.format(which=_STRETCH, standing=""), (user, start, end)))
+    return {day: devices for (_, day), devices in found.items()}
 
 
 async def find_totals(
@@ -118,11 +147,33 @@ async def find_totals(
     As standings know them, or, with *late_included*, as their owner does.
     """
     found: dict[UserDate, UserTotal] = {}
-    for which, params in _stretches(keys):
+    for which, params in stretches(keys):
         statement = _TOTALS.format(which=which, standing="" if late_included else "AND late = 0")
         for user, day, total, reached_ms, last_ms, revision in await tx.all(statement, params):
             found[user, day] = UserTotal(int(total), reached_ms, last_ms, revision)
+    # What MySQL cannot tell in one go, and what is rare: days that may be suspect, and late corrections.
+    doubtful = [
+        key for key, known in found.items() if known.total > UNSUSPECTED or (late_included and known.revision > 0)
+    ]
+    if doubtful:
+        devices = await find_devices(tx, doubtful, late_included=late_included)
+        reviewed = await reviews.find(tx, doubtful)
+        for key in doubtful:
+            found[key] = _looked_at(found[key], devices.get(key, {}).values(), reviewed.get(key))
     return found
+
+
+async def lock_date(tx: Transaction, user: bytes, day: date) -> int:
+    """Keep readings and corrections of a user's date waiting until *tx* ends; its revision, 0 for one without rows."""
+    return max((revision for (revision,) in await tx.all(_LOCK, (user, day))), default=0)
+
+
+async def put_corrected(tx: Transaction, key: DeviceDate, device: DeviceCounts, *, late: bool, at_ms: int) -> None:
+    """Store *device* in the place of what was there. *late*: beside it, for the owner alone; standings keep theirs."""
+    if not late:
+        await tx.execute(_REMOVE_LATE, key)
+    counts, last_ms, revision, source = device
+    await tx.execute(_PUT, (*key, late, source, last_ms, at_ms, revision, *counts))
 
 
 async def list_users(
@@ -145,35 +196,38 @@ async def list_users(
 
 
 @lru_cache(maxsize=1024)
-def _raise_statement(slots: tuple[int, ...]) -> tuple[str, str, str]:
+def _raise_statement(slots: tuple[int, ...], revision: int) -> tuple[str, str, str]:
     columns = [_COLUMNS[slot] for slot in slots]
     return (
         _RAISE.format(columns=", ".join(columns)),
-        _RAISE_ROW.format(places=",%s" * len(columns)),
+        _RAISE_ROW.format(places=",%s" * len(columns), revision=revision),
         _RAISE_TAIL.format(
+            revision=revision,
             rises=" OR ".join(f"VALUES({column}) > {column}" for column in columns),
-            raises=", ".join(f"{column} = GREATEST({column}, VALUES({column}))" for column in columns),
+            raises=", ".join(
+                f"{column} = IF(revision = {revision}, GREATEST({column}, VALUES({column})), {column})"
+                for column in columns
+            ),
         ),
     )
 
 
-def _stretches(keys: Iterable[UserDate]) -> Iterable[tuple[str, list[object]]]:
-    """Conditions for *keys*, at most `ROWS_PER_STATEMENT` in each, with their parameters."""
-    by_date: dict[date, list[bytes]] = {}
-    for user, day in keys:
-        by_date.setdefault(day, []).append(user)
-    parts: list[str] = []
-    params: list[object] = []
-    room = ROWS_PER_STATEMENT
-    for day, users in by_date.items():
-        rest = sorted(users)
-        while rest:
-            some, rest = rest[:room], rest[room:]
-            parts.append(f"date = %s AND user_id IN ({','.join(['%s'] * len(some))})")
-            params += [day, *some]
-            room -= len(some)
-            if room == 0:
-                yield " OR ".join(parts), params
-                parts, params, room = [], [], ROWS_PER_STATEMENT
-    if parts:
-        yield " OR ".join(parts), params
+def _gather(found: dict[UserDate, dict[str, DeviceCounts]], rows: Iterable[Sequence[Any]]) -> None:
+    """Put *rows* where they belong; of a device that has a row in time and a late one, both together."""
+    for user, day, device_id, last_ms, revision, source, *counts in rows:
+        devices = found.setdefault((user, day), {})
+        name = device_id.decode()
+        row = DeviceCounts(tuple(counts), last_ms, revision, source)
+        known = devices.get(name)
+        devices[name] = row if known is None else known.together(row)
+
+
+def _looked_at(known: UserTotal, devices: Iterable[DeviceCounts], review: reviews.Review | None) -> UserTotal:
+    """*known* with its devices' counts and what was said of it: a review stands until the next correction."""
+    counts = merge(device.counts for device in devices)
+    revision = known.revision
+    approved = False
+    if review is not None and review.revision > revision:
+        revision, approved = review.revision, review.verdict is Verdict.APPROVED
+    total = max(sum(counts[:HOURS]), counts[WHOLE_DATE])
+    return known._replace(total=total, revision=revision, held=not approved and suspect(counts))

@@ -1,7 +1,7 @@
-"""Statements on `friend`: who is friends with whom, both directions, as the user service has told it."""
+"""Friend sets: who is on whose board, both directions, in the table that `bonds` keeps."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -9,43 +9,56 @@ from zoneinfo import ZoneInfo
 
 from firewalker.kernel.days import parse_zone
 from firewalker.kernel.ids import UserId
+from firewalker.kernel.zone_history import ZoneChanges
 from firewalker.runtime.mysql import Transaction
 from firewalker.step.domain.circle import UTC_ZONE, Circle, Friend, Person
+from firewalker.step.domain.visibility import BEFRIENDED, Bond, Visibility
 
-_ADD_HEAD = "INSERT INTO friend (user_id, friend_id, since_time) VALUES"
-_ADD_ROW = "(%s,%s,%s)"
-_ADD_TAIL = "ON DUPLICATE KEY UPDATE since_time = VALUES(since_time)"  # primary key
-
-# Everybody on a walker's board with what it shows of them; the walker's own row has no since_time.
+# Everybody on a walker's board with what it shows of them. The walker's own row has no since_time; rows with a date tell
+# of a later time zone.
 _CIRCLE = """
-    SELECT f.friend_id, f.since_time, w.nickname, w.avatar_url, w.time_zone
+    SELECT f.friend_id, NULL, f.since_time, w.nickname, w.avatar_url, w.time_zone, w.shows,
+        IF(f.shows_time >= f.since_time, f.shows, NULL), IF(f.is_shown_time >= f.since_time, f.is_shown, NULL)
     FROM friend f LEFT JOIN walker w ON w.user_id = f.friend_id
-    WHERE f.user_id = %(user_id)s
+    WHERE f.user_id = %(user_id)s AND f.ended = 0
     UNION ALL
-    SELECT user_id, NULL, nickname, avatar_url, time_zone FROM walker WHERE user_id = %(user_id)s
-"""  # primary key of friend (a range), primary key of walker
+    SELECT user_id, NULL, NULL, nickname, avatar_url, time_zone, shows, NULL, NULL
+    FROM walker WHERE user_id = %(user_id)s
+    UNION ALL
+    SELECT z.user_id, z.first_date, NULL, NULL, NULL, z.time_zone, NULL, NULL, NULL
+    FROM friend f JOIN walker_zone z ON z.user_id = f.friend_id
+    WHERE f.user_id = %(user_id)s AND f.ended = 0
+    UNION ALL
+    SELECT user_id, first_date, NULL, NULL, NULL, time_zone, NULL, NULL, NULL
+    FROM walker_zone WHERE user_id = %(user_id)s
+"""  # primary key of friend (a range), primary keys of walker and walker_zone
 
 # Everybody whose board shows one of these users.
-_FRIENDS_OF = "SELECT DISTINCT friend_id FROM friend WHERE user_id IN ({places})"  # primary key, a range for each
-
-
-async def add(tx: Transaction, friendships: Iterable[tuple[UserId, UserId, datetime]]) -> None:
-    """Make each two users friends since that time. Again changes nothing but the time."""
-    rows = [(one, other, since) for one, other, since in friendships]
-    rows += [(other, one, since) for one, other, since in rows]
-    await tx.execute_rows(_ADD_HEAD, _ADD_ROW, sorted(rows), _ADD_TAIL)
+_FRIENDS_OF = "SELECT DISTINCT friend_id FROM friend WHERE user_id IN ({places}) AND ended = 0"
+# primary key, a range for each
 
 
 async def get_circle(tx: Transaction, user_id: UserId) -> Circle:
     """The walker and their friends in one query, however many. Who is not known yet has no name and lives in UTC."""
-    me = Person(user_id.bytes, str(user_id))
-    friends = []
+    me, my_setting = user_id.bytes, 0
+    people: dict[bytes, Sequence[Any]] = {me: (me, None, None, "", "", None)}
+    changes: dict[bytes, list[tuple[date, ZoneInfo]]] = {}
     for row in await tx.all(_CIRCLE, {"user_id": user_id}):
-        if row[1] is None:
-            me = _person(row)
-        else:
-            friends.append(Friend(_person(row), row[1]))
-    return Circle(me, tuple(friends))
+        if row[1] is not None:
+            changes.setdefault(row[0], []).append((row[1], _zone(row[5])))
+            continue
+        people[row[0]] = row
+        if row[2] is None:
+            my_setting = row[6]
+    zones = {user: tuple(sorted(found, key=_first_date)) for user, found in changes.items()}
+    own = _person(people.pop(me), zones.get(me, ()))
+    return Circle(
+        own,
+        tuple(
+            Friend(_person(row, zones.get(user, ())), row[2], _bond(my_setting, *row[6:]))
+            for user, row in people.items()
+        ),
+    )
 
 
 async def list_friends_of(tx: Transaction, user_ids: Sequence[UserId]) -> list[bytes]:
@@ -59,22 +72,40 @@ async def list_friends_of(tx: Transaction, user_ids: Sequence[UserId]) -> list[b
 _REMOVE_FROM_OTHERS = "DELETE FROM friend WHERE friend_id = %s AND user_id IN ({places})"
 # primary key
 
+_ALL_OF = "SELECT friend_id FROM friend WHERE user_id = %(user)s"
+# primary key
+
 _REMOVE = "DELETE FROM friend WHERE user_id = %(user)s"
 # primary key
 
 
 async def remove_of(tx: Transaction, user_id: UserId) -> None:
-    """Remove every friendship of *user_id*, in both directions. Each is two rows, so the own ones name all others."""
-    others = await list_friends_of(tx, [user_id])
+    """Remove every friendship of *user_id*, ended ones too, in both directions. Each is two rows, so the own ones name all others."""
+    others = [friend for (friend,) in await tx.all(_ALL_OF, {"user": user_id})]
     if others:
         places = ",".join(["%s"] * len(others))
         await tx.execute(_REMOVE_FROM_OTHERS.format(places=places), [user_id, *others])
     await tx.execute(_REMOVE, {"user": user_id})
 
 
-def _person(row: Sequence[Any]) -> Person:
-    user_id, _, nickname, avatar_url, zone = row
-    return Person(user_id, str(UUID(bytes=user_id)), nickname or "", avatar_url or "", _zone(zone))
+def _first_date(change: tuple[date, ZoneInfo]) -> date:
+    return change[0]
+
+
+def _person(row: Sequence[Any], changes: ZoneChanges) -> Person:
+    user_id, _, _, nickname, avatar_url, zone = row[:6]
+    return Person(user_id, str(UUID(bytes=user_id)), nickname or "", avatar_url or "", _zone(zone), changes)
+
+
+@lru_cache(maxsize=64)
+def _bond(mine: int, theirs: int | None, for_friend: int | None, from_friend: int | None) -> Bond:
+    """*mine* and *theirs* are what the two show everybody, the others what they show each other, if set."""
+    bond = Bond(
+        True,  # noqa: FBT003 - the field's name stands in the class
+        Visibility(mine if for_friend is None else for_friend),
+        Visibility((theirs or 0) if from_friend is None else from_friend),
+    )
+    return BEFRIENDED if bond == BEFRIENDED else bond
 
 
 @lru_cache(maxsize=1024)

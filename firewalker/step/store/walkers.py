@@ -1,10 +1,14 @@
-"""Statements on `walker`: the public side and the time zone of users, as the user service has told them."""
+"""Statements on `walker` and `walker_zone`: the public side and the time zones of users, as the user service has told them.
 
-from collections.abc import Iterable
+What walkers show of their steps is in `bonds`.
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import date
 
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Transaction
-from firewalker.step.domain.facts import WalkerNews
+from firewalker.step.domain.facts import Moved, WalkerNews
 
 _SAVE_HEAD = "INSERT INTO walker (user_id, nickname, avatar_url, profile_time, time_zone, zone_time) VALUES"
 _SAVE_ROW = "(%s,%s,%s,%s,%s,%s)"
@@ -19,7 +23,21 @@ _SAVE_TAIL = """
         zone_time = COALESCE(GREATEST(VALUES(zone_time), zone_time), zone_time, VALUES(zone_time))
 """  # primary key
 
-_ZONE = "SELECT time_zone FROM walker WHERE user_id = %(user_id)s"  # primary key
+_MOVE_HEAD = "INSERT INTO walker_zone (user_id, first_date, time_zone, told_time) VALUES"
+_MOVE_ROW = "(%s,%s,%s,%s)"
+_MOVE_TAIL = """
+    ON DUPLICATE KEY UPDATE
+        time_zone = IF(VALUES(told_time) >= told_time, VALUES(time_zone), time_zone),
+        told_time = GREATEST(VALUES(told_time), told_time)
+"""  # primary key
+
+_ZONES = """
+    SELECT NULL, time_zone FROM walker WHERE user_id = %(user_id)s
+    UNION ALL
+    SELECT first_date, time_zone FROM walker_zone WHERE user_id = %(user_id)s
+"""  # primary keys of both
+
+_NICKNAMES = "SELECT user_id, nickname FROM walker WHERE user_id IN ({places})"  # primary key
 
 
 async def save(tx: Transaction, news: Iterable[WalkerNews]) -> None:
@@ -35,7 +53,26 @@ async def save(tx: Transaction, news: Iterable[WalkerNews]) -> None:
     await tx.execute_rows(_SAVE_HEAD, _SAVE_ROW, values, _SAVE_TAIL)
 
 
-async def find_zone(tx: Transaction, user_id: UserId) -> str | None:
-    """The IANA name of the user's zone; None while the user is unknown here, or the zone is."""
-    found = await tx.find(_ZONE, {"user_id": user_id})
-    return None if found is None else found[0]
+async def move(tx: Transaction, facts: Iterable[Moved]) -> None:
+    """Keep the zones that users live by from a date on; days before keep theirs."""
+    rows = [(fact.user_id, fact.first_date, fact.time_zone, fact.told) for fact in facts]
+    await tx.execute_rows(_MOVE_HEAD, _MOVE_ROW, sorted(rows, key=lambda row: (row[0], row[1], row[3])), _MOVE_TAIL)
+
+
+async def find_zones(tx: Transaction, user_id: UserId) -> tuple[str | None, list[tuple[date, str]]]:
+    """The IANA name of the user's first zone, None while it is unknown here, and the later ones by their first dates."""
+    first, later = None, []
+    for first_date, name in await tx.all(_ZONES, {"user_id": user_id}):
+        if first_date is None:
+            first = name
+        else:
+            later.append((first_date, name))
+    return first, sorted(later)
+
+
+async def find_nicknames(tx: Transaction, users: Collection[bytes]) -> dict[bytes, str]:
+    """The names of *users* (16-byte ids) who are known here."""
+    if not users:
+        return {}
+    rows = await tx.all(_NICKNAMES.format(places=",".join(["%s"] * len(users))), list(users))
+    return dict(rows)

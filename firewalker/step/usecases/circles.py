@@ -4,11 +4,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Database
 from firewalker.step.domain.circle import Circle
-from firewalker.step.store import friends
+from firewalker.step.domain.leaderboard import DAYS_BACK
+from firewalker.step.store import friends, goals
 
 MAX_PEOPLE = 100_000
 """Most people in the kept friend sets together: about 40 MB. The sets asked for longest ago go first."""
@@ -20,6 +22,10 @@ DOUBTED_S = 5.0
 """How long a set is used while they are not, because Redis is away."""
 
 
+GOALS_BACK = timedelta(days=DAYS_BACK + 2)
+"""How far back the goals of a set reach: the oldest board, and a set that was read a day ago."""
+
+
 @dataclass(slots=True)
 class _Kept:
     circle: Circle
@@ -27,7 +33,7 @@ class _Kept:
 
 
 class Circles:
-    """The friend sets asked for last, each read in one query and used until something about it changes.
+    """The friend sets asked for last, each read in two queries and used until something about it changes.
 
     *heard* tells whether announcements of changes arrive at present; *monotonic* measures ages in seconds.
     """
@@ -38,11 +44,13 @@ class Circles:
         *,
         heard: Callable[[], bool],
         monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
         max_people: int = MAX_PEOPLE,
     ) -> None:
         self._database = database
         self._heard = heard
         self._monotonic = monotonic
+        self._now = now
         self._max_people = max_people
         self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
         self._people = 0
@@ -86,6 +94,10 @@ class Circles:
         try:
             async with self._database.reading() as tx:
                 circle = await friends.get_circle(tx, user_id)
+                since = (self._now() - GOALS_BACK).date()
+                circle = circle.with_goals(
+                    await goals.find_of(tx, [person.user_id for person in circle.people], since=since)
+                )
             if self._reading.get(user) is mark:
                 self._keep(user, _Kept(circle, now))
             return circle

@@ -1,14 +1,31 @@
-"""Taking in what the user service tells: who walks, and who is friends with whom."""
+"""Taking in what the user service tells: who walks, who is who to whom, and who shows what."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.inbox import first_time, forget
 from firewalker.runtime.mysql import Database, retried
-from firewalker.step.domain.facts import Befriended, Fact, WalkerNews
-from firewalker.step.store import friends, walkers
+from firewalker.step.domain.facts import (
+    Befriended,
+    Blocked,
+    Fact,
+    GroupDeleted,
+    GroupNamed,
+    Joined,
+    Left,
+    Moved,
+    Parted,
+    Veiled,
+    VeiledFor,
+    groups_named,
+    named,
+    news,
+)
+from firewalker.step.store import bonds, friends, groups, walkers
+
+F = TypeVar("F")
 
 WALKERS_PER_LOOK = 25
 """Walkers whose friends are looked up in one query: at most 12 500 ids, some 10 ms."""
@@ -22,7 +39,7 @@ class Announce(Protocol):
 
 
 class Projections:
-    """Keeps the projection of walkers and friendships. *announce* is called after each commit."""
+    """Keeps the projection of walkers and what stands between them. *announce* is called after each commit."""
 
     def __init__(self, database: Database, announce: Announce) -> None:
         self._database = database
@@ -32,8 +49,8 @@ class Projections:
         """Take in *facts*, all or none; durable when this returns. Those taken in before change nothing.
 
         They are announced all the same: the process that took them in first may have died before it could. Who is named
-        in them is announced before this returns; their friends, who can be 100 000, in the background: what these miss
-        of it is another nickname, until their boards are read again for their age.
+        in them is announced before this returns; their friends, who can be 100 000, in the background, which is a matter
+        of milliseconds while Redis is there.
 
         Raises:
             Contention, DatabaseUnavailable: Nothing was taken in, or it is not known, or not announced; deliver again.
@@ -41,11 +58,13 @@ class Projections:
         if not facts:
             return
         await self._save(facts)
-        named = sorted({news.user_id for fact in facts for news in _news(fact)})
-        await self._announce([user.bytes for user in named])
-        for start in range(0, len(named), WALKERS_PER_LOOK):
+        users = sorted({user for fact in facts for user in named(fact)})
+        # Ids of groups too: to those who listen an id is an id.
+        of_groups = sorted({group for fact in facts for group in groups_named(fact)})
+        await self._announce([named_id.bytes for named_id in (*users, *of_groups)])
+        for start in range(0, len(users), WALKERS_PER_LOOK):
             async with self._database.reading() as tx:
-                touched = await friends.list_friends_of(tx, named[start : start + WALKERS_PER_LOOK])
+                touched = await friends.list_friends_of(tx, users[start : start + WALKERS_PER_LOOK])
             if touched:
                 await self._announce(touched, at_once=False)
 
@@ -72,16 +91,22 @@ class Projections:
         async with self._database.transaction() as tx:
             new = await first_time(tx, [fact.event_id for fact in facts])
             fresh = [fact for fact in facts if fact.event_id in new]
-            await walkers.save(tx, [news for fact in fresh for news in _news(fact)])
-            await friends.add(
-                tx,
-                [
-                    (fact.accepter.user_id, fact.requester.user_id, fact.since)
-                    for fact in fresh
-                    if isinstance(fact, Befriended)
-                ],
+            await walkers.save(tx, [one for fact in fresh for one in news(fact)])
+            await walkers.move(tx, _only(Moved, fresh))
+            await bonds.veil(tx, _only(Veiled, fresh))
+            befriended = _only(Befriended, fresh)
+            await bonds.befriend(
+                tx, [(one.accepter.user_id, one.requester.user_id, one.since, one.accepter.told) for one in befriended]
             )
+            blocks = _only(Blocked, fresh)
+            await bonds.part(tx, [*_only(Parted, fresh), *(one for one in blocks if not one.lifted)])
+            await bonds.veil_for(tx, _only(VeiledFor, fresh))
+            await bonds.block(tx, blocks)
+            joined = _only(Joined, fresh)
+            await groups.name(tx, [*_only(GroupNamed, fresh), *joined])
+            await groups.delete(tx, _only(GroupDeleted, fresh))
+            await groups.change(tx, [*joined, *_only(Left, fresh)])
 
 
-def _news(fact: Fact) -> tuple[WalkerNews, ...]:
-    return (fact.accepter, fact.requester) if isinstance(fact, Befriended) else (fact.walker,)
+def _only(kind: type[F], facts: Sequence[Fact]) -> list[F]:
+    return [fact for fact in facts if isinstance(fact, kind)]

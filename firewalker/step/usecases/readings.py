@@ -89,12 +89,12 @@ class Readings:
         return Taken(judged, self._ingest.submit(user.bytes, counted))
 
     async def _with_finality(self, user: UserId, readings: Sequence[Counted]) -> list[Counted]:
-        zone = await self._zones.zone_of(user)
+        zones = await self._zones.of(user)
         now = self._clock.now()
         late: dict[date, bool] = {}
         for reading in readings:
             if reading.date not in late:
-                late[reading.date] = state(reading.date, zone, now) is State.FINAL
+                late[reading.date] = state(reading.date, zones.on(reading.date), now) is State.FINAL
         return [
             reading._replace(late=late[reading.date]) if late[reading.date] != reading.late else reading
             for reading in readings

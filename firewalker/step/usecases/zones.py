@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from firewalker.kernel.days import parse_zone
 from firewalker.kernel.ids import UserId
+from firewalker.kernel.zone_history import UTC_ZONE, ZoneHistory
 from firewalker.runtime.mysql import Database
-from firewalker.step.domain.circle import UTC_ZONE
 from firewalker.step.store import walkers
 
 MAX_ZONES = 100_000
@@ -27,11 +27,11 @@ class Zones:
         self._database = database
         self._monotonic = monotonic
         self._max_zones = max_zones
-        self._kept: OrderedDict[bytes, tuple[ZoneInfo, float]] = OrderedDict()
+        self._kept: OrderedDict[bytes, tuple[ZoneHistory, float]] = OrderedDict()
         self._reading: dict[bytes, object] = {}
 
-    async def zone_of(self, user_id: UserId) -> ZoneInfo:
-        """The zone that the walker's days follow; UTC while it is not known.
+    async def of(self, user_id: UserId) -> ZoneHistory:
+        """The zones that the walker's days follow; UTC while they are not known.
 
         Raises:
             DatabaseUnavailable, DeadlineExceeded, Overloaded: It had to be read and could not be.
@@ -46,17 +46,25 @@ class Zones:
         mark = self._reading[user] = object()
         try:
             async with self._database.reading() as tx:
-                name = await walkers.find_zone(tx, user_id)
-            zone = (name and parse_zone(name)) or UTC_ZONE
+                first, later = await walkers.find_zones(tx, user_id)
+            zones = ZoneHistory(_zone(first), tuple((day, _zone(name)) for day, name in later))
             if self._reading.get(user) is mark:
-                self._kept[user] = zone, now
+                self._kept[user] = zones, now
                 self._kept.move_to_end(user)
                 while len(self._kept) > self._max_zones:
                     self._kept.popitem(last=False)
-            return zone
+            return zones
         finally:
             if self._reading.get(user) is mark:
                 del self._reading[user]
+
+    async def zone_of(self, user_id: UserId) -> ZoneInfo:
+        """The walker's newest zone. For the bounds of a date ask `of` for the zone on it.
+
+        Raises:
+            DatabaseUnavailable, DeadlineExceeded, Overloaded: It had to be read and could not be.
+        """
+        return (await self.of(user_id)).newest
 
     def drop(self, users: Iterable[bytes]) -> None:
         """Read the zones of these users (16-byte ids) anew when they are next asked for."""
@@ -68,3 +76,7 @@ class Zones:
         """Read every zone anew: changes may have gone unheard."""
         self._reading.clear()
         self._kept.clear()
+
+
+def _zone(name: str | None) -> ZoneInfo:
+    return (name and parse_zone(name)) or UTC_ZONE

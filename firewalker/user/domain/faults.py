@@ -137,3 +137,179 @@ class DailyRequestLimitReached(Fault):
     kind = Kind.EXHAUSTED
     reason = "DAILY_REQUEST_LIMIT_REACHED"
     message = "Too many friend requests were sent in the last 24 hours."
+
+
+class FriendNotFound(Fault):
+    """The two are no friends."""
+
+    kind = Kind.NOT_FOUND
+    reason = "FRIEND_NOT_FOUND"
+    message = "You have no such friend."
+
+
+class UserIsBlocked(Fault):
+    """The caller has blocked the user that they ask."""
+
+    kind = Kind.PRECONDITION
+    reason = "USER_IS_BLOCKED"
+    message = "You have blocked this user; lift the block first."
+
+
+class CannotBlockSelf(Fault):
+    """Caller and user to block are the same."""
+
+    kind = Kind.INVALID
+    reason = "CANNOT_BLOCK_SELF"
+    message = "Users cannot block themselves."
+
+
+class BlockLimitReached(Fault):
+    """The caller blocks 1 000 users."""
+
+    kind = Kind.PRECONDITION
+    reason = "BLOCK_LIMIT_REACHED"
+    message = "You have blocked as many users as anybody can."
+
+
+class InviteNotFound(Fault):
+    """There is no such code, or it is revoked or expired."""
+
+    kind = Kind.NOT_FOUND
+    reason = "INVITE_NOT_FOUND"
+    message = "There is no invitation with this code any more."
+
+
+class InviteLimitReached(Fault):
+    """20 codes are good at the moment."""
+
+    kind = Kind.PRECONDITION
+    reason = "INVITE_LIMIT_REACHED"
+    message = "Too many invitations are open; revoke some."
+
+
+class DailyCheerLimitReached(Fault):
+    """The caller has cheered 20 times in the last 24 hours. `retry_after` tells when the first of them is a day old."""
+
+    kind = Kind.EXHAUSTED
+    reason = "DAILY_CHEER_LIMIT_REACHED"
+    message = "Too many cheers were sent in the last 24 hours."
+
+
+class DailyReportLimitReached(Fault):
+    """The caller has reported 20 times in the last 24 hours. `retry_after` tells when the first of them is a day old."""
+
+    kind = Kind.EXHAUSTED
+    reason = "DAILY_REPORT_LIMIT_REACHED"
+    message = "Too many reports were sent in the last 24 hours."
+
+
+class CannotReportSelf(Fault):
+    """Caller and user to report are the same."""
+
+    kind = Kind.INVALID
+    reason = "CANNOT_REPORT_SELF"
+    message = "Users cannot report themselves."
+
+
+class TimeZoneChangedToday(Fault):
+    """The time zone was changed on this date already. `retry_after` tells when the date is over."""
+
+    kind = Kind.EXHAUSTED
+    reason = "TIME_ZONE_CHANGED_TODAY"
+    message = "The time zone can be changed once a day."
+
+
+class GroupNotFound(Fault):
+    """There is no such group, or the caller may not know of it."""
+
+    kind = Kind.NOT_FOUND
+    reason = "GROUP_NOT_FOUND"
+    message = "There is no such group."
+
+
+class NotAMember(Fault):
+    """The caller does not belong to the group."""
+
+    kind = Kind.FORBIDDEN
+    reason = "NOT_A_MEMBER"
+    message = "Only members of the group may do this."
+
+
+class GroupRoleRequired(Fault):
+    """The caller's role in the group does not allow it."""
+
+    kind = Kind.FORBIDDEN
+    reason = "GROUP_ROLE_REQUIRED"
+    message = "Your role in the group does not allow this."
+
+
+class GroupFull(Fault):
+    """The group has as many members as it may."""
+
+    kind = Kind.PRECONDITION
+    reason = "GROUP_FULL"
+    message = "The group is full."
+
+
+class GroupHasMoreMembers(Fault):
+    """The group has more members than it is to have from now on."""
+
+    kind = Kind.PRECONDITION
+    reason = "GROUP_HAS_MORE_MEMBERS"
+    message = "The group has more members than that."
+
+
+class GroupLimitReached(Fault):
+    """The user belongs to 50 groups."""
+
+    kind = Kind.PRECONDITION
+    reason = "GROUP_LIMIT_REACHED"
+    message = "The user belongs to as many groups as anybody can."
+
+
+class OwnerMustTransfer(Fault):
+    """The owner wants to leave or step back while others are members."""
+
+    kind = Kind.PRECONDITION
+    reason = "OWNER_MUST_TRANSFER"
+    message = "Hand the group over to another member first."
+
+
+class MemberNotFound(Fault):
+    """The user does not belong to the group."""
+
+    kind = Kind.NOT_FOUND
+    reason = "MEMBER_NOT_FOUND"
+    message = "The group has no such member."
+
+
+class BannedFromGroup(Fault):
+    """The caller was sent away for good."""
+
+    kind = Kind.FORBIDDEN
+    reason = "BANNED_FROM_GROUP"
+    message = "You cannot join this group any more."
+
+
+class BanLimitReached(Fault):
+    """1 000 users are banned from the group."""
+
+    kind = Kind.PRECONDITION
+    reason = "BAN_LIMIT_REACHED"
+    message = "As many users are banned from the group as can be."
+
+
+class JoinRequestNotFound(Fault):
+    """The user does not wait to be let in."""
+
+    kind = Kind.NOT_FOUND
+    reason = "JOIN_REQUEST_NOT_FOUND"
+    message = "This user does not ask to join the group."
+
+
+class JoinRequestLimitReached(Fault):
+    """500 users wait to be let in."""
+
+    kind = Kind.PRECONDITION
+    reason = "JOIN_REQUEST_LIMIT_REACHED"
+    message = "Too many users are waiting to be let into the group."

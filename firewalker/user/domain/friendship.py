@@ -1,37 +1,23 @@
-"""Friendships: what can stand between two users, and what becomes of it when one of them acts.
+"""Friendships: what can stand between two users, and what becomes of it when one of them acts. Limits: `friend_limits`.
 
-Limits live here too; counting is the store's work.
+Two silences are kept here. A request that was declined, or made to somebody who blocks, looks pending to whoever asked:
+it counts in the asker's limits and can be taken back, but the other does not see it, and no event tells of it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
 from firewalker.kernel.ids import UserId
-from firewalker.user.domain.faults import (
-    CannotBefriendSelf,
-    DailyRequestLimitReached,
-    FriendLimitReached,
-    FriendRequestNotFound,
-    IncomingRequestLimitReached,
-    OutgoingRequestLimitReached,
-)
+from firewalker.user.domain.faults import CannotBefriendSelf, FriendNotFound, FriendRequestNotFound, UserIsBlocked
+from firewalker.user.domain.friend_limits import Counts
+from firewalker.user.domain.user import Visibility
 
-MAX_FRIENDS = 500
-"""Most friends of a user (contract)."""
+COOL_DOWN = timedelta(days=7)
+"""How long after a decline the same user's requests reach nobody (contract)."""
 
-MAX_OUTGOING_REQUESTS = 100
-"""Most requests of a user that wait for an answer (contract)."""
-
-MAX_INCOMING_REQUESTS = 500
-"""Most requests that wait for one user's answer (contract)."""
-
-MAX_REQUESTS_A_DAY = 30
-"""Most requests that a user can send in any 24 hours (contract)."""
-
-REQUEST_DAY = timedelta(hours=24)
-"""The span of `MAX_REQUESTS_A_DAY`. It slides: no moment of the day gives twice as many."""
+MILLISECOND = timedelta(milliseconds=1)
 
 
 class State(Enum):
@@ -40,6 +26,17 @@ class State(Enum):
     NONE = 1
     REQUESTED = 2
     FRIENDS = 3
+
+
+class Reach(Enum):
+    """Whom a pending request reaches."""
+
+    SEEN = 1
+    """The other user, who can answer."""
+    DECLINED = 2
+    """Nobody: the other declined. If they ask back one day, both are friends."""
+    SILENT = 3
+    """Nobody: the other blocked the asker. It never becomes a friendship."""
 
 
 class Direction(Enum):
@@ -92,94 +89,258 @@ class FriendshipAccepted:
     at: datetime
 
 
-FriendshipEvent = FriendRequested | FriendshipAccepted
+@dataclass(frozen=True, slots=True)
+class FriendRequestWithdrawn:
+    """A request that *addressee* saw is not open any more, without a friendship."""
+
+    requester: UserId
+    addressee: UserId
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """How much of each limit one user uses."""
+class FriendshipEnded:
+    """The two are no friends any more; *user* ended it."""
 
-    friends: int = 0
-    outgoing: int = 0
-    incoming: int = 0
+    user: UserId
+    friend: UserId
+    at: datetime
 
-    def moved(self, before: "Counts", after: "Counts") -> "Counts":
-        """These counts, once what a pair takes of them has become *after* instead of *before*. Less is always possible.
 
-        Raises:
-            FriendLimitReached: It would be one friend over 500.
-            OutgoingRequestLimitReached: It would be one open request of this user over 100.
-            IncomingRequestLimitReached: It would be one open request to this user over 500.
-        """
-        if after.friends > before.friends and self.friends >= MAX_FRIENDS:
-            raise FriendLimitReached
-        if after.outgoing > before.outgoing and self.outgoing >= MAX_OUTGOING_REQUESTS:
-            raise OutgoingRequestLimitReached
-        if after.incoming > before.incoming and self.incoming >= MAX_INCOMING_REQUESTS:
-            raise IncomingRequestLimitReached
-        return Counts(
-            self.friends - before.friends + after.friends,
-            self.outgoing - before.outgoing + after.outgoing,
-            self.incoming - before.incoming + after.incoming,
-        )
+@dataclass(frozen=True, slots=True)
+class UserBlocked:
+    """*blocker* blocked *blocked*."""
+
+    blocker: UserId
+    blocked: UserId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UserUnblocked:
+    """*blocker* does not block *blocked* any more."""
+
+    blocker: UserId
+    blocked: UserId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FriendVisibilityChanged:
+    """*user* shows *friend* something else; None: the same as everybody."""
+
+    user: UserId
+    friend: UserId
+    visibility: Visibility | None
+    at: datetime
+
+
+FriendshipEvent = (
+    FriendRequested
+    | FriendshipAccepted
+    | FriendRequestWithdrawn
+    | FriendshipEnded
+    | UserBlocked
+    | UserUnblocked
+    | FriendVisibilityChanged
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What one of a pair has set or brought about towards the other."""
+
+    blocks_since: datetime | None = None
+    declined: datetime | None = None
+    """When the other last declined this one's request."""
+    shows: Visibility | None = None
+    """What the other, a friend, is shown; None: the same as everybody."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What became of a friendship. Without events nothing changed."""
+    """What became of a friendship, and what there is to tell of it."""
 
+    before: "Friendship"
     after: "Friendship"
     events: Sequence[FriendshipEvent] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to store."""
+        return self.after != self.before
+
+    @property
+    def asks(self) -> bool:
+        """Whether a request was made, one that nobody sees included: it counts against the day's."""
+        return self.after.state is State.REQUESTED and self.after.since != self.before.since
 
 
 @dataclass(frozen=True, slots=True)
 class Friendship:
     """What stands between two users. One value per pair, whichever side looks at it.
 
-    *since* is when the present state began: the time of the request, or of becoming friends.
+    *since* is when the present state began: the time of the request, or of becoming friends. *changed* is the time of
+    the last change of anything; the times of a pair's events grow, whatever the clocks of the processes say, because
+    receivers go by them.
     """
 
     pair: Pair
     state: State = State.NONE
     requested_by: UserId | None = None
     since: datetime | None = None
+    reach: Reach = Reach.SEEN
+    low: Side = field(default_factory=Side)
+    high: Side = field(default_factory=Side)
+    changed: datetime | None = None
+
+    def side(self, user: UserId) -> Side:
+        """What *user* has set or brought about towards the other."""
+        return self.low if user == self.pair.low else self.high
+
+    def with_side(self, user: UserId, **particulars: object) -> "Friendship":
+        """The same with something else that *user* has set or brought about."""
+        side = replace(self.side(user), **particulars)  # type: ignore[arg-type]
+        return replace(self, low=side) if user == self.pair.low else replace(self, high=side)
 
     def request(self, by: UserId, at: datetime) -> Change:
-        """Ask the other user. Asking again, or asking a friend, changes nothing; a counter-request makes friends."""
-        if self.state is State.FRIENDS or self.requested_by == by:
-            return Change(self)
-        if self.state is State.REQUESTED:
-            return self.accept(by, at)
-        asked = replace(self, state=State.REQUESTED, requested_by=by, since=at)
-        return Change(asked, [FriendRequested(requester=by, addressee=self.pair.other(by), at=at)])
+        """Ask the other user. Asking again, or asking a friend, changes nothing; a counter-request makes friends.
+
+        Raises:
+            UserIsBlocked: *by* blocks the other.
+        """
+        at, other = self._moment(at), self.pair.other(by)
+        if self.side(by).blocks_since is not None:
+            raise UserIsBlocked
+        if self.state is State.FRIENDS:
+            return Change(self, self)
+        if self.requested_by == other and self.reach is not Reach.SILENT:
+            return self._befriend(by, at)
+        reach = self._reach(by, at)
+        if self.requested_by == by and (self.reach is Reach.SEEN or reach is not Reach.SEEN):
+            return Change(self, self)
+        asked = replace(self, state=State.REQUESTED, requested_by=by, since=at, reach=reach, changed=at)
+        return Change(self, asked, [FriendRequested(by, other, at)] if reach is Reach.SEEN else ())
 
     def accept(self, by: UserId, at: datetime) -> Change:
         """Turn the other user's pending request into a friendship. Accepting a friend changes nothing.
 
         Raises:
-            FriendRequestNotFound: Nothing is pending, or *by* is the one who asked.
+            FriendRequestNotFound: Nothing that *by* sees is pending, or *by* is the one who asked.
         """
         if self.state is State.FRIENDS:
-            return Change(self)
-        if self.state is not State.REQUESTED or self.requested_by == by:
+            return Change(self, self)
+        if self.requested_by != self.pair.other(by) or self.reach is not Reach.SEEN:
             raise FriendRequestNotFound
-        friends = replace(self, state=State.FRIENDS, requested_by=None, since=at)
-        return Change(friends, [FriendshipAccepted(accepter=by, requester=self.pair.other(by), at=at)])
+        return self._befriend(by, self._moment(at))
+
+    def decline(self, by: UserId, at: datetime) -> Change:
+        """Turn the other user's pending request down, silently. Declining again changes nothing.
+
+        Raises:
+            FriendRequestNotFound: Nothing is pending, or *by* is the one who asked.
+        """
+        at, other = self._moment(at), self.pair.other(by)
+        if self.requested_by != other or self.reach is Reach.SILENT:
+            raise FriendRequestNotFound
+        if self.reach is Reach.DECLINED:
+            return Change(self, self)
+        declined = replace(self, reach=Reach.DECLINED, changed=at).with_side(other, declined=at)
+        return Change(self, declined, [FriendRequestWithdrawn(other, by, at)])
+
+    def cancel(self, by: UserId, at: datetime) -> Change:
+        """Take *by*'s own request back; where there is none, nothing changes. A decline is not forgotten by it."""
+        if self.requested_by != by:
+            return Change(self, self)
+        at = self._moment(at)
+        return Change(self, self._nothing(at), self._withdrawn(at))
+
+    def remove(self, by: UserId, at: datetime) -> Change:
+        """End the friendship; where there is none, nothing changes."""
+        if self.state is not State.FRIENDS:
+            return Change(self, self)
+        at = self._moment(at)
+        return Change(self, self._nothing(at), [FriendshipEnded(by, self.pair.other(by), at)])
+
+    def block(self, by: UserId, at: datetime) -> Change:
+        """Block the other user, whose own request goes on looking pending to them alone; all else between them ends."""
+        if self.side(by).blocks_since is not None:
+            return Change(self, self)
+        at, other = self._moment(at), self.pair.other(by)
+        events: list[FriendshipEvent] = []
+        if self.state is State.FRIENDS:
+            events.append(FriendshipEnded(by, other, at))
+        events += self._withdrawn(at)
+        keeps_looking = self.requested_by == other
+        left = replace(self, reach=Reach.SILENT, changed=at) if keeps_looking else self._nothing(at)
+        return Change(self, left.with_side(by, blocks_since=at), [*events, UserBlocked(by, other, at)])
+
+    def unblock(self, by: UserId, at: datetime) -> Change:
+        """Lift *by*'s block; where there is none, nothing changes."""
+        if self.side(by).blocks_since is None:
+            return Change(self, self)
+        at = self._moment(at)
+        lifted = replace(self, changed=at).with_side(by, blocks_since=None)
+        return Change(self, lifted, [UserUnblocked(by, self.pair.other(by), at)])
+
+    def show(self, by: UserId, visibility: Visibility | None, at: datetime) -> Change:
+        """Show the other, a friend, that much of *by*'s steps; None: as much as everybody.
+
+        Raises:
+            FriendNotFound: They are no friends.
+        """
+        if self.state is not State.FRIENDS:
+            raise FriendNotFound
+        if self.side(by).shows is visibility:
+            return Change(self, self)
+        at = self._moment(at)
+        shown = replace(self, changed=at).with_side(by, shows=visibility)
+        return Change(self, shown, [FriendVisibilityChanged(by, self.pair.other(by), visibility, at)])
+
+    def as_seen_by(self, user: UserId) -> "Friendship":
+        """The same without a request that *user* does not see."""
+        if self.requested_by == self.pair.other(user) and self.reach is not Reach.SEEN:
+            return Friendship(self.pair)
+        return self
 
     def share_of(self, user: UserId) -> Counts:
         """What this pair takes of *user*'s limits."""
         if self.state is State.FRIENDS:
             return Counts(friends=1)
-        if self.state is State.REQUESTED:
-            return Counts(outgoing=1) if self.requested_by == user else Counts(incoming=1)
-        return Counts()
+        if self.state is State.NONE:
+            return Counts()
+        if self.requested_by == user:
+            return Counts(outgoing=1)
+        return Counts(incoming=1) if self.reach is Reach.SEEN else Counts()
 
+    def _reach(self, by: UserId, at: datetime) -> Reach:
+        if self.side(self.pair.other(by)).blocks_since is not None:
+            return Reach.SILENT
+        declined = self.side(by).declined
+        return Reach.DECLINED if declined is not None and at < declined + COOL_DOWN else Reach.SEEN
 
-def ensure_not_too_many_today(sent: Sequence[datetime], at: datetime) -> None:
-    """Refuse a request at *at* after those *sent* in the 24 hours before, oldest first.
+    def _befriend(self, by: UserId, at: datetime) -> Change:
+        friends = replace(
+            self,
+            state=State.FRIENDS,
+            requested_by=None,
+            since=at,
+            reach=Reach.SEEN,
+            low=replace(self.low, declined=None),
+            high=replace(self.high, declined=None),
+            changed=at,
+        )
+        return Change(self, friends, [FriendshipAccepted(accepter=by, requester=self.pair.other(by), at=at)])
 
-    Raises:
-        DailyRequestLimitReached: They are 30; `retry_after` tells when there is room again.
-    """
-    if len(sent) >= MAX_REQUESTS_A_DAY:
-        raise DailyRequestLimitReached(retry_after=sent[-MAX_REQUESTS_A_DAY] + REQUEST_DAY - at)
+    def _nothing(self, at: datetime) -> "Friendship":
+        """No state any more; what a friend was shown goes with it."""
+        low, high = replace(self.low, shows=None), replace(self.high, shows=None)
+        return Friendship(self.pair, low=low, high=high, changed=at)
+
+    def _withdrawn(self, at: datetime) -> list[FriendshipEvent]:
+        if self.requested_by is None or self.reach is not Reach.SEEN:
+            return []
+        return [FriendRequestWithdrawn(self.requested_by, self.pair.other(self.requested_by), at)]
+
+    def _moment(self, at: datetime) -> datetime:
+        return at if self.changed is None else max(at, self.changed + MILLISECOND)

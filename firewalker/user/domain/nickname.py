@@ -86,6 +86,14 @@ def parse_nickname(text: str) -> Nickname | None:
     return Nickname(name) if after_letter else None
 
 
+def parse_beginning(text: str) -> str | None:
+    """Read the beginning of a nickname, in lower case; None if it has fewer than 2 characters, or more than nicknames."""
+    if len(text) > _MAX_TYPED_LENGTH:
+        return None
+    beginning = unicodedata.normalize("NFKC", text.lstrip(" ")).lower()
+    return beginning if MIN_NICKNAME_LENGTH <= len(beginning) <= MAX_NICKNAME_LENGTH else None
+
+
 def _is_letter(character: str) -> bool:
     if character.isascii():
         return character.isalnum()

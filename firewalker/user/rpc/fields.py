@@ -1,14 +1,26 @@
 """Reading fields of requests: every one that is wrong is told of, not just the first."""
 
-from typing import TypeVar, cast
+from collections.abc import Collection
+from typing import Final, TypeVar, cast
 
+from firewalker.gen.pb.firewalker.user import v1 as pb
+from firewalker.gen.pb.google.protobuf import FieldMask
 from firewalker.kernel.faults import InvalidRequest, Violation
 from firewalker.kernel.ids import UserId, parse_uuid
 from firewalker.user.domain.session import LABEL_RULE, Client, is_label
+from firewalker.user.domain.user import Visibility
 
 T = TypeVar("T")
 
 ID_RULE = "must be a UUID of 36 characters"
+CODE_RULE = "must be a code of 16 letters and digits"
+
+_VISIBILITIES: Final = {
+    pb.UserVisibility.FRIENDS: Visibility.FRIENDS,
+    pb.UserVisibility.ROUNDED: Visibility.ROUNDED,
+    pb.UserVisibility.RANK_ONLY: Visibility.RANK_ONLY,
+    pb.UserVisibility.HIDDEN: Visibility.HIDDEN,
+}
 
 
 class Fields:
@@ -45,3 +57,21 @@ class Fields:
         """
         if self._violations:
             raise InvalidRequest(violations=self._violations)
+
+
+def visibility_of(fields: Fields, field: str, value: pb.UserVisibility) -> Visibility:
+    """The visibility in *field*."""
+    return fields.read(field, _VISIBILITIES.get(value), "must be FRIENDS, ROUNDED, RANK_ONLY or HIDDEN")
+
+
+def masked(
+    fields: Fields, mask: FieldMask | None, *, known: Collection[str], present: Collection[str]
+) -> Collection[str]:
+    """Which of the *known* fields an update takes (AIP-134): those in the *mask*, all for `*`, without one the *present*."""
+    if mask is None or not mask.paths:
+        return present
+    if list(mask.paths) == ["*"]:
+        return known
+    wrong = set(mask.paths) - set(known)
+    fields.read("update_mask", None if wrong else True, f"may name {', '.join(known)}")
+    return set(mask.paths)

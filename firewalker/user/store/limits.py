@@ -1,11 +1,12 @@
-"""Rows of `friend_count` and `sent_friend_request`: how much of each limit of friendship a user has used."""
+"""Rows of `friend_count` and `used_quota`: how much of each limit a user has used."""
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Transaction
-from firewalker.user.domain.friendship import REQUEST_DAY, Counts
+from firewalker.user.domain.friend_limits import A_DAY, Counts, Quota
 
 _ADD = "INSERT INTO friend_count (user_id, friends, outgoing, incoming) VALUES (%(user)s, 0, 0, 0)"
 
@@ -20,16 +21,16 @@ _SAVE = """
     WHERE user_id = %(user)s
 """  # primary key
 
-_FORGET_SENT = "DELETE FROM sent_friend_request WHERE user_id = %(user)s AND sent_time <= %(until)s"
+_FORGET_USES = "DELETE FROM used_quota WHERE user_id = %(user)s AND quota = %(quota)s AND used_time <= %(until)s"
 # primary key
 
-_LIST_SENT = """
-    SELECT sent_time FROM sent_friend_request
-    WHERE user_id = %(user)s AND sent_time > %(since)s ORDER BY sent_time
+_LIST_USES = """
+    SELECT used_time FROM used_quota
+    WHERE user_id = %(user)s AND quota = %(quota)s AND used_time > %(since)s ORDER BY used_time
 """  # primary key
 
-_ADD_SENT = """
-    INSERT INTO sent_friend_request (user_id, sent_time, addressee_id) VALUES (%(user)s, %(at)s, %(addressee)s)
+_ADD_USE = """
+    INSERT INTO used_quota (user_id, quota, used_time, about_id) VALUES (%(user)s, %(quota)s, %(at)s, %(about)s)
     ON DUPLICATE KEY UPDATE user_id = user_id
 """
 
@@ -61,11 +62,18 @@ class Limits:
             {"user": user, "friends": counts.friends, "outgoing": counts.outgoing, "incoming": counts.incoming},
         )
 
-    async def list_sent(self, tx: Transaction, user: UserId, at: datetime) -> Sequence[datetime]:
-        """When *user*, whose counters are locked, sent requests in the 24 hours before *at*; oldest first."""
-        return [time for (time,) in await tx.all(_LIST_SENT, {"user": user, "since": at - REQUEST_DAY})]
+    async def use(self, tx: Transaction, user: UserId, quota: Quota, about: UUID, at: datetime) -> None:
+        """Count one use of *quota* by *user*, whose counters are locked, and forget those that do not count any more.
 
-    async def add_sent(self, tx: Transaction, user: UserId, addressee: UserId, at: datetime) -> None:
-        """Count a request of *user*, whose counters are locked, and forget those that do not count any more."""
-        await tx.execute(_FORGET_SENT, {"user": user, "until": at - REQUEST_DAY})
-        await tx.execute(_ADD_SENT, {"user": user, "at": at, "addressee": addressee})
+        Raises:
+            Fault: The quota's own: nothing is left of it.
+        """
+        quota.ensure_left(await self._list_uses(tx, user, quota, at), at)
+        params = {"user": user, "quota": quota.code}
+        await tx.execute(_FORGET_USES, {**params, "until": at - A_DAY})
+        await tx.execute(_ADD_USE, {**params, "at": at, "about": about})
+
+    async def _list_uses(self, tx: Transaction, user: UserId, quota: Quota, at: datetime) -> Sequence[datetime]:
+        """When *user* used *quota* in the 24 hours before *at*; oldest first."""
+        rows = await tx.all(_LIST_USES, {"user": user, "quota": quota.code, "since": at - A_DAY})
+        return [time for (time,) in rows]

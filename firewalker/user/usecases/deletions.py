@@ -5,39 +5,80 @@ from collections.abc import Sequence
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.faults import Contention
 from firewalker.kernel.ids import UserId
-from firewalker.runtime.mysql import Database, retried
+from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.runtime.personal_data import Erasure
 from firewalker.runtime.revocation import RevocationFeed
 from firewalker.user.domain.account import Account
-from firewalker.user.domain.friendship import Counts, Pair
+from firewalker.user.domain.friend_limits import Counts
+from firewalker.user.domain.friendship import Pair
+from firewalker.user.domain.group import GroupId, Role
 from firewalker.user.domain.session import EndReason, Session
 from firewalker.user.domain.user import UserDeleted
 from firewalker.user.store.accounts import Accounts
 from firewalker.user.store.friendships import Friendships
 from firewalker.user.store.limits import Limits
+from firewalker.user.store.positions import OLDEST
 from firewalker.user.store.sessions import Sessions as SessionStore
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.confirmation import Confirmation
 from firewalker.user.usecases.ended_sessions import end_all, revocation
+from firewalker.user.usecases.group_rooms import GroupRooms
 from firewalker.user.usecases.ports import Facts, moment
 
 PAIRS = 100
 """Pairs looked up at once."""
 
 
-class PairErasure:
-    """Takes a deleted user out of every pair, and out of the counts of the other ones."""
+class Farewell:
+    """Takes a deleted user out of what belongs to others too: pairs and their counts, groups.
 
-    def __init__(self, *, database: Database, friendships: Friendships, limits: Limits) -> None:
+    A group whose owner is gone goes to who has managed it, else to who has been in it longest; an empty one ends.
+    """
+
+    def __init__(
+        self, *, database: Database, friendships: Friendships, limits: Limits, rooms: GroupRooms, clock: Clock
+    ) -> None:
         self._database = database
         self._friendships = friendships
         self._limits = limits
+        self._rooms = rooms
+        self._clock = clock
 
-    async def erase(self, user: UserId) -> None:
+    async def say(self, user: UserId) -> None:
         """Repeating it is harmless; it goes on where it was interrupted."""
+        async with self._database.reading() as reading:
+            intervals = await self._rooms.memberships.list_intervals(reading, user, None)
+        for interval in intervals:
+            if interval.leave_time is None:
+                await self._leave(user, interval.group_id)
         while others := await self._others(user):
             for other in others:
                 await self._erase(Pair.of(user, other), other)
+
+    @retried(idempotent=True)
+    async def _leave(self, user: UserId, group_id: GroupId) -> None:
+        rooms, at = self._rooms, moment(self._clock)
+        async with self._database.transaction() as tx:
+            group = await rooms.groups.lock(tx, group_id)
+            membership = await rooms.memberships.find(tx, group_id, user)
+            if group is None or membership is None:
+                return
+            if membership.role is Role.OWNER:
+                heir = await self._heir(tx, group_id, user)
+                if heir is None:
+                    await rooms.dissolve(tx, group, at)
+                    return
+                await rooms.memberships.set_role(tx, group_id, user, Role.MEMBER)
+                await rooms.memberships.set_role(tx, group_id, heir, Role.OWNER)
+                group = group.owned_by(heir, at)
+            await rooms.dismiss(tx, group, user, at)
+
+    async def _heir(self, tx: Transaction, group_id: GroupId, owner: UserId) -> UserId | None:
+        managers = [user for user in await self._rooms.memberships.list_managers(tx, group_id) if user != owner]
+        if managers:
+            return managers[0]
+        members = await self._rooms.memberships.list_members(tx, group_id, OLDEST, 2)
+        return next((row.card.user_id for row in members if row.card.user_id != owner), None)
 
     async def _others(self, user: UserId) -> Sequence[UserId]:
         async with self._database.reading() as reading:

@@ -4,59 +4,60 @@ from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import UserId
 from firewalker.kernel.paging import Page
 from firewalker.runtime.mysql import Database, Transaction, retried
-from firewalker.user.domain.faults import FriendRequestNotFound, UserNotFound
-from firewalker.user.domain.friendship import (
-    Change,
-    Direction,
-    FriendRequested,
-    Friendship,
-    Pair,
-    ensure_not_too_many_today,
-)
+from firewalker.runtime.repeats import UNNAMED, Once
+from firewalker.user.domain.faults import FriendRequestNotFound, InviteNotFound, UserNotFound
+from firewalker.user.domain.friendship import Direction, Friendship
 from firewalker.user.domain.nickname import Nickname
 from firewalker.user.domain.user import Card
-from firewalker.user.store.friendships import NEWEST, Friendships, Position, Row
-from firewalker.user.store.limits import Limits
+from firewalker.user.store.friend_lists import FriendLists, Row
+from firewalker.user.store.invites import Invites
+from firewalker.user.store.positions import NEWEST, Position
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.pages import page_of
-from firewalker.user.usecases.ports import Facts, moment
+from firewalker.user.usecases.pairs import Pairs
+from firewalker.user.usecases.ports import moment
+
+Asked = tuple[Friendship, Card]
+"""Where a pair stands, as the caller sees it, and who the other one is."""
 
 
 class FriendRequests:
-    """Friend requests, as far as either side may act on them.
-
-    Locks are taken in one order everywhere: the pair's row, then the counters of the lower id, then of the higher.
-    """
+    """Friend requests, as far as either side may act on them."""
 
     def __init__(
-        self, *, database: Database, friendships: Friendships, limits: Limits, users: Users, facts: Facts, clock: Clock
+        self, *, database: Database, pairs: Pairs, lists: FriendLists, users: Users, invites: Invites, clock: Clock
     ) -> None:
         self._database = database
-        self._friendships = friendships
-        self._limits = limits
+        self._pairs = pairs
+        self._lists = lists
         self._users = users
-        self._facts = facts
+        self._invites = invites
         self._clock = clock
 
     @retried(idempotent=True)
-    async def send(self, caller: UserId, addressee: UserId | Nickname) -> tuple[Friendship, Card]:
-        """Ask *addressee*, and tell where the pair stands now and who the other one is. Idempotent.
+    async def send(self, caller: UserId, addressee: UserId | Nickname | str, once: Once[Asked] = UNNAMED) -> Asked:
+        """Ask *addressee*, given by id, nickname or invite code, and tell where the pair stands now. Idempotent.
 
         Raises:
             CannotBefriendSelf: The addressee is the caller.
-            UserNotFound: There is nobody of that id or nickname.
+            UserNotFound, InviteNotFound: There is nobody of that id, nickname or code.
+            UserIsBlocked: The caller blocks the addressee.
             FriendLimitReached, OutgoingRequestLimitReached, IncomingRequestLimitReached, DailyRequestLimitReached: See
-                `domain.friendship`.
+                `domain.friend_limits`.
         """
         async with self._database.transaction() as tx:
+            await once.begin(tx)
+            at = moment(self._clock)
             other = await self._card(tx, addressee)
-            before = await self._friendships.lock(tx, Pair.of(caller, other.user_id))
-            change = before.request(by=caller, at=moment(self._clock))
-            await self._store(tx, before, change, caller, other)
-        return change.after, other
+            after = await self._pairs.change(
+                tx, caller, other.user_id, lambda pair: pair.request(by=caller, at=at), make=True
+            )
+            asked = (after.as_seen_by(caller), other)
+            await once.finish(tx, asked)
+        return asked
 
     @retried(idempotent=True)
-    async def accept(self, caller: UserId, requester: UserId) -> tuple[Friendship, Card]:
+    async def accept(self, caller: UserId, requester: UserId) -> Asked:
         """Accept *requester*'s pending request. Idempotent; committed when this returns.
 
         Raises:
@@ -66,40 +67,49 @@ class FriendRequests:
         if requester == caller:
             raise FriendRequestNotFound
         async with self._database.transaction() as tx:
-            before = await self._friendships.lock(tx, Pair.of(caller, requester))
-            change = before.accept(by=caller, at=moment(self._clock))
-            other = await self._users.get_card(tx, requester)
-            await self._store(tx, before, change, caller, other)
-        return change.after, other
+            at = moment(self._clock)
+            after = await self._pairs.change(tx, caller, requester, lambda pair: pair.accept(by=caller, at=at))
+            return after, await self._users.get_card(tx, requester)
+
+    @retried(idempotent=True)
+    async def decline(self, caller: UserId, requester: UserId) -> Asked:
+        """Decline *requester*'s pending request, who is not told. Idempotent.
+
+        Raises:
+            FriendRequestNotFound: Nothing is pending from there; from oneself nothing ever is.
+        """
+        if requester == caller:
+            raise FriendRequestNotFound
+        async with self._database.transaction() as tx:
+            at = moment(self._clock)
+            after = await self._pairs.change(tx, caller, requester, lambda pair: pair.decline(by=caller, at=at))
+            return after.as_seen_by(caller), await self._users.get_card(tx, requester)
+
+    @retried(idempotent=True)
+    async def cancel(self, caller: UserId, addressee: UserId) -> None:
+        """Take the caller's own request back; where there is none, nothing happens."""
+        if addressee == caller:
+            return
+        async with self._database.transaction() as tx:
+            at = moment(self._clock)
+            await self._pairs.change(tx, caller, addressee, lambda pair: pair.cancel(by=caller, at=at))
 
     async def list(self, caller: UserId, direction: Direction, size: int, cursor: str | None) -> Page[Row]:
         """Requests of that direction that wait for an answer, the newest first."""
         behind = NEWEST if cursor is None else Position.parse(cursor)
         async with self._database.reading() as reading:
-            found = await self._friendships.list_requests(reading, caller, direction, behind, size + 1)
+            found = await self._lists.list_requests(reading, caller, direction, behind, size + 1)
         return page_of(found, size)
 
-    async def _card(self, tx: Transaction, of: UserId | Nickname) -> Card:
-        if not isinstance(of, Nickname):
-            return await self._users.get_card(tx, of)
-        found = await self._users.find_card_by_nickname(tx, of)
-        if found is None:
-            raise UserNotFound
-        return found
-
-    async def _store(self, tx: Transaction, before: Friendship, change: Change, caller: UserId, other: Card) -> None:
-        """Store a change within both users' limits, and the facts that it made. No events, no change."""
-        if not change.events:
-            return
-        pair = change.after.pair
-        counts = {user: await self._limits.lock(tx, user) for user in (pair.low, pair.high)}
-        for user in (caller, other.user_id):
-            moved = counts[user].moved(before.share_of(user), change.after.share_of(user))
-            await self._limits.save(tx, user, moved)
-        for event in change.events:
-            if isinstance(event, FriendRequested):
-                ensure_not_too_many_today(await self._limits.list_sent(tx, caller, event.at), event.at)
-                await self._limits.add_sent(tx, caller, event.addressee, event.at)
-        await self._friendships.save(tx, change.after)
-        own = await self._users.get_card(tx, caller)
-        await self._facts.append(tx, change.events, {own.user_id: own, other.user_id: other})
+    async def _card(self, tx: Transaction, of: UserId | Nickname | str) -> Card:
+        if isinstance(of, Nickname):
+            found = await self._users.find_card_by_nickname(tx, of)
+            if found is None:
+                raise UserNotFound
+            return found
+        if isinstance(of, str):
+            invite = await self._invites.find(tx, of, self._clock.now())
+            if invite is None:
+                raise InviteNotFound
+            of = invite.user_id
+        return await self._users.get_card(tx, of)

@@ -1,12 +1,15 @@
-"""Pages of the lists of friendships."""
+"""Pages of lists."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from firewalker.kernel.paging import Page
-from firewalker.user.store.friendships import Row
+from firewalker.user.store.positions import Placed
+
+R = TypeVar("R", bound=Placed)
 
 
-def page_of(found: Sequence[Row], size: int) -> Page[Row]:
+def page_of(found: Sequence[R], size: int) -> Page[R]:
     """The first *size* of the rows found, of which one more was asked for: if it is there, so is another page."""
     rows = found[:size]
-    return Page(rows, rows[-1].position.text if len(found) > size else None)
+    return Page(rows, rows[-1].cursor if len(found) > size else None)

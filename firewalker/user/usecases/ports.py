@@ -8,20 +8,22 @@ from typing import Protocol
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import MailId, UserId
 from firewalker.runtime.mysql import Transaction
+from firewalker.user.domain.cheer import CheerSent
 from firewalker.user.domain.email import Email
 from firewalker.user.domain.friendship import FriendshipEvent
+from firewalker.user.domain.group import GroupEvent
 from firewalker.user.domain.mail_text import Letter
 from firewalker.user.domain.security import SecurityNoticed
-from firewalker.user.domain.user import Card, UserDeleted, UserSignedUp
+from firewalker.user.domain.user import Card, ProfileEvent, UserDeleted, UserSignedUp
 
-Fact = UserSignedUp | FriendshipEvent | SecurityNoticed | UserDeleted
+Fact = UserSignedUp | UserDeleted | FriendshipEvent | ProfileEvent | CheerSent | GroupEvent | SecurityNoticed
 
 
 class Facts(Protocol):
     """Where facts are written down for the other services (`firewalker.user.events`)."""
 
     async def append(self, tx: Transaction, facts: Sequence[Fact], people: Mapping[UserId, Card]) -> None:
-        """Write the facts in the transaction of their change; they are delivered after its commit. *people* holds the card of everybody they name."""
+        """Write the facts in the transaction of their change; they are delivered after its commit. *people* holds the cards of those whom they introduce."""
 
 
 class Passwords(Protocol):

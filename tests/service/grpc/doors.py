@@ -21,7 +21,7 @@ from firewalker.kernel.principal import find_principal
 from firewalker.runtime.grpc.messages import message_class
 from firewalker.runtime.grpc.policy import Caller, Rule
 from firewalker.runtime.grpc.streams import HotStream
-from tests.support.partial import filled
+from tests.support.partial_doors import part_of
 
 RecordStepsRequest = message_class("firewalker.step.v1.RecordStepsRequest")
 RecordStepsResponse = message_class("firewalker.step.v1.RecordStepsResponse")
@@ -41,6 +41,7 @@ SIGN_UP = "/firewalker.user.v1.AuthService/SignUp"
 DELIVER = "/firewalker.event.v1.EventSinkService/Deliver"
 
 
+@part_of("firewalker.step.v1.StepService")
 class StepDoor:
     """Hot. Answers each reading with a result; *on_record* and *on_track* replace that."""
 
@@ -80,6 +81,7 @@ class StepDoor:
             self.running -= 1
 
 
+@part_of("firewalker.step.v1.LeaderboardService")
 class BoardDoor:
     """Hot. A board of the caller alone; *on_watch* is the watch."""
 
@@ -107,7 +109,7 @@ class BoardDoor:
         raise stream.ending.result()
 
 
-@filled
+@part_of("firewalker.user.v1.AuthService")
 class AuthDoor(AuthServiceBase):
     """Ordinary. Everybody is who they say."""
 

@@ -12,12 +12,14 @@ from h2.errors import ErrorCodes
 from h2.events import RequestReceived, StreamEnded
 
 from firewalker.gen.pb.firewalker.event.v1 import DeliverRequest, DeliverResponse, Event, EventSinkServiceStub
+from firewalker.kernel.faults import DeadlineExceeded
 from firewalker.runtime.grpc.channel import InternalChannel
 from firewalker.runtime.grpc.faults import ServiceUnavailable
 from firewalker.runtime.grpc.limits import Limits
 from firewalker.runtime.grpc.server import GrpcServer
 from tests.service.grpc.conftest import SERVICE_TOKEN, Bench
 from tests.service.grpc.doors import SinkDoor
+from tests.support.proxy import fault_proxy
 from tests.support.waiting import until
 
 REQUEST = DeliverRequest(events=[Event(event_id="a")])
@@ -233,3 +235,37 @@ async def test_a_call_that_may_have_been_begun_is_not_repeated(mood: str) -> Non
     result, made = await deliver_to([mood, "answer"])
     assert isinstance(result, ServiceUnavailable)
     assert made == 1
+
+
+@pytest.mark.requirement("NET-33")
+@pytest.mark.parametrize("outage", ["unavailable", "cut", "silent", "refused"])
+async def test_an_outage_is_made_no_worse_by_repeats(bench: Bench, outage: str) -> None:
+    """However a service fails, it is asked no more than 1.2 times as often as people ask."""
+    door = SinkDoor()
+
+    async def fail(message: DeliverRequest) -> None:
+        del message
+        if outage == "unavailable":
+            raise ServiceUnavailable
+        if outage == "silent":
+            await asyncio.sleep(60)
+
+    door.on_deliver = fail
+    server = await bench.serve(door, internal=True)
+    async with fault_proxy(("127.0.0.1", server.port)) as proxy:
+        proxy.behaviour.refuse = outage == "refused"
+        if outage == "cut":
+            proxy.behaviour.cut_instead_of_answer_to = lambda data: REQUEST.SerializeToString() in data
+        channel = InternalChannel(f"127.0.0.1:{proxy.port}", SERVICE_TOKEN)
+        stub = EventSinkServiceStub(channel)
+        asked = 0
+        for _ in range(10):
+            calls = [stub.deliver(REQUEST, timeout=0.1) for _ in range(5)]
+            results = await asyncio.gather(*calls, return_exceptions=True)
+            assert all(isinstance(result, ServiceUnavailable | DeadlineExceeded) for result in results), results
+            asked += len(results)
+        channel.close()
+    assert len(door.taken) <= 1.2 * asked
+    assert proxy.connections <= 1.2 * asked
+    # Where calls arrive at all, each of them did.
+    assert outage in ("cut", "refused") or len(door.taken) == asked

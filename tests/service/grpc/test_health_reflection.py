@@ -160,7 +160,7 @@ class TestGrpcurl:
     async def test_list_and_describe(self, bench: Bench) -> None:
         server = await bench.serve(StepDoor(), BoardDoor(), AuthDoor())
         assert STEP in (await self.run(server, "list")).split()
-        assert await self.run(server, "list", STEP) == f"{STEP}.RecordSteps\n{STEP}.TrackSteps\n"
+        assert {f"{STEP}.RecordSteps", f"{STEP}.TrackSteps"} <= set((await self.run(server, "list", STEP)).split())
         assert "rpc TrackSteps ( stream .firewalker" in await self.run(server, "describe", STEP)
         assert 'post:"/v1/steps"' in (await self.run(server, "describe", f"{STEP}.RecordSteps")).replace(" ", "")
         assert "repeated .firewalker.step.v1.Reading readings = 1;" in (

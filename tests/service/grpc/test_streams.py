@@ -48,6 +48,47 @@ def is_end(message: bytes) -> bool:
 
 
 class TestEnds:
+    @pytest.mark.requirement("NET-20")
+    async def test_a_stream_has_its_time_and_what_was_acknowledged_stays(self, bench: Bench) -> None:
+        door = StepDoor(Rule(Caller.PUBLIC, stream_s=0.2))
+        acknowledged = []
+
+        async def track(stream: HotStream) -> None:
+            """As the real door: it looks at the end between messages, and says goodbye."""
+            while True:
+                receiving = asyncio.ensure_future(stream.recv())
+                await asyncio.wait([receiving, stream.ending], return_when=asyncio.FIRST_COMPLETED)
+                if stream.ending.done():
+                    receiving.cancel()
+                    raise stream.ending.result()
+                acknowledged.append(receiving.result().message_id)
+                await stream.send(TrackStepsRequest(message_id=receiving.result().message_id))
+
+        door.on_track = track
+        server = await bench.serve(door)
+        stream = bench.channel(server).stream_stream(TRACK)(timeout=10)
+        sent = 0
+        error = None
+        while error is None:
+            try:
+                await stream.write(TrackStepsRequest(message_id=str(sent)).SerializeToString())
+                sent += await stream.read() is not grpc.aio.EOF
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                error = await error_of(stream)
+        assert (error.code(), reason(error)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STREAM_TOO_OLD")
+        assert sent >= 1
+        assert acknowledged[:sent] == [str(number) for number in range(sent)]
+
+    @pytest.mark.requirement("NET-20")
+    async def test_a_door_that_does_not_look_at_its_end_is_ended_a_second_later(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(calls, "END_GRACE_S", 0.1)
+        server = await bench.serve(StepDoor(Rule(Caller.PUBLIC, stream_s=0.1)))
+        stream = bench.channel(server).stream_stream(TRACK)(timeout=10)
+        error = await error_of(stream)
+        assert (error.code(), reason(error)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STREAM_TOO_OLD")
+
     @pytest.mark.requirement("AUTH-07")
     async def test_a_revoked_session_ends_its_streams_after_they_said_goodbye(self, bench: Bench) -> None:
         bench.revocations = Revocations()

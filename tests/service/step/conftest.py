@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -33,7 +33,7 @@ async def step_url(mysql_url: str) -> str:
 async def start_process(step_url: str, redis_url: str) -> AsyncIterator[Callable[..., object]]:
     async with AsyncExitStack() as stack:
 
-        async def start(*, redis: str = redis_url, mysql: str = step_url, **limits: int) -> Process:
+        async def start(*, redis: str = redis_url, mysql: str = step_url, **limits: Any) -> Process:
             database = await stack.enter_async_context(Database(mysql, pool_size=6))
             live = LiveTotals(redis, database, SystemClock())
             stack.push_async_callback(live.stop)

@@ -1,7 +1,7 @@
 """A step process as its readers see it: both sides put together behind a real server, and grpcio as the client."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -18,8 +18,10 @@ from firewalker.runtime.mysql import Database
 from firewalker.runtime.tokens import AccessTokens
 from firewalker.step.boards_part import BoardsPart
 from firewalker.step.domain.day import to_ms
-from firewalker.step.domain.facts import Befriended, Fact, SignedUp, WalkerNews
+from firewalker.step.domain.facts import Befriended, Fact, Parted, SignedUp, Veiled, VeiledFor, WalkerNews
+from firewalker.step.domain.overtake import Walked
 from firewalker.step.domain.reading import Counted
+from firewalker.step.domain.visibility import Visibility
 from firewalker.step.ingest import Ingest
 from firewalker.step.live import LiveTotals
 from tests.support.signing import Signer
@@ -60,13 +62,14 @@ async def reading_process(
     clock: Clock | None = None,
     revocations: Revocations | None = None,
     max_streams: int = 10_000,
+    walked: Callable[[Collection[Walked]], None] | None = None,
 ) -> AsyncIterator[ReadingProcess]:
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(mysql_url, pool_size=6))
         live = LiveTotals(redis_url, database, clock)
         stack.push_async_callback(live.stop)
-        ingest = Ingest(database, live, clock)
+        ingest = Ingest(database, live, clock, walked=walked)
         stack.push_async_callback(ingest.stop)
         part = BoardsPart(database=database, live=live, redis_url=redis_url, clock=clock, max_streams=max_streams)
         await live.start()
@@ -101,6 +104,18 @@ def befriended(one: UserId, other: UserId, since: datetime | None = None, told: 
         WalkerNews(other, f"n-{other.hex[-6:]}", "", told),
         since,
     )
+
+
+def parted(one: UserId, other: UserId, told: datetime | None = None) -> Parted:
+    return Parted(EventId(new_uuid7()), one, other, told or datetime.now(UTC))
+
+
+def veiled(user: UserId, shows: Visibility, told: datetime | None = None) -> Veiled:
+    return Veiled(EventId(new_uuid7()), user, shows, told or datetime.now(UTC))
+
+
+def veiled_for(user: UserId, friend: UserId, shows: Visibility | None, told: datetime | None = None) -> VeiledFor:
+    return VeiledFor(EventId(new_uuid7()), user, friend, shows, told or datetime.now(UTC))
 
 
 def group_of_friends(me: UserId, friends: Iterable[UserId]) -> list[Fact]:

@@ -12,17 +12,22 @@ from firewalker.runtime.revocation import Revocation, RevocationFeed, Revocation
 from firewalker.step.boards.registry import MAX_STREAMS_PER_USER
 from firewalker.step.boards.watcher import Watcher
 from firewalker.step.domain.day import to_ms
+from firewalker.step.domain.facts import Fact
 from firewalker.step.domain.faults import DateOutOfRange
 from firewalker.step.domain.reading import Counted
+from firewalker.step.domain.visibility import Visibility
 from tests.service.step.reading import (
     Reader,
     ReadingProcess,
     all_ears,
     befriended,
     group_of_friends,
+    parted,
     reading_process,
     signed_up,
     someone,
+    veiled,
+    veiled_for,
 )
 from tests.support.waiting import until
 
@@ -83,6 +88,17 @@ async def test_equal_boards_have_equal_versions_in_every_process(one: ReadingPro
         assert (await here.board()).version != version
 
 
+async def test_a_board_of_long_ago_can_be_read_and_not_be_watched(one: ReadingProcess) -> None:
+    me, day = someone(), TODAY - timedelta(days=12)
+    await one.walk(me, 700, day)
+    async with Reader(one, me) as reader:
+        assert [(entry.rank, entry.steps) for entry in (await reader.board(date=str(day))).entries] == [(1, 700)]
+        watch = reader.watch(date=str(day))
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await watch.next()
+        assert refused.value.code() is grpc.StatusCode.OUT_OF_RANGE
+
+
 @pytest.mark.parametrize(
     ("date", "status", "reason"),
     [
@@ -91,7 +107,7 @@ async def test_equal_boards_have_equal_versions_in_every_process(one: ReadingPro
         ("2026-W21-3", grpc.StatusCode.INVALID_ARGUMENT, b"INVALID_REQUEST"),
         ("0001-01-01", grpc.StatusCode.OUT_OF_RANGE, b"DATE_OUT_OF_RANGE"),
         ("9999-12-31", grpc.StatusCode.OUT_OF_RANGE, b"DATE_OUT_OF_RANGE"),
-        ((TODAY - timedelta(days=12)).isoformat(), grpc.StatusCode.OUT_OF_RANGE, b"DATE_OUT_OF_RANGE"),
+        ((TODAY + timedelta(days=3)).isoformat(), grpc.StatusCode.OUT_OF_RANGE, b"DATE_OUT_OF_RANGE"),
     ],
 )
 async def test_a_date_that_cannot_be_read_is_refused_read_or_watched(
@@ -141,6 +157,63 @@ async def test_what_came_after_the_day_was_final_is_on_no_board(one: ReadingProc
     await one.ingest.record(me.bytes, [late])
     async with Reader(one, me) as reader:
         assert (await reader.board(date=day.isoformat())).entries[0].steps == 100
+
+
+@pytest.mark.requirement("PRIV-01")
+async def test_a_board_shows_what_each_friend_lets_be_seen(one: ReadingProcess) -> None:
+    me, ann, ben, cho, dan = (someone() for _ in range(5))
+    await one.tell(
+        *group_of_friends(me, [ann, ben, cho, dan]),
+        veiled(ann, Visibility.ROUNDED),
+        veiled(ben, Visibility.RANK_ONLY),
+        veiled(cho, Visibility.HIDDEN),
+        veiled(dan, Visibility.HIDDEN),
+        veiled_for(dan, me, Visibility.FRIENDS),
+    )
+    for walker, steps in ((me, 1_100), (ann, 1_999), (ben, 1_500), (cho, 9_000), (dan, 1_200)):
+        await one.walk(walker, steps, TODAY)
+    async with Reader(one, me) as reader:
+        rows = (await reader.board()).entries
+        watch = reader.watch()
+        await watch.next()
+        watch.cancel()
+    states = type(rows[0]).State
+    assert [(row.rank, row.user_id, row.steps, states.Name(row.state)) for row in rows] == [
+        (1, str(ann), 1_500, "RANKED"),
+        (2, str(ben), 0, "RANKED"),
+        (3, str(dan), 1_200, "RANKED"),
+        (4, str(me), 1_100, "RANKED"),
+        (0, str(cho), 0, "HIDDEN"),
+    ]
+    assert rows[1].freshness == 0
+    assert list(watch.entries.values()) == list(rows)
+    async with Reader(one, cho) as hiding:
+        assert [(row.rank, row.steps) for row in (await hiding.board()).entries] == [(1, 9_000), (0, 0)]
+
+
+@pytest.mark.requirement("PRIV-02")
+@pytest.mark.parametrize("change", ["hides", "hides from one", "parts"])
+async def test_whoever_watches_sees_within_a_second_that_less_is_shown(
+    one: ReadingProcess, two: ReadingProcess, change: str
+) -> None:
+    me, ann = someone(), someone()
+    await one.tell(*group_of_friends(me, [ann]))
+    await one.walk(ann, 700, TODAY)
+    async with Reader(two, me) as reader:
+        watch = reader.watch()
+        await watch.until({ann: 700})
+        facts: dict[str, Fact] = {
+            "hides": veiled(ann, Visibility.HIDDEN),
+            "hides from one": veiled_for(ann, me, Visibility.HIDDEN),
+            "parts": parted(ann, me),
+        }
+        await one.tell(facts[change])
+        await watch.next(within_s=1.0)
+        assert watch.entries.get(str(ann)) is None or watch.entries[str(ann)].steps == 0
+        await one.walk(ann, 900, TODAY)
+        rows = {row.user_id: row.steps for row in (await reader.board()).entries}
+        assert rows in ({str(me): 0}, {str(me): 0, str(ann): 0})
+        watch.cancel()
 
 
 @pytest.mark.requirement("DATA-30")

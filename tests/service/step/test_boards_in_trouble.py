@@ -12,7 +12,7 @@ from firewalker.kernel.ids import UserId
 from firewalker.runtime.redis import connect
 from firewalker.step.domain.day import UserTotal, begin_ms, to_ms
 from firewalker.step.live import buckets, frames
-from firewalker.step.store import friends
+from firewalker.step.store import bonds
 from tests.service.step.reading import (
     Reader,
     ReadingProcess,
@@ -159,7 +159,8 @@ async def test_announcements_lost_with_an_emptied_redis_are_made_good(
         watch = reader.watch()
         await shows(watch, {me: 0}, 3)
         async with writing.database.transaction() as tx:  # committed, and nobody is told
-            await friends.add(tx, [(me, ann, datetime.now(UTC))])
+            now = datetime.now(UTC)
+            await bonds.befriend(tx, [(me, ann, now, now)])
         assert len((await reader.board()).entries) == 1
         redis = connect(redis_url)
         await redis.flushdb()

@@ -32,27 +32,12 @@ from tests.support.services import Service, serving
 PASSWORD = "mist over the gate"
 
 _SERVICES = {
-    "SignUp": "AuthService",
-    "Login": "AuthService",
-    "Refresh": "AuthService",
-    "Logout": "AuthService",
-    "LogoutEverywhere": "AuthService",
-    "ListSessions": "AuthService",
-    "RevokeSession": "AuthService",
-    "ChangePassword": "AuthService",
-    "RequestPasswordReset": "AuthService",
-    "ResetPassword": "AuthService",
-    "VerifyEmail": "AuthService",
-    "ResendVerification": "AuthService",
-    "ChangeEmail": "AuthService",
-    "GetKeySet": "AuthService",
-    "GetMe": "UserService",
-    "DeleteMe": "UserService",
-    "SendFriendRequest": "FriendService",
-    "ListFriendRequests": "FriendService",
-    "AcceptFriendRequest": "FriendService",
-    "ListFriends": "FriendService",
+    method.name: service.name
+    for file in ("auth", "user", "friend", "group")
+    for service in public_descriptors().file(f"firewalker/user/v1/{file}.proto").services_by_name.values()
+    for method in service.methods
 }
+"""The service of each RPC."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from firewalker.kernel.ids import UserId
 from firewalker.runtime.migrations import migrate
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import Outbox
+from firewalker.runtime.page_tokens import PageTokens
 from firewalker.runtime.revocation import RevocationFeed
 from firewalker.user.domain.email import parse_email
 from firewalker.user.domain.mail_secret import MailKeys
@@ -16,9 +17,10 @@ from firewalker.user.domain.nickname import parse_nickname
 from firewalker.user.domain.refresh_token import RefreshKeys
 from firewalker.user.domain.session import Client
 from firewalker.user.events import OutboxFacts
+from firewalker.user.links import Links
 from firewalker.user.passwords import PasswordLane
+from firewalker.user.social_part import SocialPart
 from firewalker.user.store.accounts import Accounts as AccountRows
-from firewalker.user.store.friendships import Friendships
 from firewalker.user.store.limits import Limits
 from firewalker.user.store.mail_tokens import MailTokens
 from firewalker.user.store.mails import Mails as MailRows
@@ -43,6 +45,7 @@ class Rooms:
     accounts: Accounts
     sessions: Sessions
     requests: FriendRequests
+    social: SocialPart
     clock: FakeClock
     mails: Mails
 
@@ -81,12 +84,22 @@ async def open_rooms(mysql_url: str, redis_url: str, facts: Facts | None = None)
             "keys": KEYS,
             "throttles": Throttles(None, bytes(32)),
         }
+        social = SocialPart(
+            database=database,
+            users=users,
+            limits=limits,
+            facts=facts,
+            links=Links("https://example.org/"),
+            page_tokens=PageTokens(bytes(32)),
+            clock=clock,
+        )
         try:
             yield Rooms(
                 database,
                 Accounts(**shared, **signing, limits=limits, facts=facts, mails=mails),  # type: ignore[arg-type]
                 Sessions(**shared, **signing, revocations=feed, facts=facts),  # type: ignore[arg-type]
-                FriendRequests(**shared, friendships=Friendships(), limits=limits, facts=facts),  # type: ignore[arg-type]
+                social.requests,
+                social,
                 clock,
                 mails,
             )

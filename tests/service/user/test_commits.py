@@ -173,7 +173,7 @@ async def test_a_change_that_fails_late_leaves_neither_itself_nor_an_event(mysql
             await rooms.sign_up("cleo")
         with pytest.raises(RuntimeError, match="crash"):
             await rooms.requests.send(anna, bora)
-    for table, left in {"user": 2, "account": 2, "session": 2, "friendship": 0, "sent_friend_request": 0}.items():
+    for table, left in {"user": 2, "account": 2, "session": 2, "friendship": 0, "used_quota": 0}.items():
         assert await run_on(mysql_url, f"SELECT COUNT(*) FROM {table}") == [(left,)]  # noqa: S608 - named above
     assert await run_on(mysql_url, "SELECT kind, COUNT(*) FROM outbox GROUP BY kind") == [("UserSignedUp", 2)]
     assert await run_on(mysql_url, "SELECT SUM(outgoing + incoming) FROM friend_count") == [(0,)]

@@ -62,7 +62,7 @@ async def test_the_rest_is_erased_in_the_background_and_counts_of_friends_go_dow
     await world.call("DeleteMe", other.access, password=PASSWORD)  # wakes the erasure
     await becomes(world, "SELECT COUNT(*) FROM tombstone WHERE erase_time IS NOT NULL", [(1,)])
     id_of_ann = bytes.fromhex(ann.user_id.replace("-", ""))
-    for table in ("session", "mail", "mail_token", "friend_count", "sent_friend_request", "account", "user"):
+    for table in ("session", "mail", "mail_token", "friend_count", "used_quota", "account", "user"):
         assert await world.sql(f"SELECT COUNT(*) FROM {table} WHERE user_id = %s", id_of_ann) == [(0,)]  # noqa: S608
 
 
@@ -76,6 +76,20 @@ async def export(world: World, person: Person) -> list[Any]:
     )
     metadata = [("authorization", f"Bearer {person.access}")]
     return [record async for record in stream(request, metadata=metadata, timeout=20)]
+
+
+@pytest.mark.requirement("AUTH-50")
+async def test_groups_of_a_deleted_owner_go_to_a_member_and_empty_ones_end(world: World) -> None:
+    ann, bob = await world.sign_up("Ann"), await world.sign_up("Bob")
+    shared = (await world.call("CreateGroup", ann.access, name="Walkers", join_policy=1)).group
+    await world.call("CreateGroup", ann.access, name="Alone", join_policy=1)
+    await world.call("JoinGroup", bob.access, group_id=shared.group_id)
+    await world.call("DeleteMe", ann.access, password=PASSWORD)
+    await becomes(world, "SELECT COUNT(*) FROM user_group", [(1,)])
+    await becomes(world, "SELECT COUNT(*), SUM(role) FROM group_membership WHERE leave_time IS NULL", [(1, 1)])
+    group = (await world.call("GetGroup", bob.access, group_id=shared.group_id)).group
+    assert (group.owner_id, group.member_count) == (bob.user_id, 1)
+    await until(lambda: world.step.of("group_deleted"))
 
 
 @pytest.mark.requirement("PRIV-05")

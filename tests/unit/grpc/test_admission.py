@@ -20,7 +20,7 @@ class Kind:
     streaming: bool = False
 
 
-@dataclass
+@dataclass(eq=False)
 class Waiter:
     """What admission sees of a call."""
 

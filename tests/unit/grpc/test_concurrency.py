@@ -68,6 +68,61 @@ def test_a_long_overload_does_not_become_the_usual() -> None:
     assert world.limit.value < 60
 
 
+class Rush:
+    """A process that serves 250 calls a second, each in 40 ms while it is quiet, and gets three times as many."""
+
+    def __init__(self) -> None:
+        self.world = World(200)
+        self.world.windows(repeat(0.04), 20, used=False)
+        self.running: list[float] = []
+        self.world.limit.under_way = lambda: [(METHOD, began) for began in self.running]
+
+    def go_on(self, seconds: float) -> float:
+        """The longest that a call took."""
+        limit, longest = self.world.limit, 0.0
+        for tick in range(int(seconds * 750)):
+            self.world.time += 1 / 750
+            if len(self.running) < limit.value:
+                self.running.append(self.world.time)
+                limit.begun(len(self.running))
+            else:
+                limit.strained = True
+            if tick % 3 == 0 and self.running and self.world.time - self.running[0] > 0.04:
+                took = self.world.time - self.running.pop(0)
+                longest = max(longest, took)
+                limit.observe(METHOD, took)
+        return longest
+
+
+def test_a_rush_is_felt_before_the_first_of_it_is_late() -> None:
+    rush = Rush()
+    # Up to the limit of 200 they would wait for 0.8 s.
+    assert rush.go_on(2.0) < 0.5
+    assert rush.world.limit.value < 50
+    assert rush.go_on(2.0) < 0.2
+
+
+def test_one_call_that_is_stuck_does_not_speak_for_all() -> None:
+    world = World()
+    world.windows(repeat(0.01), 20, used=False)
+    world.limit.under_way = lambda: [(METHOD, 0.0)]
+    world.windows(repeat(0.01), 20, used=True)
+    assert world.limit.value > 100
+
+
+def test_many_calls_that_take_as_long_as_usual_are_no_rush() -> None:
+    world = World(200)
+    world.windows(repeat(0.1), 20, used=False)
+    for _ in range(100):
+        world.time += 0.1
+        # Eighty at once, of all ages.
+        world.limit.under_way = lambda: [(METHOD, world.time - age / 800) for age in range(80)]
+        for _ in range(20):
+            world.limit.observe(METHOD, 0.1)
+            world.limit.begun(80)
+    assert world.limit.value == 200
+
+
 def test_each_method_is_compared_with_itself() -> None:
     world = World()
     world.windows(repeat(0.001), 20, used=False, method="/x.X/Quick")

@@ -20,7 +20,7 @@ from firewalker.runtime.grpc.messages import internal_descriptors, message_class
 from firewalker.runtime.grpc.policy import Caller, Rule
 from firewalker.runtime.grpc.required import RequiredFields
 from firewalker.runtime.grpc.server import GrpcServer
-from tests.support.partial import filled
+from tests.support.partial_doors import part_of
 
 
 class Sink(EventSinkServiceBase):
@@ -31,7 +31,7 @@ class Sink(EventSinkServiceBase):
         return DeliverResponse()
 
 
-@filled
+@part_of("firewalker.user.v1.AuthService")
 class Auth(AuthServiceBase):
     POLICY: ClassVar[Any] = dict.fromkeys(("SignUp", "Login", "Refresh", "Logout"), Rule(Caller.PUBLIC))
 
@@ -44,6 +44,7 @@ class Auth(AuthServiceBase):
     async def logout(self, message: Any) -> Any: ...
 
 
+@part_of("firewalker.step.v1.StepService")
 class Steps:
     SERVICE: ClassVar = "firewalker.step.v1.StepService"
     POLICY: ClassVar[Any] = {"TrackSteps": Rule(Caller.USER), "RecordSteps": Rule(Caller.USER)}
@@ -61,7 +62,7 @@ def test_a_hot_door_has_the_methods_of_its_proto() -> None:
     found = {
         m.name: (m.path, m.client_streaming, m.server_streaming) for m in methods_of(Steps(), public_descriptors())
     }
-    assert found == {
+    assert {name: found[name] for name in ("TrackSteps", "RecordSteps")} == {
         "TrackSteps": ("/firewalker.step.v1.StepService/TrackSteps", True, True),
         "RecordSteps": ("/firewalker.step.v1.StepService/RecordSteps", False, False),
     }

@@ -54,6 +54,8 @@ def test_a_secret_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path
         ("LOG_LEVEL", "loud", "FIREWALKER_SOME_LOG_LEVEL: "),
         ("REDIS_URL", "http://x", "FIREWALKER_SOME_REDIS_URL: a Redis URL starts"),
         ("JWKS_FILE", "/nowhere", "FIREWALKER_SOME_JWKS_FILE: "),
+        ("TLS_CERTIFICATE_FILE", __file__, "FIREWALKER_SOME_TLS_KEY_FILE: goes together"),
+        ("INTERNAL_TLS_KEY_FILE", __file__, "FIREWALKER_SOME_INTERNAL_TLS_KEY_FILE: goes together"),
     ],
 )
 def test_what_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, text: str) -> None:

@@ -32,12 +32,16 @@ def standing(number: int, steps: int, reached_ms: int = 0, age_ms: int = 0) -> S
 def standings(numbers: st.SearchStrategy[int]) -> st.SearchStrategy[Standing]:
     """Few different values, so that ties and equal states are common."""
     walked = st.builds(
-        standing, numbers, st.integers(0, 5), st.integers(0, 2), st.sampled_from([0, 200_000, 4_000_000])
+        standing,
+        numbers,
+        st.sampled_from([0, 1, 2, 3, 499, 500, 501]),
+        st.integers(0, 2),
+        st.sampled_from([0, 200_000, 4_000_000]),
     )
     return st.one_of(
         walked,
         st.builds(lambda number: no_data(person(number)), numbers),
-        st.builds(lambda one: as_seen(one, Visibility.HIDDEN), walked),
+        st.builds(as_seen, walked, st.sampled_from(Visibility)),
     )
 
 
@@ -54,6 +58,13 @@ def naive_board(standings_of_all: Iterable[Standing]) -> list[Row]:
     ]
 
 
+def looks(rows: Iterable[Row]) -> dict[bytes, tuple[object, ...]]:
+    """What is shown of each row, by user."""
+    return {
+        row.standing.user_id: (row.rank, row.standing.steps, row.standing.state, row.standing.freshness) for row in rows
+    }
+
+
 def steps(one: Standing) -> int:
     return -one.behind
 
@@ -62,4 +73,4 @@ def ranks(rows: Sequence[Row]) -> list[int]:
     return [row.rank for row in rows]
 
 
-__all__ = ["NOW_MS", "Freshness", "naive_board", "person", "ranks", "standing", "standings", "steps"]
+__all__ = ["NOW_MS", "Freshness", "looks", "naive_board", "person", "ranks", "standing", "standings", "steps"]

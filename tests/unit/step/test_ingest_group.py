@@ -12,7 +12,7 @@ from firewalker.step.domain.day import SLOTS, UserTotal
 from firewalker.step.domain.reading import Counted, Outcome
 from firewalker.step.ingest.group import MOST_SHAPES, Group, Message
 from firewalker.step.ingest.known import DeviceDay, Generations
-from firewalker.step.store.days import DeviceDate
+from firewalker.step.store.keys import DeviceDate
 
 DAYS = [date(2026, 5, 19), date(2026, 5, 20)]
 USERS = [bytes([n]) * 16 for n in range(4)]

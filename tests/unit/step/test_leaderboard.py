@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from firewalker.step.domain.circle import Circle, Person
 from firewalker.step.domain.faults import DateOutOfRange
+from firewalker.step.domain.goal import Reached
 from firewalker.step.domain.leaderboard import (
     LIVE_MS,
     RECENT_MS,
@@ -55,6 +56,24 @@ def test_a_hidden_walker_shows_nothing_and_takes_no_rank_from_others() -> None:
     rows = arranged([hidden, standing(2, 10)])
     assert ranks(rows) == [1, 0]
     assert (hidden.state, hidden.behind, hidden.reached_ms, hidden.freshness) == (State.HIDDEN, 0, 0, Freshness.NONE)
+
+
+def test_ranks_are_by_the_steps_walked_whatever_is_shown_of_them() -> None:
+    rounded = as_seen(standing(1, 1_499), Visibility.ROUNDED)
+    rank_only = as_seen(standing(2, 1_300), Visibility.RANK_ONLY)
+    rows = arranged([standing(3, 1_400), rank_only, rounded])
+    assert [(row.rank, row.standing.steps) for row in rows] == [(1, 1_000), (2, 1_400), (3, 0)]
+    assert [row.standing.freshness for row in rows] == [Freshness.LIVE, Freshness.LIVE, Freshness.NONE]
+
+
+@pytest.mark.requirement("PRIV-01")
+@pytest.mark.parametrize("reached", Reached)
+@pytest.mark.parametrize("visibility", Visibility)
+def test_that_a_goal_is_reached_is_seen_if_it_is_shared(visibility: Visibility, reached: Reached) -> None:
+    walked = standing(1, 9_000)._replace(goal_reached=reached)
+    shows_goals = visibility in {Visibility.FRIENDS, Visibility.ROUNDED}
+    assert bool(as_seen(walked, visibility).goal_reached) is (reached is Reached.OPENLY and shows_goals)
+    assert as_seen(walked, Visibility.FRIENDS, own=True) is walked
 
 
 @given(st.lists(standings(st.integers(1, 40)), unique_by=lambda one: one.user_id))

@@ -5,21 +5,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firewalker.step.domain.board import KEPT_CHANGES, Change, LiveBoard
-from firewalker.step.domain.leaderboard import Row, Standing, no_data
-from tests.unit.step.standings import naive_board, person, standing, standings
+from firewalker.step.domain.leaderboard import Standing, as_seen, no_data
+from firewalker.step.domain.visibility import Visibility
+from tests.unit.step.standings import looks, naive_board, person, standing, standings
 
 NUMBERS = st.integers(1, 12)
 BOARDS = st.lists(standings(NUMBERS), unique_by=lambda one: one.user_id, max_size=12)
 UPDATES = st.lists(st.tuples(BOARDS, st.sets(NUMBERS, max_size=3)), max_size=12)
 
 
-def applied(rows: list[Row], change: Change) -> list[Row]:
+Looks = dict[bytes, tuple[object, ...]]
+
+
+def applied(shown: Looks, change: Change) -> Looks:
     """What a client has after *change*: its rows by user, those told put over them."""
-    by_user = {row.standing.user_id: row for row in rows}
+    by_user = dict(shown)
     for user in change.removed:
         del by_user[user]
-    by_user.update({row.standing.user_id: row for row in change.rows})
-    return sorted(by_user.values(), key=lambda row: row.standing)
+    return by_user | looks(change.rows)
 
 
 @given(BOARDS, UPDATES)
@@ -28,26 +31,28 @@ def test_changes_lead_to_the_board_that_the_rules_say_and_tell_nothing_else(
 ) -> None:
     board = LiveBoard(first)
     expected = {one.user_id: one for one in first}
-    shown = board.rows()
+    shown = looks(board.rows())
     for changed, leaving in updates:
         leavers = [person(number).user_id for number in leaving]
         staying = [one for one in changed if one.user_id not in leavers]
         for user in leavers:
             expected.pop(user, None)
         expected.update({one.user_id: one for one in staying})
-        before, version = {row.standing.user_id: row for row in shown}, board.version
+        version = board.version
 
         change = board.update(staying, leavers)
 
         assert board.rows() == naive_board(expected.values())
         if change is None:
             assert board.version == version
-            assert board.rows() == shown
+            assert looks(board.rows()) == shown
             continue
         assert board.version == version + 1
-        assert all(before.get(row.standing.user_id) != row for row in change.rows)
-        shown = applied(shown, change)
-        assert shown == board.rows()
+        before, shown = shown, applied(shown, change)
+        assert shown == looks(board.rows())
+        for row in change.rows:
+            told = before.get(row.standing.user_id) != shown[row.standing.user_id]
+            assert told or row.standing.sight is Visibility.FRIENDS
 
 
 @given(BOARDS, UPDATES, st.integers(0, 12))
@@ -55,17 +60,27 @@ def test_resuming_from_any_version_leads_to_the_present_board(
     first: list[Standing], updates: list[tuple[list[Standing], set[int]]], stop: int
 ) -> None:
     board = LiveBoard(first)
-    history = [board.rows()]
+    history = [looks(board.rows())]
     for changed, leaving in updates:
         leavers = [person(number).user_id for number in leaving]
         if board.update([one for one in changed if one.user_id not in leavers], leavers) is not None:
-            history.append(board.rows())
+            history.append(looks(board.rows()))
     seen = min(stop, board.version)
     change = board.since(seen)
     assert change is not None
-    missing = {row.standing.user_id for row in history[seen]}
-    known_leavers = Change(change.rows, tuple(user for user in change.removed if user in missing))
-    assert applied(history[seen], known_leavers) == board.rows()
+    known_leavers = Change(change.rows, tuple(user for user in change.removed if user in history[seen]))
+    assert applied(history[seen], known_leavers) == looks(board.rows())
+
+
+@pytest.mark.requirement("PRIV-01")
+@pytest.mark.parametrize(("visibility", "told"), [(Visibility.ROUNDED, [500]), (Visibility.RANK_ONLY, [])])
+def test_steps_that_are_not_shown_are_not_betrayed_by_a_frame(visibility: Visibility, told: list[int]) -> None:
+    board = LiveBoard([standing(1, 5_000), as_seen(standing(2, 0), visibility)])
+    changes = [board.update([as_seen(standing(2, steps), visibility)]) for steps in range(0, 1_000, 100)]
+    assert [row.standing.steps for change in changes if change for row in change.rows] == told
+    passing = board.update([as_seen(standing(2, 5_400), visibility)])
+    assert passing is not None
+    assert [(row.rank, row.standing.person.nickname) for row in passing.rows] == [(1, "walker 2"), (2, "walker 1")]
 
 
 def test_a_walker_who_passes_nobody_moves_nobody() -> None:

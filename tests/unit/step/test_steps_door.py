@@ -8,6 +8,7 @@ import pytest
 from firewalker.kernel.ids import SessionId, UserId, new_uuid7
 from firewalker.runtime.grpc.streams import HotStream
 from firewalker.step.rpc import steps
+from firewalker.step.rpc.days import DayCalls
 from firewalker.step.rpc.steps import StepDoor
 from firewalker.step.usecases.readings import Readings
 
@@ -37,7 +38,9 @@ class _Me:
 async def test_a_call_that_is_cancelled_while_it_ends_stays_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps, "principal", _Me)
     stream = SlowToLeave()
-    call = asyncio.create_task(StepDoor(cast("Readings", None)).track_steps(cast("HotStream", stream)))
+    call = asyncio.create_task(
+        StepDoor(cast("Readings", None), cast("DayCalls", None)).track_steps(cast("HotStream", stream))
+    )
     await stream.reading.wait()
     call.cancel()
     await stream.leaving.wait()
@@ -58,7 +61,9 @@ async def test_a_call_cancelled_while_a_fault_ends_it_is_cancelled(monkeypatch: 
             raise ValueError
 
     monkeypatch.setattr(asyncio, "Queue", Failing)
-    call = asyncio.create_task(StepDoor(cast("Readings", None)).track_steps(cast("HotStream", stream)))
+    call = asyncio.create_task(
+        StepDoor(cast("Readings", None), cast("DayCalls", None)).track_steps(cast("HotStream", stream))
+    )
     await stream.reading.wait()
     failing.set()
     await stream.leaving.wait()

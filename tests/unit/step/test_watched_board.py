@@ -18,6 +18,7 @@ from firewalker.step.boards.watcher import Watcher
 from firewalker.step.domain.board import KEPT_CHANGES
 from firewalker.step.domain.circle import Circle, Friend
 from firewalker.step.domain.day import UserTotal, to_ms
+from firewalker.step.domain.goal import Goals, Reached
 from firewalker.step.domain.leaderboard import Freshness, Row
 from tests.support.clock import NOON, FakeClock
 from tests.unit.step.standings import person
@@ -407,3 +408,31 @@ async def test_boards_that_are_gone_leave_nothing_on_the_agenda() -> None:
         board.dissolve()
         scene.pass_time(55)
     assert len(scene.agenda) < 1_000
+
+
+def goal_reached(update: Update | None) -> dict[str, Reached]:
+    assert isinstance(update, Snapshot | Changes)
+    rows: Iterable[Row] = update.rows if isinstance(update, Snapshot) else update.change.rows
+    return {row.standing.person.nickname: row.standing.goal_reached for row in rows}
+
+
+async def test_a_friends_goal_shows_in_a_frame_once_it_is_reached_and_shared(scene: Scene) -> None:
+    watcher = scene.watch()
+    told(watcher)
+
+    def show(*, shared: bool) -> None:
+        friend = replace(person(2), goals=Goals(((TODAY, 1_000),), shared))
+        scene.board.show(Circle(scene.me, (Friend(friend, SINCE),)))
+        scene.pass_time(2)
+
+    show(shared=False)
+    assert told(watcher) is None
+    scene.walk(2, 1_000)
+    scene.pass_time(2)
+    assert goal_reached(told(watcher)) == {"walker 2": Reached.NO}
+    show(shared=True)
+    assert goal_reached(told(watcher)) == {"walker 2": Reached.OPENLY}
+    show(shared=False)
+    assert goal_reached(told(watcher)) == {"walker 2": Reached.NO}
+    show(shared=False)
+    assert told(watcher) is None

@@ -1,17 +1,36 @@
 """Facts as the messages that other services read."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from betterproto2 import which_one_of
 
 from firewalker.gen.pb.firewalker.event import v1 as pb
 from firewalker.kernel.ids import UserId, new_uuid7, parse_uuid
 from firewalker.runtime.outbox import OutboxEvent
-from firewalker.user.domain.friendship import FriendRequested, FriendshipAccepted
+from firewalker.user.domain.cheer import CheerKind, CheerSent
+from firewalker.user.domain.friendship import (
+    FriendRequested,
+    FriendRequestWithdrawn,
+    FriendshipAccepted,
+    FriendshipEnded,
+    FriendVisibilityChanged,
+    UserBlocked,
+    UserUnblocked,
+)
 from firewalker.user.domain.nickname import Nickname
-from firewalker.user.domain.user import Card, User, UserSignedUp
+from firewalker.user.domain.user import (
+    Card,
+    ProfileChanged,
+    TimeZoneChanged,
+    User,
+    UserSignedUp,
+    Visibility,
+    VisibilityChanged,
+)
 from firewalker.user.events import OutboxFacts
 from firewalker.user.usecases.ports import Fact
 
@@ -25,9 +44,11 @@ class Sheet:
 
     def __init__(self) -> None:
         self.events: list[OutboxEvent] = []
+        self.receivers: list[object] = []
 
-    async def append(self, _tx: object, events: Sequence[OutboxEvent]) -> None:
+    async def append(self, _tx: object, events: Sequence[OutboxEvent], *, to: object = None) -> None:
         self.events.extend(events)
+        self.receivers.append(to)
 
 
 async def written(fact: Fact) -> tuple[OutboxEvent, pb.Event]:
@@ -44,10 +65,22 @@ async def written(fact: Fact) -> tuple[OutboxEvent, pb.Event]:
         (UserSignedUp(User(ANNA, Nickname("Anna"), "a@b.co", "Asia/Seoul", AT), AT), "UserSignedUp"),
         (FriendRequested(ANNA, BORA, AT), "FriendRequested"),
         (FriendshipAccepted(BORA, ANNA, AT), "FriendshipAccepted"),
+        (FriendRequestWithdrawn(ANNA, BORA, AT), "FriendRequestWithdrawn"),
+        (FriendshipEnded(ANNA, BORA, AT), "FriendshipEnded"),
+        (UserBlocked(ANNA, BORA, AT), "UserBlocked"),
+        (UserUnblocked(ANNA, BORA, AT), "UserUnblocked"),
+        (FriendVisibilityChanged(ANNA, BORA, None, AT), "FriendVisibilityChanged"),
+        (VisibilityChanged(ANNA, Visibility.HIDDEN, AT), "VisibilityChanged"),
+        (ProfileChanged(PEOPLE[ANNA], AT), "ProfileChanged"),
+        (TimeZoneChanged(ANNA, "Asia/Seoul", AT.date(), AT), "TimeZoneChanged"),
+        (CheerSent(ANNA, BORA, CheerKind.FIRE, AT), "CheerSent"),
     ],
 )
 async def test_every_event_has_its_id_kind_and_time(fact: Fact, kind: str) -> None:
     stored, event = await written(fact)
+    field = re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
+    assert which_one_of(event, "fact")[0] == field
+    assert str(ANNA).encode() in stored.payload
     assert (stored.kind, stored.create_time) == (kind, AT)
     assert parse_uuid(event.event_id) == stored.event_id
     assert event.create_time == AT
@@ -76,3 +109,13 @@ async def test_a_friendship_tells_both_sides_and_since_when() -> None:
     assert accepted.requester is not None
     assert accepted.requester.user_id == str(ANNA)
     assert accepted.since_time == AT
+
+
+async def test_a_cheer_goes_to_the_one_service_that_tells_of_it() -> None:
+    sheet: Any = Sheet()
+    facts: list[Fact] = [FriendRequested(ANNA, BORA, AT), CheerSent(ANNA, BORA, CheerKind.CLAP, AT)]
+    await OutboxFacts(sheet).append(sheet, facts, PEOPLE)
+    assert sheet.receivers == [None, ("notification",)]
+    cheer = pb.Event.parse(sheet.events[1].payload).cheer_sent
+    assert cheer is not None
+    assert (cheer.kind, cheer.receiver_id) == ("CLAP", str(BORA))

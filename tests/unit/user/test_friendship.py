@@ -1,5 +1,6 @@
 """Friendships against a model, and each rule by its name."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firewalker.kernel.faults import Fault
 from firewalker.kernel.ids import UserId
 from firewalker.user.domain.faults import (
     CannotBefriendSelf,
@@ -16,15 +18,18 @@ from firewalker.user.domain.faults import (
     IncomingRequestLimitReached,
     OutgoingRequestLimitReached,
 )
+from firewalker.user.domain.friend_limits import REQUESTS, Counts
 from firewalker.user.domain.friendship import (
-    Counts,
+    Change,
     FriendRequested,
     Friendship,
     FriendshipAccepted,
+    FriendshipEvent,
     Pair,
     State,
-    ensure_not_too_many_today,
 )
+from firewalker.user.domain.user import Visibility
+from tests.support.pair_model import ACTIONS, PairModel
 
 ANNA, BORA = UserId(UUID(int=1)), UserId(UUID(int=2))
 NOON = datetime(2026, 5, 20, 12, tzinfo=UTC)
@@ -52,7 +57,7 @@ def test_nobody_is_paired_with_themselves() -> None:
 
 def test_asking_makes_a_request_and_one_event() -> None:
     change = nothing().request(ANNA, NOON)
-    assert change.after == Friendship(Pair(ANNA, BORA), State.REQUESTED, ANNA, NOON)
+    assert change.after == Friendship(Pair(ANNA, BORA), State.REQUESTED, ANNA, NOON, changed=NOON)
     assert change.events == [FriendRequested(ANNA, BORA, NOON)]
 
 
@@ -63,7 +68,8 @@ def test_asking_again_changes_nothing() -> None:
 
 def test_asking_back_makes_friends() -> None:
     change = asked(ANNA).request(BORA, NOON + MINUTE)
-    assert change.after == Friendship(Pair(ANNA, BORA), State.FRIENDS, None, NOON + MINUTE)
+    after = Friendship(Pair(ANNA, BORA), State.FRIENDS, None, NOON + MINUTE, changed=NOON + MINUTE)
+    assert change.after == after
     assert change.events == [FriendshipAccepted(accepter=BORA, requester=ANNA, at=NOON + MINUTE)]
 
 
@@ -89,50 +95,53 @@ def test_ones_own_request_cannot_be_accepted() -> None:
         asked(ANNA).accept(ANNA, NOON)
 
 
-ACTIONS = st.lists(st.tuples(st.sampled_from(["request", "accept"]), st.sampled_from([ANNA, BORA])), max_size=12)
+STEPS = st.lists(
+    st.tuples(st.sampled_from(ACTIONS), st.sampled_from([0, 1]), st.sampled_from([0, 60, 3 * 86_400, 8 * 86_400])),
+    max_size=16,
+)
+
+DOES: dict[str, Callable[[Friendship, UserId, datetime], Change]] = {
+    "ask": Friendship.request,
+    "hide": lambda friendship, by, at: friendship.show(by, Visibility.HIDDEN, at),
+    "show": lambda friendship, by, at: friendship.show(by, None, at),
+}
 
 
-@given(ACTIONS)
-def test_any_sequence_agrees_with_the_model(actions: list[tuple[str, UserId]]) -> None:
-    """The model: who has expressed the wish. Both have, or one has been accepted: friends, for good."""
-    friendship, wishes, friends = nothing(), set[UserId](), False
-    requested = accepted = 0
-    for minute, (action, by) in enumerate(actions):
-        other = friendship.pair.other(by)
-        try:
-            change = getattr(friendship, action)(by, NOON + minute * MINUTE)
-        except FriendRequestNotFound:
-            assert action == "accept"
-            assert not friends
-            assert other not in wishes
+@given(STEPS)
+def test_any_sequence_agrees_with_the_model(steps: list[tuple[str, int, int]]) -> None:
+    """What each side sees, what counts against whose limits, what is told, and that times of what is told grow."""
+    users, now_s = (ANNA, BORA), 0
+    friendship, model = nothing(), PairModel()
+    counts = {user: Counts() for user in users}
+    told: list[FriendshipEvent] = []
+    for action, who, passed_s in steps:
+        now_s += passed_s
+        at, by, before = NOON + timedelta(seconds=now_s), users[who], friendship
+        do = DOES.get(action) or getattr(Friendship, action)
+        if refusal := model.act(action, who, now_s):
+            with pytest.raises(Fault) as fault:
+                do(friendship, by, at)
+            assert fault.value.reason == refusal
             continue
-        if not friends and (action == "request" or other in wishes):
-            wishes.add(by)
-            friends = len(wishes) == 2
-        requested += sum(isinstance(event, FriendRequested) for event in change.events)
-        accepted += sum(isinstance(event, FriendshipAccepted) for event in change.events)
-        assert (change.after == friendship) is (not change.events)
+        change = do(friendship, by, at)
         friendship = change.after
-        expected = State.FRIENDS if friends else State.REQUESTED if wishes else State.NONE
-        assert friendship.state is expected
-        assert friendship.requested_by == (next(iter(wishes)) if expected is State.REQUESTED else None)
-    assert requested == min(1, len(wishes))
-    assert accepted == friends
+        told += change.events
+        assert change.before == before
+        counts = {user: counts[user].moved(before.share_of(user), friendship.share_of(user)) for user in users}
+        for number, user in enumerate(users):
+            assert friendship.as_seen_by(user).state.name == model.seen_by(number)
+            assert counts[user] == friendship.share_of(user) == Counts(*model.share_of(number))
+            assert (friendship.side(user).blocks_since is not None) is (number in model.blocks)
+            assert (friendship.side(user).shows is Visibility.HIDDEN) is (number in model.hides)
+    assert [type(event).__name__ for event in told] == model.told
+    assert [event.at for event in told] == sorted(event.at for event in told)
 
 
-@given(ACTIONS)
-def test_counts_follow_the_state(actions: list[tuple[str, UserId]]) -> None:
-    friendship, counts = nothing(), {ANNA: Counts(), BORA: Counts()}
-    for action, by in actions:
-        try:
-            after = getattr(friendship, action)(by, NOON).after
-        except FriendRequestNotFound:
-            continue
-        counts = {
-            user: before.moved(friendship.share_of(user), after.share_of(user)) for user, before in counts.items()
-        }
-        friendship = after
-    assert counts == {user: friendship.share_of(user) for user in counts}
+def test_times_grow_even_if_the_clock_does_not() -> None:
+    blocked = asked().accept(BORA, NOON).after.block(BORA, NOON - MINUTE)
+    assert {event.at for event in blocked.events} == {NOON + timedelta(milliseconds=2)}
+    [lifted] = blocked.after.unblock(BORA, NOON - MINUTE).events
+    assert lifted.at == NOON + timedelta(milliseconds=3)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +168,7 @@ def test_a_full_limit_does_not_stop_what_frees_it() -> None:
 
 def test_thirty_requests_a_day_and_then_a_wait_for_the_first_to_be_a_day_old() -> None:
     sent = [NOON + index * MINUTE for index in range(30)]
-    ensure_not_too_many_today(sent[:29], sent[-1])
+    REQUESTS.ensure_left(sent[:29], sent[-1])
     with pytest.raises(DailyRequestLimitReached) as refused:
-        ensure_not_too_many_today(sent, NOON + timedelta(hours=1))
+        REQUESTS.ensure_left(sent, NOON + timedelta(hours=1))
     assert refused.value.retry_after == timedelta(hours=23)

@@ -5,6 +5,7 @@ import pytest
 from firewalker.runtime.grpc.policy import Caller
 from firewalker.user.rpc.auth import AuthDoor
 from firewalker.user.rpc.friends import FriendDoor
+from firewalker.user.rpc.groups import GroupDoor
 from firewalker.user.rpc.users import UserDoor
 
 PUBLIC = {
@@ -27,16 +28,51 @@ USER = {
     "UserService/GetMe",
     "UserService/DeleteMe",
     "UserService/ExportMyData",
+    "UserService/UpdateMe",
+    "UserService/GetUser",
+    "UserService/SearchUsers",
+    "UserService/ReportUser",
     "FriendService/SendFriendRequest",
     "FriendService/ListFriendRequests",
     "FriendService/AcceptFriendRequest",
+    "FriendService/DeclineFriendRequest",
+    "FriendService/CancelFriendRequest",
     "FriendService/ListFriends",
+    "FriendService/RemoveFriend",
+    "FriendService/SetFriendVisibility",
+    "FriendService/SendCheer",
+    "FriendService/BlockUser",
+    "FriendService/UnblockUser",
+    "FriendService/ListBlocks",
+    "FriendService/CreateInvite",
+    "FriendService/RevokeInvite",
+    "FriendService/GetInviteQr",
+    "GroupService/CreateGroup",
+    "GroupService/GetGroup",
+    "GroupService/UpdateGroup",
+    "GroupService/DeleteGroup",
+    "GroupService/ListMyGroups",
+    "GroupService/JoinGroup",
+    "GroupService/LeaveGroup",
+    "GroupService/ListMembers",
+    "GroupService/RemoveMember",
+    "GroupService/BanMember",
+    "GroupService/UnbanMember",
+    "GroupService/SetMemberRole",
+    "GroupService/ListJoinRequests",
+    "GroupService/AnswerJoinRequest",
+    "GroupService/CreateGroupInvite",
 }
 
 
 @pytest.mark.requirement("AUTH-08")
 def test_public_is_what_was_agreed_and_nothing_else() -> None:
-    doors = {"AuthService": AuthDoor.POLICY, "UserService": UserDoor.POLICY, "FriendService": FriendDoor.POLICY}
+    doors = {
+        "AuthService": AuthDoor.POLICY,
+        "UserService": UserDoor.POLICY,
+        "FriendService": FriendDoor.POLICY,
+        "GroupService": GroupDoor.POLICY,
+    }
     rules = {f"{service}/{rpc}": rule for service, policy in doors.items() for rpc, rule in policy.items()}
     assert {name for name, rule in rules.items() if rule.caller is Caller.PUBLIC} == PUBLIC
     assert {name for name, rule in rules.items() if rule.caller is Caller.USER} == USER

@@ -21,14 +21,20 @@ from tests.service.grpc.abuse.target import GRPCLIB
 from tests.service.grpc.doors import RECORD
 
 TIMES_QUIET = 2.0
-"""How much slower a bystander's calls may be during an attack than just before it. NET-05's figure."""
+"""How much slower a bystander's calls may be during an attack than in the quiet times around it. NET-05's figure."""
 
-P99_FLOOR_MS = 40.0
-"""For every attack: below this a difference of two tails means nothing where attacker, server and bystander share two busy
-cores. A connection that is cut off has had the server's loop for 5 to 20 ms before, which is what this leaves room for."""
+P99_FLOOR_MS = 25.0
+"""For every attack: below this a difference of two tails says nothing. Attacker, server and bystander share two cores, on
+which a process that is woken waits for others, up to a time slice of some milliseconds, two or three times in a call.
+With the machine to itself the worst flood shows 17 ms, and most 2 to 8."""
 
 MEDIAN_FLOOR_MS = 2.0
 """The same of two medians."""
+
+TURN_MS = 10.0
+"""Longest that an attack may hold the server's event loop in one go, in CPU time, which the machine's load does not change.
+A call of somebody else waits for three turns at most. A turn of a flood is about 2 ms; that of a frame that has to be
+decoded whole is more."""
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -36,9 +42,21 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 class Target:
     """A running server."""
 
-    def __init__(self, port: int, pid: int) -> None:
-        self.port = port
-        self._pid = pid
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._pid = process.pid
+        self.port = int(self._said())
+
+    def longest_turn_ms(self) -> float:
+        """The most that its event loop has worked without looking up since it was last asked, in CPU time."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"\n")
+        self._process.stdin.flush()
+        return float(self._said())
+
+    def _said(self) -> bytes:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
 
     @property
     def resident_mib(self) -> float:
@@ -55,7 +73,7 @@ def target(kind: str, **limits: Any) -> Iterator[Target]:
         assert process.stdout is not None
         assert process.stdin is not None
         try:
-            yield Target(int(process.stdout.readline()), process.pid)
+            yield Target(process)
         finally:
             process.stdin.close()
             try:
@@ -133,19 +151,35 @@ def p99(took: list[float]) -> float:
 
 @dataclass(frozen=True)
 class Round:
-    """A bystander's calls, in milliseconds, before an attack and during it."""
+    """A bystander's calls, in milliseconds, before an attack and during it, and the server's longest turn in it."""
 
     quiet: list[float]
     attacked: list[float]
+    turn_ms: float = 0.0
 
-    @property
-    def excess(self) -> float:
-        """What it suffered as a share of what is allowed, by the worse of p99 and median; above 1 is too much."""
-        return max(
-            p99(self.attacked) / max(TIMES_QUIET * p99(self.quiet), P99_FLOOR_MS),
-            median(self.attacked) / max(TIMES_QUIET * median(self.quiet), MEDIAN_FLOOR_MS),
-        )
 
-    def __str__(self) -> str:
-        figures = (median(self.quiet), p99(self.quiet), median(self.attacked), p99(self.attacked))
-        return "quiet {:.1f}, p99 {:.1f}; attacked {:.1f}, p99 {:.1f} ms".format(*figures)
+def excess(rounds: list[Round]) -> float:
+    """What a bystander suffered as a share of what is allowed, by the worst of p99, median and turns; above 1 is too much.
+
+    Medians over rounds of quiet and attack in turn: the machine's hiccups come in some of them, a defect in all.
+    """
+    quiet_p99, attacked_p99 = (median(p99(calls) for calls in sides) for sides in _sides(rounds))
+    quiet_median, attacked_median = (median(median(calls) for calls in sides) for sides in _sides(rounds))
+    return max(
+        attacked_p99 / max(TIMES_QUIET * quiet_p99, P99_FLOOR_MS),
+        attacked_median / max(TIMES_QUIET * quiet_median, MEDIAN_FLOOR_MS),
+        median(one.turn_ms for one in rounds) / TURN_MS,
+    )
+
+
+def told(rounds: list[Round]) -> str:
+    """The figures of all rounds, for people."""
+    return " | ".join(
+        f"quiet {median(one.quiet):.1f}, p99 {p99(one.quiet):.1f}; attacked {median(one.attacked):.1f}, "
+        f"p99 {p99(one.attacked):.1f}; turn {one.turn_ms:.1f} ms"
+        for one in rounds
+    )
+
+
+def _sides(rounds: list[Round]) -> tuple[list[list[float]], list[list[float]]]:
+    return [one.quiet for one in rounds], [one.attacked for one in rounds]

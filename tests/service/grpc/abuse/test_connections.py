@@ -1,6 +1,8 @@
 """Counts of connections, pings in both directions, and what a single stream may carry."""
 
 import asyncio
+from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import grpc
@@ -8,6 +10,7 @@ import pytest
 
 from firewalker.runtime.grpc.limits import Limits
 from firewalker.runtime.grpc.policy import Caller, Rule
+from firewalker.runtime.grpc.server import GrpcServer
 from tests.service.grpc.abuse.floods import PING
 from tests.service.grpc.abuse.site import target
 from tests.service.grpc.abuse.target import GRPCLIB, serve
@@ -133,6 +136,88 @@ class TestKeepAlive:
             await client.ended(await client.request(grpc_headers(RECORD), framed(b"")))
             await asyncio.sleep(0.7)
             assert server.open_connections == 1
+
+
+@pytest.mark.requirement("NET-01")
+class TestUnfinishedMessages:
+    MESSAGE = framed(b"", length=60_000) + bytes(15_000)
+    """A quarter of one."""
+
+    async def _begin(self, client: RawClient) -> int:
+        stream = await client.request(grpc_headers(RECORD), None, end=False)
+        client.h2.send_data(stream, self.MESSAGE)
+        await client.flush()
+        return stream
+
+    async def test_those_that_began_first_make_way_whoever_sent_them(self, bench: Bench) -> None:
+        door = StepDoor()
+        server = await bench.serve(door, limits=Limits(unfinished_bytes=100_000))
+        async with RawClient(server.port) as one, RawClient(server.port) as other:
+            old = [await self._begin(client) for client in (one, other, one)]
+            await until(lambda: server._partials.total == 3 * len(self.MESSAGE))
+            began = [await self._begin(other) for _ in range(6)]
+            for client, stream in zip((one, other, one), old, strict=True):
+                answer = await client.ended(stream)
+                assert (answer["grpc-status"], answer["grpc-message"]) == ("8", "Too much is going on; try again.")
+            assert server._partials.total == 6 * len(self.MESSAGE)
+            # The newest becomes whole, at the expense of others.
+            for end in (False, False, True):
+                other.h2.send_data(began[-1], bytes(15_000), end_stream=end)
+            await other.flush()
+            assert (await other.ended(began[-1]))["grpc-status"] == "3"  # zeros are no message
+            assert (await other.ended(began[0]))["grpc-status"] == "8"
+        await until(lambda: server._partials.total == 0)
+
+    async def test_a_stream_keeps_its_turn_while_its_messages_become_whole(self, bench: Bench) -> None:
+        server = await bench.serve(StepDoor(), limits=Limits(unfinished_bytes=48_000))
+        whole = framed(TrackStepsRequest(message_id="x" * 14_000).SerializeToString())
+        async with RawClient(server.port) as steady, RawClient(server.port) as slow:
+            stream = await steady.request(grpc_headers(TRACK), None, end=False)
+            steady.h2.send_data(stream, whole[:7_000])
+            await steady.flush()
+            for begun in (1, 2):
+                await self._begin(slow)
+                await until(partial(self._holds, server, begun * len(self.MESSAGE) + 7_000))
+                # Ends a message and begins the next: what the slow one began is older now.
+                steady.h2.send_data(stream, whole[7_000:] + whole[:7_000])
+                await steady.flush()
+                await steady.until(lambda: len(steady.body(stream)) >= len(whole))
+            await self._begin(slow)
+            await until(lambda: bench.measures.calls(RECORD, "RESOURCE_EXHAUSTED") == 1)
+            assert server._partials.total == 2 * len(self.MESSAGE) + 7_000
+            steady.h2.send_data(stream, whole[7_000:], end_stream=True)
+            await steady.flush()
+            assert (await steady.ended(stream))["grpc-status"] == "0"
+
+    def _holds(self, server: GrpcServer, size: int) -> bool:
+        return server._partials.total == size
+
+    def _has_room(self, client: RawClient) -> bool:
+        return client.h2.outbound_flow_control_window > 50_000
+
+    async def _growth(self, wire: Any, **limits: Any) -> float:
+        """What 32 MiB of parts cost a server, in MiB."""
+        with target(wire.value, **limits) as server:
+            async with AsyncExitStack() as stack:
+                clients = [await stack.enter_async_context(RawClient(server.port)) for _ in range(8)]
+                for client in clients:
+                    await client.ended(await client.request(grpc_headers(RECORD), framed(b"")))
+                before = server.resident_mib
+                for client in clients:
+                    for _ in range(90):
+                        await client.until(partial(self._has_room, client))
+                        stream = await client.request(grpc_headers(RECORD), None, end=False)
+                        for part in (self.MESSAGE, bytes(16_000), bytes(16_000)):
+                            client.h2.send_data(stream, part)
+                        await client.flush()
+                # An answer on each connection: everything before it was worked on.
+                for client in clients:
+                    await client.ended(await client.request(grpc_headers(RECORD), framed(b"")))
+                return server.resident_mib - before
+
+    async def test_memory_stays_within_the_bound(self, wire: Any) -> None:
+        assert await self._growth(wire, unfinished_bytes=2 * 2**20) < 10
+        assert await self._growth(wire) > 30
 
 
 @pytest.mark.requirement("NET-20")

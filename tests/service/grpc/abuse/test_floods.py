@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from math import inf
 
 import pytest
 
 from tests.service.grpc.abuse.attacker import BURST_BATCHES, Story
 from tests.service.grpc.abuse.floods import FLOODS
-from tests.service.grpc.abuse.site import Attacker, Bystander, Round, Target, attacker, p99, target
+from tests.service.grpc.abuse.site import Attacker, Bystander, Round, Target, attacker, excess, target, told
 from tests.service.grpc.abuse.target import GRPCLIB
 
 CUT_WITHIN_S = 1.0
@@ -18,11 +17,12 @@ GROWTH_MIB = 8.0
 """What the attacks of a test, connection after connection, may cost in memory."""
 
 ROUNDS = 3
-"""A bystander has to be well in one of so many: this machine's hiccups spoil one or two, a defect spoils all."""
+MORE_ROUNDS = 6
+"""Rounds of quiet and attack in turn; so many more where the first leave a doubt."""
 
-QUIET_S = 0.2
-ATTACK_S = 0.5
-"""About ten connections that are cut off, one after the other; `Limits.blame` lets an address have twenty."""
+QUIET_S = 0.15
+ATTACK_S = 0.25
+"""About six connections that are cut off, one after the other; `Limits.blame` lets an address have twenty."""
 
 CONTROL_S = 0.3
 """Several times what ours takes to end a flood (10 to 50 ms)."""
@@ -61,26 +61,23 @@ class Siege:
 
     def __init__(self, bystander: Bystander, enemy: Attacker, server: Target, flood: str) -> None:
         self._bystander, self._enemy, self._server, self._flood = bystander, enemy, server, flood
-        self._quiet: list[float] = []
         self.rounds: list[Round] = []
 
     async def go_on(self) -> Story:
-        """One round more. What it is compared with is the quietest time so far: a server that has not got over the attack
-        before would otherwise be excused by that."""
-        now = await self._bystander.calls(QUIET_S)
-        self._quiet = min(self._quiet or now, now, key=p99)
+        """One round more."""
+        quiet = await self._bystander.calls(QUIET_S)
+        self._server.longest_turn_ms()
         attack = self._enemy.attacks(self._server, self._flood, ATTACK_S, CUT_WITHIN_S)
         story, attacked = await asyncio.gather(attack, self._bystander.calls(ATTACK_S))
-        self.rounds.append(Round(self._quiet, attacked))
+        self.rounds.append(Round(quiet, attacked, self._server.longest_turn_ms()))
         return story
 
     @property
-    def best(self) -> float:
-        """The excess of the best round; infinite before the first."""
-        return min((one.excess for one in self.rounds), default=inf)
+    def excess(self) -> float:
+        return excess(self.rounds)
 
     def __str__(self) -> str:
-        return " | ".join(map(str, self.rounds))
+        return told(self.rounds)
 
 
 @pytest.fixture
@@ -96,24 +93,23 @@ async def test_grpclib_lets_a_flood_go_on(flood: str, enemy: Attacker, grpclib: 
     assert story.most_batches >= BURST_BATCHES, story
 
 
-async def test_a_bystander_of_grpclib_suffers_in_every_round(enemy: Attacker) -> None:
-    """The control of the measure: a server that does not withstand is not excused by the best of three."""
+async def test_a_bystander_of_grpclib_suffers(enemy: Attacker) -> None:
+    """The control of the measure: a server that does not withstand is not excused by it."""
     with target(GRPCLIB) as server:
         async with Bystander(server.port) as bystander:
             siege = Siege(bystander, enemy, server, "rapid reset")
-            for _ in range(ROUNDS):
+            for _ in range(2):
                 await siege.go_on()
-    assert siege.best > 1, str(siege)
+    assert siege.excess > 1, str(siege)
 
 
 async def test_a_flood_is_ended_and_nobody_else_suffers(siege: Siege, hardened: Target) -> None:
     before = hardened.resident_mib
-    # The best of three: once one is well, the others cannot change that.
-    while len(siege.rounds) < ROUNDS and siege.best > 1:
+    while len(siege.rounds) < ROUNDS or (siege.excess > 1 and len(siege.rounds) < MORE_ROUNDS):
         story = await siege.go_on()
         assert story.first_cut_s is not None, story
         assert story.first_cut_s < CUT_WITHIN_S
         # The last one may have begun just before the time was over.
         assert story.cut >= story.connections - 1
     assert hardened.resident_mib - before < GROWTH_MIB
-    assert siege.best <= 1, str(siege)
+    assert siege.excess <= 1, str(siege)

@@ -1,0 +1,149 @@
+"""A notification that is to be pushed, and the decision what becomes of it now."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from firewalker.kernel.ids import NotificationId, UserId
+from firewalker.notification.domain.notification import KINDS, Kind, Notification, Type, fold_key
+from firewalker.notification.domain.preferences import Channel, Recipient
+
+ASK_AGAIN = timedelta(seconds=30)
+"""After which a question that nobody could answer is asked again."""
+
+ASK_LONGEST = timedelta(minutes=2)
+"""For how long what is said of people waits for an answer. Then it is pushed: what is withdrawn is also told as an event,
+which removes the push. What is said of standings is never pushed without an answer; it waits until it is no news."""
+
+
+class Verdict(Enum):
+    """Whether something still holds."""
+
+    HOLDS = "holds"
+    MOOT = "moot"
+    UNKNOWN = "unknown"
+    """Nobody answers at present."""
+    UNANSWERABLE = "unanswerable"
+    """The other service does not have that question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A notification on its way to being pushed."""
+
+    user_id: UserId
+    notification_id: NotificationId
+    type: Type
+    actor_id: UserId | None
+    params: Mapping[str, str]
+    fold_key: str
+    dedupe_key: str | None
+    create_time: datetime
+    due_time: datetime
+    expire_time: datetime
+
+    @classmethod
+    def of(cls, notification: Notification, due: datetime) -> "Push":
+        """The push of *notification*, to be looked at from *due* on."""
+        return cls(
+            user_id=notification.user_id,
+            notification_id=notification.notification_id,
+            type=notification.type,
+            actor_id=notification.actor_id,
+            params=notification.params,
+            fold_key=fold_key(notification),
+            dedupe_key=notification.dedupe_key,
+            create_time=notification.create_time,
+            due_time=due,
+            expire_time=notification.create_time + KINDS[notification.type].lives,
+        )
+
+    @property
+    def kind(self) -> Kind:
+        """How its type is pushed."""
+        return KINDS[self.type]
+
+    @property
+    def notification(self) -> Notification:
+        """What the words are made from."""
+        return Notification(
+            self.notification_id, self.user_id, self.type, self.params, self.create_time, actor_id=self.actor_id
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What was pushed already under the same fold key."""
+
+    pushed: int = 0
+    last_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """Push it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Look again at *due*."""
+
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Never:
+    """Drop it; the inbox keeps it. *why* is a word for metrics."""
+
+    why: str
+
+
+Decision = Now | Later | Never
+
+
+def decide(
+    push: Push, recipient: Recipient, history: History, verdict: Verdict, *, unread: bool, at: datetime
+) -> Decision:
+    """What becomes of *push* at the moment *at*. What comes later than its news are worth is dropped."""
+    kind = push.kind
+    if why := _dropped(push, recipient, history, verdict, unread=unread, at=at):
+        return Never(why)
+    due = recipient.may_be_pushed_at(push.type, at)
+    if history.last_time is not None:
+        due = max(due, history.last_time + kind.spacing)
+    if due <= at and _unsure(push, verdict, at):
+        due = at + ASK_AGAIN
+    if due <= at:
+        return Now()
+    return Later(due) if due < push.expire_time else Never("expired")
+
+
+def _dropped(
+    push: Push, recipient: Recipient, history: History, verdict: Verdict, *, unread: bool, at: datetime
+) -> str:
+    """Why it is not to be pushed at all; empty if it is."""
+    cap = push.kind.a_day
+    reasons = {
+        "unwanted": recipient.erased or recipient.preferences.channel(push.type) is not Channel.PUSH,
+        "expired": at >= push.expire_time,
+        "read": not unread,
+        "moot": verdict is Verdict.MOOT,
+        "capped": cap is not None and history.pushed >= cap,
+    }
+    return next((why for why, holds in reasons.items() if holds), "")
+
+
+def _unsure(push: Push, verdict: Verdict, at: datetime) -> bool:
+    """Whether it has to wait for an answer."""
+    if verdict is Verdict.HOLDS:
+        return False
+    if push.kind.standing:
+        return True
+    return verdict is Verdict.UNKNOWN and at - max(push.create_time, push.due_time) < ASK_LONGEST
+
+
+def folded(first: Push, others: Sequence[Push]) -> list[Notification]:
+    """The notifications that are pushed as one, newest first."""
+    ordered = sorted([first, *others], key=lambda push: (push.create_time, push.notification_id), reverse=True)
+    return [push.notification for push in ordered]

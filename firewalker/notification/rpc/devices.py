@@ -1,0 +1,91 @@
+"""DeviceService: which devices are pushed to, over the wire."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from firewalker.gen.pb.firewalker.notification import v1 as pb
+from firewalker.kernel.faults import InvalidRequest, Violation
+from firewalker.kernel.principal import principal
+from firewalker.notification.domain.device import (
+    MAX_FID,
+    MAX_LABEL,
+    MAX_LOCALE,
+    MAX_TOKEN,
+    MAX_VERSION,
+    Device,
+    Platform,
+    Registration,
+    Target,
+)
+from firewalker.notification.usecases.devices import Devices, NewDevice
+from firewalker.runtime.grpc.policy import Caller, Priority, Rule
+from firewalker.runtime.grpc.rates import CHANGES, READS
+
+
+class DeviceDoor(pb.DeviceServiceBase):
+    """The devices of whoever calls."""
+
+    POLICY: ClassVar[Mapping[str, Rule]] = {
+        "RegisterDevice": Rule(Caller.USER, rate=CHANGES),
+        "UnregisterDevice": Rule(Caller.USER, rate=CHANGES),
+        "ListDevices": Rule(Caller.USER, priority=Priority.READ, rate=READS),
+    }
+
+    def __init__(self, devices: Devices) -> None:
+        self._devices = devices
+
+    async def register_device(self, message: pb.RegisterDeviceRequest) -> pb.RegisterDeviceResponse:
+        """See the proto."""
+        caller = principal()
+        device = await self._devices.register(caller.user_id, caller.session_id, _told(message))
+        return pb.RegisterDeviceResponse(device=_render(device))
+
+    async def unregister_device(self, message: pb.UnregisterDeviceRequest) -> pb.UnregisterDeviceResponse:
+        """See the proto."""
+        violations: list[Violation] = []
+        _check(violations, "installation_id", message.installation_id, MAX_LABEL, needed=True)
+        if violations:
+            raise InvalidRequest(violations=violations)
+        await self._devices.unregister(principal().user_id, message.installation_id)
+        return pb.UnregisterDeviceResponse()
+
+    async def list_devices(self, message: pb.ListDevicesRequest) -> pb.ListDevicesResponse:  # noqa: ARG002 - it has no fields
+        """See the proto."""
+        return pb.ListDevicesResponse(devices=[_render(d) for d in await self._devices.list(principal().user_id)])
+
+
+def _told(message: pb.RegisterDeviceRequest) -> NewDevice:
+    violations: list[Violation] = []
+    _check(violations, "installation_id", message.installation_id, MAX_LABEL, needed=True)
+    _check(violations, "app_version", message.app_version, MAX_VERSION)
+    _check(violations, "locale", message.locale, MAX_LOCALE)
+    token, fid = message.registration_token, message.fid
+    if token is not None:
+        _check(violations, "registration_token", token, MAX_TOKEN, needed=True)
+    else:
+        _check(violations, "fid", fid or "", MAX_FID, needed=True)
+    platform = Platform.__members__.get(pb.DevicePlatform(message.platform).name or "")
+    if platform is None:
+        violations.append(Violation("platform", "must be ANDROID, IOS or WEB"))
+    if violations or platform is None:
+        raise InvalidRequest(violations=violations)
+    registration = Registration(Target.FID, fid or "") if token is None else Registration(Target.TOKEN, token)
+    return NewDevice(message.installation_id, platform, registration, message.app_version, message.locale)
+
+
+def _check(violations: list[Violation], field: str, text: str, longest: int, *, needed: bool = False) -> None:
+    if needed and not text:
+        violations.append(Violation(field, "must be given", "REQUIRED"))
+    elif len(text) > longest or not text.isprintable():
+        violations.append(Violation(field, f"must have at most {longest} characters, all of them printable"))
+
+
+def _render(device: Device) -> pb.Device:
+    return pb.Device(
+        installation_id=device.installation_id,
+        platform=pb.DevicePlatform[device.platform.value],
+        app_version=device.app_version,
+        locale=device.locale,
+        register_time=device.register_time,
+        last_seen_time=device.last_seen_time,
+    )

@@ -1,0 +1,240 @@
+"""Statements on the delivery queue. Leases go by the database's clock, so that no process's own clock ends one early."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from firewalker.kernel.ids import NotificationId, UserId
+from firewalker.notification.domain.delivery import Content, Delivery
+from firewalker.notification.domain.device import Platform
+from firewalker.notification.domain.notification import Lane, Type
+from firewalker.runtime.mysql import Transaction
+
+_ADD_HEAD = """
+    INSERT INTO delivery (delivery_id, user_id, notification_id, installation_id, platform, type, lane, actor_id, params,
+                          fold_key, content, check_time, due_time, expire_time, create_time) VALUES
+"""
+_ADD_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+
+_COLUMNS = """
+    delivery_id, user_id, notification_id, installation_id, platform, type, lane, actor_id, params, fold_key, content,
+    create_time, due_time, expire_time, check_time, attempts, claims, last_error
+"""
+
+# The next ones of a lane, the one that is due first at the head, past those that others hold. Index delivery_due.
+_CLAIM = f"""
+    SELECT {_COLUMNS} FROM delivery FORCE INDEX (delivery_due)
+    WHERE state = 'QUEUED' AND lane = %(lane)s AND due_time <= %(now)s {{without}}
+        AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(3))
+    ORDER BY due_time LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""
+
+# Primary key, like all of these; each only while the lease is still the owner's.
+_LEASE = """
+    UPDATE delivery SET lease_owner = %s, lease_until = UTC_TIMESTAMP(3) + INTERVAL %s SECOND, claims = claims + 1
+    WHERE delivery_id IN ({places})
+"""
+_DELETE = "DELETE FROM delivery WHERE lease_owner = %s AND delivery_id IN ({places})"
+_RETRY = """
+    UPDATE delivery
+    SET due_time = %(due)s, attempts = attempts + %(counted)s, claims = attempts, last_error = %(error)s,
+        check_time = %(check)s, lease_owner = NULL, lease_until = NULL
+    WHERE lease_owner = %(owner)s AND delivery_id = %(id)s
+"""
+_BURY = """
+    UPDATE delivery
+    SET state = 'DEAD', attempts = attempts + %(counted)s, last_error = %(error)s, lease_owner = NULL, lease_until = NULL
+    WHERE lease_owner = %(owner)s AND delivery_id = %(id)s
+"""
+_RELEASE = """
+    UPDATE delivery SET lease_owner = NULL, lease_until = NULL, claims = attempts
+    WHERE lease_owner = %s AND delivery_id IN ({places})
+"""
+
+# An older state must not follow a newer one (DLV-13). Index delivery_user.
+_SUPERSEDE = "DELETE FROM delivery WHERE user_id = %s AND fold_key = %s AND state = 'QUEUED'"
+_DELETE_OF_USER = "DELETE FROM delivery WHERE user_id = %s"
+_DELETE_OF_DEVICE = "DELETE FROM delivery WHERE installation_id = %s AND user_id = %s AND state = 'QUEUED'"
+
+# Index delivery_actor.
+_DELETE_OF_TYPE = "DELETE FROM delivery WHERE user_id = %s AND actor_id = %s AND type = %s"
+_DELETE_BETWEEN = "DELETE FROM delivery WHERE actor_id IN (%(one)s, %(other)s) AND user_id IN (%(one)s, %(other)s)"
+_DELETE_ABOUT_USER = "DELETE FROM delivery WHERE actor_id = %s"
+
+# Indexes delivery_dead and delivery_due.
+_DELETE_DEAD = "DELETE FROM delivery WHERE state = 'DEAD' AND create_time < %s ORDER BY create_time LIMIT %s"
+_LIST_DEAD = f"SELECT {_COLUMNS} FROM delivery WHERE state = 'DEAD' ORDER BY create_time DESC LIMIT %s"
+_REPLAY = """
+    UPDATE delivery
+    SET state = 'QUEUED', due_time = %(now)s, expire_time = GREATEST(expire_time, %(until)s), attempts = 0, claims = 0
+    WHERE state = 'DEAD'
+"""
+_BACKLOG = """
+    SELECT lane, COUNT(*), MIN(due_time) FROM delivery WHERE state = 'QUEUED' AND due_time <= %s GROUP BY lane
+"""
+_COUNT = "SELECT state, COUNT(*) FROM delivery GROUP BY state"
+_COUNT_DEAD = """
+    SELECT type, last_error, COUNT(*) FROM delivery WHERE state = 'DEAD'
+    GROUP BY type, last_error ORDER BY COUNT(*) DESC LIMIT 50
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadCount:
+    """How many deliveries of a type were given up for one reason."""
+
+    type: str
+    error: str
+    number: int
+
+
+class Deliveries:
+    """The table `delivery`."""
+
+    async def add(self, tx: Transaction, deliveries: Sequence[Delivery]) -> None:
+        """Queue *deliveries*."""
+        rows = [
+            (
+                d.delivery_id.bytes,
+                d.user_id.bytes,
+                d.notification_id.bytes,
+                d.installation_id,
+                d.platform.value,
+                d.type.value,
+                d.lane.value,
+                d.actor_id.bytes if d.actor_id else None,
+                json.dumps(dict(d.params), ensure_ascii=False),
+                d.fold_key,
+                json.dumps(asdict(d.content), ensure_ascii=False),
+                d.check_time,
+                d.due_time,
+                d.expire_time,
+                d.create_time,
+            )
+            for d in sorted(deliveries, key=lambda d: d.delivery_id)
+        ]
+        await tx.execute_rows(_ADD_HEAD, _ADD_ROW, rows)
+
+    async def claim(
+        self,
+        tx: Transaction,
+        lane: Lane,
+        owner: UUID,
+        *,
+        now: datetime,
+        lease_s: int,
+        limit: int,
+        parked: Collection[Platform] = (),
+    ) -> list[Delivery]:
+        """Lease at most *limit* due ones of *lane* to *owner*, none for the *parked* platforms."""
+        params: dict[str, object] = {"lane": lane.value, "now": now, "limit": limit}
+        params |= {f"parked{number}": platform.value for number, platform in enumerate(parked)}
+        without = "".join(f" AND platform <> %(parked{number})s" for number in range(len(parked)))
+        rows = await tx.all(_CLAIM.format(without=without), params)
+        if rows:
+            ids = [row[0] for row in rows]
+            await tx.execute(_LEASE.format(places=_places(ids)), [owner.bytes, lease_s, *ids])
+        return [_delivery(row) for row in rows]
+
+    async def delete(self, tx: Transaction, owner: UUID, ids: Collection[UUID]) -> int:
+        """These are done, as far as *owner* still has them; how many it had."""
+        if not ids:
+            return 0
+        ordered = sorted(i.bytes for i in ids)
+        return await tx.execute(_DELETE.format(places=_places(ordered)), [owner.bytes, *ordered])
+
+    async def put_off(
+        self, tx: Transaction, owner: UUID, delivery: Delivery, due: datetime, error: str, *, counted: bool
+    ) -> bool:
+        """Try again at *due*; *counted* if FCM was asked. Whether *owner* still had it."""
+        values = {"due": due, "error": error, "counted": int(counted), "owner": owner.bytes}
+        values |= {"id": delivery.delivery_id.bytes, "check": delivery.check_time}
+        return bool(await tx.execute(_RETRY, values))
+
+    async def bury(self, tx: Transaction, owner: UUID, delivery: Delivery, error: str, *, counted: bool) -> bool:
+        """Give it up, for people to look at. Whether *owner* still had it."""
+        values = {"error": error, "counted": int(counted), "owner": owner.bytes, "id": delivery.delivery_id.bytes}
+        return bool(await tx.execute(_BURY, values))
+
+    async def release(self, tx: Transaction, owner: UUID, ids: Collection[UUID]) -> None:
+        """Nothing was tried: anybody may take these at once."""
+        if ids:
+            ordered = sorted(i.bytes for i in ids)
+            await tx.execute(_RELEASE.format(places=_places(ordered)), [owner.bytes, *ordered])
+
+    async def supersede(self, tx: Transaction, user: UserId, fold_key: str) -> None:
+        """Take back what is queued for *user* under the key: something newer takes its place."""
+        await tx.execute(_SUPERSEDE, (user.bytes, fold_key))
+
+    async def delete_of(self, tx: Transaction, user: UserId, actor: UserId, kind: Type) -> None:
+        """Take back what tells *user* of *actor*, of one type."""
+        await tx.execute(_DELETE_OF_TYPE, (user.bytes, actor.bytes, kind.value))
+
+    async def delete_between(self, tx: Transaction, one: UserId, other: UserId) -> None:
+        """Take back what tells either of the other."""
+        await tx.execute(_DELETE_BETWEEN, {"one": one.bytes, "other": other.bytes})
+
+    async def delete_all(self, tx: Transaction, user: UserId) -> None:
+        """Take back all that is for *user* or about them."""
+        await tx.execute(_DELETE_OF_USER, (user.bytes,))
+        await tx.execute(_DELETE_ABOUT_USER, (user.bytes,))
+
+    async def delete_of_device(self, tx: Transaction, installation: str, user: UserId) -> None:
+        """Take back what is queued for an installation of *user*."""
+        await tx.execute(_DELETE_OF_DEVICE, (installation, user.bytes))
+
+    async def delete_dead(self, tx: Transaction, before: datetime, limit: int) -> int:
+        """Remove at most *limit* dead ones from before that time, and tell how many."""
+        return await tx.execute(_DELETE_DEAD, (before, limit))
+
+    async def list_dead(self, tx: Transaction, limit: int) -> list[Delivery]:
+        """The dead ones, the newest first."""
+        return [_delivery(row) for row in await tx.all(_LIST_DEAD, (limit,))]
+
+    async def count_dead(self, tx: Transaction) -> list[DeadCount]:
+        """The dead ones by type and reason."""
+        return [DeadCount(kind, error, int(number)) for kind, error, number in await tx.all(_COUNT_DEAD)]
+
+    async def replay(self, tx: Transaction, now: datetime, until: datetime) -> int:
+        """Queue all dead ones again, each good until *until* at least, and tell how many."""
+        return await tx.execute(_REPLAY, {"now": now, "until": until})
+
+    async def backlog(self, tx: Transaction, now: datetime) -> dict[Lane, tuple[int, datetime]]:
+        """How many are due by lane, and since when the first of them."""
+        return {Lane(lane): (int(number), oldest) for lane, number, oldest in await tx.all(_BACKLOG, (now,))}
+
+    async def count(self, tx: Transaction) -> dict[str, int]:
+        """How many there are by state."""
+        return {state: int(number) for state, number in await tx.all(_COUNT)}
+
+
+def _places(values: Collection[object]) -> str:
+    return ",".join(["%s"] * len(values))
+
+
+def _delivery(row: tuple[Any, ...]) -> Delivery:
+    (delivery, user, notification, installation, platform, kind, lane, actor, params, fold, content, created, due,
+     expires, checked, attempts, claims, error) = row  # fmt: skip
+    return Delivery(
+        delivery_id=UUID(bytes=delivery),
+        user_id=UserId(UUID(bytes=user)),
+        notification_id=NotificationId(UUID(bytes=notification)),
+        installation_id=installation,
+        platform=Platform(platform),
+        type=Type(kind),
+        lane=Lane(lane),
+        actor_id=UserId(UUID(bytes=actor)) if actor else None,
+        params=json.loads(params),
+        fold_key=fold,
+        content=Content(**json.loads(content)),
+        create_time=created,
+        due_time=due,
+        expire_time=expires,
+        check_time=checked,
+        attempts=int(attempts),
+        claims=int(claims) + 1,
+        last_error=error,
+    )

@@ -1,0 +1,204 @@
+"""Statements on what is to be pushed. Leases go by the database's clock, so that no process's own clock ends one early."""
+
+import json
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from firewalker.kernel.ids import NotificationId, UserId
+from firewalker.notification.domain.notification import Lane, Type
+from firewalker.notification.domain.push import History, Push
+from firewalker.runtime.mysql import Transaction
+
+_ADD_HEAD = """
+    INSERT INTO push (user_id, notification_id, type, lane, actor_id, params, fold_key, dedupe_key, create_time, due_time,
+                      expire_time) VALUES
+"""
+_ADD_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+# One that is there, by its id or its dedupe key, stays as it is.
+_ADD_TAIL = "ON DUPLICATE KEY UPDATE user_id = push.user_id"
+
+_COLUMNS = """
+    user_id, notification_id, type, actor_id, params, fold_key, dedupe_key, create_time, due_time, expire_time
+"""
+
+# The next ones of a lane, the one that is due first at the head, past those that others hold. Index push_due.
+_CLAIM = f"""
+    SELECT {_COLUMNS} FROM push FORCE INDEX (push_due)
+    WHERE state = 'WAITING' AND lane = %(lane)s AND due_time <= %(now)s
+        AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(3))
+    ORDER BY due_time LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""
+
+# Primary key, like all of these.
+_LEASE = """
+    UPDATE push SET lease_owner = %s, lease_until = UTC_TIMESTAMP(3) + INTERVAL %s SECOND
+    WHERE (user_id, notification_id) IN ({places})
+"""
+_LOCK = """
+    SELECT notification_id FROM push
+    WHERE user_id = %s AND notification_id IN ({places}) AND state = 'WAITING' FOR UPDATE
+"""
+_HOLD = """
+    SELECT notification_id FROM push
+    WHERE user_id = %s AND notification_id = %s AND state = 'WAITING' AND lease_owner = %s FOR UPDATE
+"""
+_END = """
+    UPDATE push SET state = %s, outcome = %s, push_time = %s, lease_owner = NULL, lease_until = NULL
+    WHERE user_id = %s AND notification_id IN ({places})
+"""
+_PUT_OFF = """
+    UPDATE push SET due_time = %s, lease_owner = NULL, lease_until = NULL
+    WHERE user_id = %s AND notification_id IN ({places})
+"""
+
+# What waits to be pushed with one. Index push_fold.
+_MATES = f"SELECT {_COLUMNS} FROM push WHERE user_id = %s AND fold_key = %s AND state = 'WAITING' ORDER BY create_time"
+_HISTORY = """
+    SELECT COUNT(*), MAX(push_time) FROM push WHERE user_id = %s AND fold_key = %s AND state = 'PUSHED'
+"""
+
+# What follows new wishes of a user. Index push_fold.
+_REVIEW = "UPDATE push SET due_time = %s WHERE user_id = %s AND state = 'WAITING' AND due_time > %s"
+
+# Index push_actor.
+_DROP_OF_TYPE = """
+    UPDATE push SET state = 'DROPPED', outcome = 'withdrawn'
+    WHERE user_id = %s AND actor_id = %s AND type = %s AND state = 'WAITING'
+"""
+_DROP_BETWEEN = """
+    UPDATE push SET state = 'DROPPED', outcome = 'withdrawn'
+    WHERE actor_id IN (%(one)s, %(other)s) AND user_id IN (%(one)s, %(other)s) AND state = 'WAITING'
+"""
+_DELETE_OF_USER = "DELETE FROM push WHERE user_id = %s"
+_DELETE_ABOUT_USER = "DELETE FROM push WHERE actor_id = %s"
+
+# Index push_create_time.
+_DELETE_OLD = "DELETE FROM push WHERE create_time < %s AND state <> 'WAITING' ORDER BY create_time LIMIT %s"
+
+# Index push_due.
+_BACKLOG = """
+    SELECT lane, COUNT(*), MIN(due_time) FROM push WHERE state = 'WAITING' AND due_time <= %s GROUP BY lane
+"""
+
+
+class Pushes:
+    """The table `push`."""
+
+    async def add(self, tx: Transaction, pushes: Sequence[Push]) -> None:
+        """Add *pushes*; one that was there before, under any of its keys, stays what it was."""
+        rows = sorted(
+            (
+                (
+                    push.user_id.bytes,
+                    push.notification_id.bytes,
+                    push.type.value,
+                    push.kind.lane.value,
+                    push.actor_id.bytes if push.actor_id else None,
+                    json.dumps(dict(push.params), ensure_ascii=False),
+                    push.fold_key,
+                    push.dedupe_key,
+                    push.create_time,
+                    push.due_time,
+                    push.expire_time,
+                )
+                for push in pushes
+            ),
+            key=lambda row: row[:2],
+        )
+        await tx.execute_rows(_ADD_HEAD, _ADD_ROW, rows, _ADD_TAIL)
+
+    async def claim(
+        self, tx: Transaction, lane: Lane, owner: UUID, *, now: datetime, lease_s: int, limit: int
+    ) -> list[Push]:
+        """Lease at most *limit* due ones of *lane* to *owner*; whoever dies with them gives them back that way."""
+        rows = await tx.all(_CLAIM, {"lane": lane.value, "now": now, "limit": limit})
+        pushes = [_push(row) for row in rows]
+        if pushes:
+            flat = [part for push in pushes for part in (push.user_id.bytes, push.notification_id.bytes)]
+            places = ",".join(["(%s, %s)"] * len(pushes))
+            await tx.execute(_LEASE.format(places=places), [owner.bytes, lease_s, *flat])
+        return pushes
+
+    async def list_mates(self, tx: Transaction, push: Push) -> list[Push]:
+        """What waits under the same fold key, due or not, *push* among it."""
+        return [_push(row) for row in await tx.all(_MATES, (push.user_id.bytes, push.fold_key))]
+
+    async def hold(self, tx: Transaction, push: Push, owner: UUID) -> bool:
+        """Lock the row, and tell whether it waits and *owner* still has it."""
+        found = await tx.find(_HOLD, (push.user_id.bytes, push.notification_id.bytes, owner.bytes))
+        return found is not None
+
+    async def lock_waiting(self, tx: Transaction, user: UserId, ids: Collection[NotificationId]) -> set[NotificationId]:
+        """Lock those of *user*'s that still wait, and tell which."""
+        if not ids:
+            return set()
+        ordered = sorted(i.bytes for i in ids)
+        rows = await tx.all(_LOCK.format(places=_places(ordered)), [user.bytes, *ordered])
+        return {NotificationId(UUID(bytes=found)) for (found,) in rows}
+
+    async def history(self, tx: Transaction, push: Push) -> History:
+        """What was pushed under the same fold key."""
+        pushed, last = await tx.one(_HISTORY, (push.user_id.bytes, push.fold_key))
+        return History(int(pushed), last)
+
+    async def end(
+        self, tx: Transaction, user: UserId, ids: Collection[NotificationId], *, state: str, why: str, at: datetime
+    ) -> None:
+        """Nothing more is to be done for these: PUSHED, FOLDED into another, or DROPPED."""
+        if ids:
+            ordered = sorted(i.bytes for i in ids)
+            params = [state, why, at if state == "PUSHED" else None, user.bytes, *ordered]
+            await tx.execute(_END.format(places=_places(ordered)), params)
+
+    async def put_off(self, tx: Transaction, user: UserId, ids: Collection[NotificationId], due: datetime) -> None:
+        """These are to be looked at again at *due*."""
+        if ids:
+            ordered = sorted(i.bytes for i in ids)
+            await tx.execute(_PUT_OFF.format(places=_places(ordered)), [due, user.bytes, *ordered])
+
+    async def review(self, tx: Transaction, user: UserId, now: datetime) -> None:
+        """Look at all of *user*'s now: they want something else than before."""
+        await tx.execute(_REVIEW, (now, user.bytes, now))
+
+    async def drop_of(self, tx: Transaction, user: UserId, actor: UserId, kind: Type) -> None:
+        """Drop what *user* was to be told of *actor*, of one type."""
+        await tx.execute(_DROP_OF_TYPE, (user.bytes, actor.bytes, kind.value))
+
+    async def drop_between(self, tx: Transaction, one: UserId, other: UserId) -> None:
+        """Drop what either was to be told of the other."""
+        await tx.execute(_DROP_BETWEEN, {"one": one.bytes, "other": other.bytes})
+
+    async def delete_all(self, tx: Transaction, user: UserId) -> None:
+        """Remove all that was for *user* or about them."""
+        await tx.execute(_DELETE_OF_USER, (user.bytes,))
+        await tx.execute(_DELETE_ABOUT_USER, (user.bytes,))
+
+    async def delete_before(self, tx: Transaction, before: datetime, limit: int) -> int:
+        """Remove at most *limit* that are done and from before that time, and tell how many."""
+        return await tx.execute(_DELETE_OLD, (before, limit))
+
+    async def backlog(self, tx: Transaction, now: datetime) -> dict[Lane, tuple[int, datetime]]:
+        """How many are due by lane, and since when the first of them."""
+        return {Lane(lane): (int(number), oldest) for lane, number, oldest in await tx.all(_BACKLOG, (now,))}
+
+
+def _places(values: Collection[object]) -> str:
+    return ",".join(["%s"] * len(values))
+
+
+def _push(row: tuple[Any, ...]) -> Push:
+    user, notification_id, kind, actor, params, fold, dedupe, created, due, expires = row
+    return Push(
+        user_id=UserId(UUID(bytes=user)),
+        notification_id=NotificationId(UUID(bytes=notification_id)),
+        type=Type(kind),
+        actor_id=UserId(UUID(bytes=actor)) if actor else None,
+        params=json.loads(params),
+        fold_key=fold,
+        dedupe_key=dedupe,
+        create_time=created,
+        due_time=due,
+        expire_time=expires,
+    )

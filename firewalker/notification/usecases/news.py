@@ -1,0 +1,158 @@
+"""Taking in what other services tell: inbox rows and pushes, or their end, in one transaction with the note of the event."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from firewalker.kernel.clock import Clock
+from firewalker.kernel.ids import UserId
+from firewalker.notification.domain.facts import Apart, Erased, Fact, Happened, Left, Lives, Meaning, Withdrawn
+from firewalker.notification.domain.notification import Notification
+from firewalker.notification.domain.preferences import Channel, Recipient
+from firewalker.notification.domain.push import Push
+from firewalker.notification.store.deliveries import Deliveries
+from firewalker.notification.store.devices import Devices
+from firewalker.notification.store.notifications import Notifications
+from firewalker.notification.store.pushes import Pushes
+from firewalker.notification.store.recipients import Recipients
+from firewalker.notification.usecases.ports import Announce, Wake, moment
+from firewalker.runtime.inbox import first_time, forget
+from firewalker.runtime.mysql import Database, Transaction, retried
+
+
+class News:
+    """What happens to inboxes because of what happens elsewhere."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        recipients: Recipients,
+        notifications: Notifications,
+        pushes: Pushes,
+        deliveries: Deliveries,
+        devices: Devices,
+        announce: Announce,
+        wake: Wake,
+    ) -> None:
+        self._db = database
+        self._clock = clock
+        self._recipients = recipients
+        self._notifications = notifications
+        self._pushes = pushes
+        self._deliveries = deliveries
+        self._devices = devices
+        self._announce = announce
+        self._wake = wake
+
+    async def take(self, facts: Sequence[Fact]) -> None:
+        """Take *facts* in, in their order, all or none. Those taken in before change nothing; durable when this returns."""
+        if facts and (touched := await self._take(facts)):
+            self._announce(touched)
+            self._wake()
+
+    @retried(idempotent=True)
+    async def forget_events(self, before: datetime) -> int:
+        """Forget which events were taken in before that time, some of them, and tell how many: 0 when none is left."""
+        async with self._db.transaction() as tx:
+            return await forget(tx, before)
+
+    @retried(idempotent=True)
+    async def _take(self, facts: Sequence[Fact]) -> set[UserId]:
+        """Whose inbox has changed."""
+        touched: set[UserId] = set()
+        async with self._db.transaction() as tx:
+            new = await first_time(tx, [fact.event_id for fact in facts])
+            meanings = [meaning for fact in facts if fact.event_id in new for meaning in fact.meanings]
+            # All of them at once, in the order of the key, before anything else: no two batches wait for each other.
+            known = await self._recipients.lock(tx, {user for meaning in meanings for user in _locked(meaning)})
+            told: list[Notification] = []
+            for meaning in meanings:
+                if isinstance(meaning, Happened):
+                    told += meaning.notifications
+                    continue
+                touched |= await self._tell(tx, told, known)
+                told = []
+                touched |= await self._apply(tx, meaning, known)
+            touched |= await self._tell(tx, told, known)
+        return touched
+
+    async def _tell(self, tx: Transaction, told: Sequence[Notification], known: dict[UserId, Recipient]) -> set[UserId]:
+        """Put notifications into the inboxes, and those that are to be pushed into the queue."""
+        gone = await self._recipients.list_erased(tx, {n.actor_id for n in told if n.actor_id is not None})
+        wanted = [
+            n
+            for n in told
+            if not known[n.user_id].erased
+            and n.actor_id not in gone
+            and known[n.user_id].preferences.channel(n.type) is not Channel.OFF
+        ]
+        taken = await self._notifications.list_taken(tx, [(n.user_id, n.dedupe_key) for n in wanted if n.dedupe_key])
+        fresh = []
+        for n in wanted:
+            if n.dedupe_key is not None:
+                if (n.user_id, n.dedupe_key) in taken:
+                    continue
+                taken.add((n.user_id, n.dedupe_key))
+            fresh.append(n)
+        if not fresh:
+            return set()
+        revisions = await self._recipients.advance(tx, {n.user_id for n in fresh})
+        await self._notifications.add(tx, [replace(n, revision=revisions[n.user_id]) for n in fresh])
+        at = moment(self._clock)
+        with_devices = await self._devices.list_users(tx, {n.user_id for n in fresh})
+        pushes = [
+            Push.of(n, known[n.user_id].may_be_pushed_at(n.type, at))
+            for n in fresh
+            if n.user_id in with_devices and known[n.user_id].preferences.channel(n.type) is Channel.PUSH
+        ]
+        await self._pushes.add(tx, [push for push in pushes if push.due_time < push.expire_time])
+        return set(revisions)
+
+    async def _apply(self, tx: Transaction, meaning: Meaning, known: dict[UserId, Recipient]) -> set[UserId]:
+        match meaning:
+            case Lives(user_id=user, time_zone=zone, at=at):
+                if not known[user].erased:
+                    await self._recipients.save_zone(tx, user, zone, at)
+                    known[user] = (await self._recipients.list(tx, [user]))[user]
+            case Withdrawn(user_id=user, actor_id=actor, type=kind, in_inbox=kept):
+                await self._pushes.drop_of(tx, user, actor, kind)
+                await self._deliveries.delete_of(tx, user, actor, kind)
+                if not kept and await self._notifications.delete_of(tx, user, actor, kind):
+                    return set(await self._recipients.advance(tx, [user]))
+            case Apart(one=one, other=other, hidden=hidden):
+                await self._pushes.drop_between(tx, one, other)
+                await self._deliveries.delete_between(tx, one, other)
+                if hidden and await self._notifications.delete_between(tx, one, other):
+                    return set(await self._recipients.advance(tx, [one, other]))
+            case Left(user_id=user, session_id=session, installation_id=installation, at=at):
+                # What is queued for it finds no device when it is claimed.
+                await self._devices.delete_left(tx, user, session, installation, at)
+            case Erased(user_id=user):
+                return await self._erase(tx, user, known)
+        return set()
+
+    async def _erase(self, tx: Transaction, user: UserId, known: dict[UserId, Recipient]) -> set[UserId]:
+        """Everything for the user and about them, in the inboxes of others too."""
+        others = await self._notifications.list_told_of(tx, user)
+        await self._notifications.delete_all(tx, user)
+        await self._pushes.delete_all(tx, user)
+        await self._deliveries.delete_all(tx, user)
+        await self._devices.delete_all(tx, user)
+        await self._recipients.erase(tx, user, moment(self._clock))
+        known[user] = replace(known[user], erased=True)
+        return {user, *await self._recipients.advance(tx, others)}
+
+
+def _locked(meaning: Meaning) -> set[UserId]:
+    """Whose rows have to be locked for it."""
+    match meaning:
+        case Happened(notifications=told):
+            return {n.user_id for n in told}
+        case Apart(one=one, other=other):
+            return {one, other}
+        case Lives() | Withdrawn() | Erased():
+            return {meaning.user_id}
+        case Left():
+            return set()

@@ -1,0 +1,32 @@
+"""What the use cases need from above them: the adapters that the composition root hands in."""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from firewalker.kernel.clock import Clock
+from firewalker.kernel.ids import UserId
+from firewalker.notification.domain.push import Push, Verdict
+
+Wake = Callable[[], None]
+"""Tells a worker of this process that there is something to do; returns at once."""
+
+
+class Announce(Protocol):
+    """Tells every process whose inbox has changed (`live`); returns at once and does not fail."""
+
+    def __call__(self, users: Collection[UserId], /) -> None:
+        """The rows are committed."""
+
+
+class Rechecks(Protocol):
+    """Asks the other services whether what is to be pushed still holds (`rechecks`)."""
+
+    async def verdicts(self, pushes: Sequence[Push], /) -> Sequence[Verdict]:
+        """One for each, in order. Does not fail: what nobody answers is UNKNOWN."""
+
+
+def moment(clock: Clock) -> datetime:
+    """The present instant, cut to the millisecond: what a row can hold, so that an answer and its row agree."""
+    now = clock.now()
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)

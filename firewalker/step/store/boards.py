@@ -1,0 +1,89 @@
+"""Statements on `frozen_board` and `settling`: boards that stand for good, and how far freezing has come."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from struct import Struct
+from typing import NamedTuple
+
+from firewalker.kernel.ids import UserId
+from firewalker.runtime.mysql import Transaction
+from firewalker.step.domain.goal import Reached
+from firewalker.step.domain.leaderboard import Frozen, State
+from firewalker.step.domain.settling import SETTLED
+
+_ENTRY = Struct(">16sHIBB")  # user, rank, steps, state, goal reached
+
+_FIND = "SELECT entries FROM frozen_board WHERE user_id = %s AND date = %s"  # primary key
+# What was frozen stays, whoever comes again.
+_FREEZE = "INSERT INTO frozen_board (user_id, date, entries) VALUES"
+_FREEZE_TAIL = "ON DUPLICATE KEY UPDATE user_id = VALUES(user_id)"
+
+_BEGIN = "INSERT INTO settling (date) VALUES (%s) ON DUPLICATE KEY UPDATE date = VALUES(date)"  # primary key
+_ROUNDS = "SELECT date, round FROM settling WHERE date >= %s"  # primary key
+_TAKE = "SELECT round, after_id FROM settling WHERE date = %s FOR UPDATE SKIP LOCKED"  # primary key
+_MOVE = "UPDATE settling SET round = %s, after_id = %s WHERE date = %s"  # primary key
+
+# Walkers whose board of a date is not frozen, in the order of their ids; primary keys of both.
+_UNFROZEN = """
+    SELECT w.user_id FROM walker w LEFT JOIN frozen_board f ON f.user_id = w.user_id AND f.date = %s
+    WHERE w.user_id > %s AND f.user_id IS NULL {zones} ORDER BY w.user_id LIMIT %s
+"""
+_IN_ZONES = "AND w.time_zone IN ({places})"
+
+
+class Progress(NamedTuple):
+    """How far freezing a date's boards has come."""
+
+    round: int
+    after: bytes
+    """The last walker (16-byte id) of this round who was looked at; empty before the first."""
+
+
+async def find(tx: Transaction, user: UserId, day: date) -> list[Frozen] | None:
+    """The frozen board of *user*, best first; None if there is none."""
+    row = await tx.find(_FIND, (user, day))
+    if row is None:
+        return None
+    return [
+        Frozen(who, rank, steps, State(state), Reached(goal_reached))
+        for who, rank, steps, state, goal_reached in _ENTRY.iter_unpack(row[0])
+    ]
+
+
+async def freeze(tx: Transaction, day: date, frozen: Iterable[tuple[bytes, Sequence[Frozen]]]) -> None:
+    """Freeze boards of *day*, each with whose it is. One that is frozen already stays as it is."""
+    rows = [(user, day, b"".join([_ENTRY.pack(*entry) for entry in entries])) for user, entries in sorted(frozen)]
+    await tx.execute_rows(_FREEZE, "(%s,%s,%s)", rows, _FREEZE_TAIL)
+
+
+async def list_unsettled(tx: Transaction, days: Sequence[date]) -> list[date]:
+    """Those of *days* (ascending) whose boards are not all frozen."""
+    if not days:
+        return []
+    rounds = dict(await tx.all(_ROUNDS, (days[0],)))
+    for day in days:
+        if day not in rounds:
+            await tx.execute(_BEGIN, (day,))
+    return [day for day in days if rounds.get(day, 0) < SETTLED]
+
+
+async def take(tx: Transaction, day: date) -> Progress | None:
+    """How far *day* has come, locked until *tx* ends; None while another process is at it."""
+    row = await tx.find(_TAKE, (day,))
+    return None if row is None else Progress(row[0], row[1])
+
+
+async def move(tx: Transaction, day: date, progress: Progress) -> None:
+    """Note that *day* has come that far."""
+    await tx.execute(_MOVE, (progress.round, progress.after, day))
+
+
+async def list_unfrozen(
+    tx: Transaction, day: date, *, after: bytes, limit: int, zones: Sequence[str] | None
+) -> list[bytes]:
+    """Walkers behind *after* whose board of *day* is not frozen, at most *limit*: of these *zones*, or all of them."""
+    if zones is not None and not zones:
+        return []
+    clause = "" if zones is None else _IN_ZONES.format(places=",".join(["%s"] * len(zones)))
+    rows = await tx.all(_UNFROZEN.format(zones=clause), [day, after, *(zones or ()), limit])
+    return [user for (user,) in rows]

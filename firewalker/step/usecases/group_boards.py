@@ -1,0 +1,110 @@
+"""Boards of groups, read once; and what members come to in a period, for those who watch one too (`boards`)."""
+
+from collections.abc import Collection
+from datetime import UTC, date, datetime, timedelta
+from functools import reduce
+from typing import NamedTuple
+
+from firewalker.kernel.clock import Clock
+from firewalker.kernel.days import latest_date
+from firewalker.kernel.ids import UserId
+from firewalker.runtime.mysql import Database
+from firewalker.step.domain.day import UserTotal, to_ms
+from firewalker.step.domain.group import GroupCircle, GroupId
+from firewalker.step.domain.leaderboard import arranged, as_seen, standing_of
+from firewalker.step.domain.period import Period, require_askable
+from firewalker.step.live.known import KnownTotals
+from firewalker.step.store import history
+from firewalker.step.usecases.group_circles import GroupCircles
+from firewalker.step.usecases.leaderboards import FriendBoard
+
+
+class Walked(NamedTuple):
+    """What somebody with data walked on the dates of a board."""
+
+    settled: UserTotal | None
+    """On those that are final everywhere; None without data."""
+    open: dict[date, UserTotal]
+    """On each of the others."""
+
+    @property
+    def total(self) -> UserTotal:
+        """All of them together."""
+        parts = [*self.open.values()] if self.settled is None else [self.settled, *self.open.values()]
+        return reduce(added, parts)
+
+
+class GroupBoards:
+    """Puts boards of groups together from members and totals: final dates from MySQL, the others as live as they are."""
+
+    def __init__(self, circles: GroupCircles, known: KnownTotals, database: Database, clock: Clock) -> None:
+        self._circles = circles
+        self._known = known
+        self._database = database
+        self._clock = clock
+
+    async def read(self, viewer: UserId, group_id: GroupId, period: Period, asked: date | None) -> FriendBoard:
+        """The board of the period that the date asked for, by default the viewer's today, is in.
+
+        Raises:
+            GroupNotFound: The viewer is in no such group.
+            StatsDateOutOfRange: There can be no board of that date.
+            DatabaseUnavailable, DeadlineExceeded, Overloaded: Members or totals could not be read.
+        """
+        circle = await self.circle(viewer, group_id, period, asked)
+        totals = await self.totals(circle, [person.user_id for person in circle.shown])
+        now_ms, me = to_ms(self._clock.now()), viewer.bytes
+        day = circle.span.first if period is Period.DAY else None
+        standings = [
+            as_seen(
+                standing_of(person, day, totals.get(person.user_id), now_ms),
+                circle.sight(person.user_id),
+                own=person.user_id == me,
+            )
+            for person in circle.shown
+        ]
+        return FriendBoard(circle.span.first, me, arranged(standings))
+
+    async def circle(self, viewer: UserId, group_id: GroupId, period: Period, asked: date | None) -> GroupCircle:
+        """Who is on that board. Raises as `read`."""
+        if asked is not None:
+            require_askable(asked, self._clock.now())
+        return await self._circles.of(viewer, group_id, period, asked)
+
+    async def totals(self, circle: GroupCircle, users: Collection[bytes]) -> dict[bytes, UserTotal]:
+        """What each of *users* comes to on the board; who has no data is left out."""
+        return {user: walked.total for user, walked in (await self.walked(circle, users)).items()}
+
+    async def walked(self, circle: GroupCircle, users: Collection[bytes]) -> dict[bytes, Walked]:
+        """The same, with the dates apart that can still change."""
+        now = self._clock.now()
+        first_open = open_from(now)
+        wanted = set(users)
+        settled = [entry for entry in circle.spans(first_open - timedelta(days=1)) if entry[0] in wanted]
+        found: dict[bytes, Walked] = {}
+        if settled:
+            async with self._database.reading() as tx:
+                for user, sum_ in (await history.sum_up(tx, settled)).items():
+                    found[user] = Walked(UserTotal(sum_.steps, sum_.reached_ms, sum_.last_reading_ms), {})
+        for day in circle.span.dates():
+            if first_open <= day <= latest_date(now):
+                some = [user for user in users if circle.counts(user, day)]
+                for user, total in (await self._known.read(day, some)).items():
+                    found.setdefault(user, Walked(None, {})).open[day] = total
+        return found
+
+
+def added(one: UserTotal, other: UserTotal) -> UserTotal:
+    """The total of two dates: reached when the later of them was."""
+    return UserTotal(
+        one.total + other.total,
+        max(one.reached_ms, other.reached_ms),
+        max(one.last_reading_ms, other.last_reading_ms),
+        one.revision + other.revision,
+        one.held or other.held,
+    )
+
+
+def open_from(now: datetime) -> date:
+    """The first date that can still change in standings somewhere on Earth: earlier ones are final everywhere."""
+    return now.astimezone(UTC).date() - timedelta(days=1)

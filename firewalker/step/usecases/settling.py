@@ -1,0 +1,114 @@
+"""Freezing boards when their day is over for everybody on them, and telling walkers how it ended.
+
+Portions of walkers, each in one transaction with how far it has come: so it goes on where a process died, and of two
+processes each portion is done by one.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from functools import lru_cache
+from typing import Protocol
+from uuid import UUID
+
+from firewalker.kernel.clock import Clock
+from firewalker.kernel.ids import UserId
+from firewalker.runtime.mysql import Database, Transaction, retried
+from firewalker.step.domain.circle import Circle
+from firewalker.step.domain.leaderboard import Frozen, State
+from firewalker.step.domain.settling import LAST_ROUND, Result, dates_to_settle, due, zones_of_round
+from firewalker.step.store import boards, days, friends
+from firewalker.step.store.boards import Progress
+from firewalker.step.usecases.leaderboards import FriendBoard, board_of
+
+WALKERS_PER_PORTION = 100
+"""Walkers of one transaction: some 200 ms."""
+
+LONGEST_S = 2.0
+"""How long to go on before the chore pauses."""
+
+
+class Facts(Protocol):
+    """Writes facts into the outbox in the transaction of their change (`standing_events`)."""
+
+    async def add_results(self, tx: Transaction, results: Sequence[Result]) -> None:
+        """The walkers are to be told."""
+
+
+class Settling:
+    """Freezes the boards whose time has come."""
+
+    def __init__(self, database: Database, facts: Facts, clock: Clock) -> None:
+        self._database = database
+        self._facts = facts
+        self._clock = clock
+
+    async def settle(self) -> int:
+        """Freeze for some seconds what is due, and tell how many walkers were looked at; 0 when nothing is left to do.
+
+        Raises:
+            DatabaseUnavailable, Contention, Overloaded: What was done before stands; go on later.
+        """
+        looked_at = 0
+        until = self._clock.monotonic() + LONGEST_S
+        for day in await self._unsettled():
+            while (portion := await self._portion(day)) is not None:
+                looked_at += portion
+                if self._clock.monotonic() >= until:
+                    return max(looked_at, 1)
+        return looked_at
+
+    @retried(idempotent=True)
+    async def _unsettled(self) -> list[date]:
+        async with self._database.transaction() as tx:
+            return await boards.list_unsettled(tx, dates_to_settle(self._clock.now()))
+
+    @retried(idempotent=True)
+    async def _portion(self, day: date) -> int | None:
+        """Look at the next walkers of *day*'s round and tell how many; None if none is due, or another is at it."""
+        async with self._database.transaction() as tx:
+            progress = await boards.take(tx, day)
+            if progress is None or progress.round > LAST_ROUND or self._clock.now() < due(day, progress.round):
+                return None
+            zones = None if progress.round == LAST_ROUND else _zones(day, progress.round)
+            users = await boards.list_unfrozen(tx, day, after=progress.after, limit=WALKERS_PER_PORTION, zones=zones)
+            await self._freeze(tx, day, users)
+            done = len(users) < WALKERS_PER_PORTION
+            await boards.move(
+                tx, day, Progress(progress.round + 1, b"") if done else Progress(progress.round, users[-1])
+            )
+            return len(users)
+
+    async def _freeze(self, tx: Transaction, day: date, users: Sequence[bytes]) -> None:
+        """Freeze those boards of *users* whose time has come, and that show anybody's steps."""
+        now = self._clock.now()
+        circles: list[Circle] = []
+        for user in users:
+            circle = await friends.get_circle(tx, UserId(UUID(bytes=user)))
+            if circle.is_frozen(day, now):
+                circles.append(circle)
+        members = {person.user_id for circle in circles for person in circle.members(day, now)}
+        totals = {
+            user: total for (user, _), total in (await days.find_totals(tx, [(user, day) for user in members])).items()
+        }
+        found = [board_of(circle, day, totals, now) for circle in circles]
+        found = [board for board in found if any(row.standing.state is not State.NO_DATA for row in board.rows)]
+        await boards.freeze(tx, day, [(board.me, _frozen(board)) for board in found])
+        await self._facts.add_results(tx, [_result(board) for board in found if board.me in totals])
+
+
+def _frozen(board: FriendBoard) -> list[Frozen]:
+    return [
+        Frozen(row.standing.user_id, row.rank, -row.standing.behind, row.standing.state, row.standing.goal_reached)
+        for row in board.rows
+    ]
+
+
+def _result(board: FriendBoard) -> Result:
+    own = next(row for row in board.rows if row.standing.user_id == board.me)
+    ranked = sum(row.rank > 0 for row in board.rows)
+    return Result(board.me, board.day, -own.standing.behind, own.rank, ranked)
+
+
+@lru_cache(maxsize=64)
+def _zones(day: date, number: int) -> tuple[str, ...]:
+    return tuple(zones_of_round(day, number))

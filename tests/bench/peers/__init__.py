@@ -1,0 +1,1 @@
+"""The obvious ways to take steps in, to compare with: one call, one upsert and one commit for each reading."""
