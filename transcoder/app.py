@@ -1,6 +1,6 @@
 """The ASGI application: routes to bindings, errors to Status JSON, one log line and one metric per request.
 
-Operational pages (health, and later the web page) are a small Starlette application beside the hot path.
+Operational pages (health, the documentation) are a small Starlette application beside the hot path.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from transcoder.health import Readiness
 from transcoder.jsonreader import JsonReader
 from transcoder.jsonwriter import JsonWriter
 from transcoder.metrics import Metrics
+from transcoder.openapi import pages
+from transcoder.openapi.document import document
 from transcoder.requests import RequestReader
 from transcoder.rest import RestDoor
 from transcoder.rpc.door import RpcDoor
@@ -38,7 +40,7 @@ from transcoder.streaming import SlowReader
 
 _log = structlog.get_logger("transcoder")
 
-_OPERATIONS: Final = frozenset({"/healthz", "/readyz"})
+_OPERATIONS: Final = frozenset({"/healthz", "/readyz", *pages.PATHS})
 """Paths that are the transcoder's own; the descriptor set cannot take them."""
 
 
@@ -76,7 +78,16 @@ class Transcoder:
         self._metrics.watch_streams(lambda: self._caller.open_streams)
         self._readiness = Readiness(self._backends)
         self._operations = Starlette(
-            routes=[Route("/healthz", _healthz), Route("/readyz", self._readyz)], lifespan=self._lifespan
+            routes=[
+                Route("/healthz", _healthz),
+                Route("/readyz", self._readyz),
+                *pages.routes(
+                    lambda: document(
+                        schema, self.bindings, title=settings.api_title, request_id_field=settings.request_id_field
+                    )
+                ),
+            ],
+            lifespan=self._lifespan,
         )
         self._entry = with_cors(self._dispatch, settings, {binding.method for binding in self.bindings})
 
@@ -85,7 +96,7 @@ class Transcoder:
         await self._entry(scope, receive, send)
 
     async def _dispatch(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in _OPERATIONS:
+        if scope["type"] != "http" or _is_own(scope["path"]):
             await self._operations(scope, receive, send)
             return
         exchange = Exchange(scope, receive, send)
@@ -168,6 +179,10 @@ async def _healthz(_request: Request) -> JSONResponse:
     return JSONResponse({"status": "SERVING"}, headers={"cache-control": "no-store"})
 
 
+def _is_own(path: str) -> bool:
+    return path in _OPERATIONS or path.startswith(pages.VIEWER_PREFIX)
+
+
 def _internal(exchange: Exchange) -> Problem:
     return Problem(Code.INTERNAL, Reason.INTERNAL, f"Internal error; request {exchange.request_id.decode()}.")
 
@@ -176,5 +191,5 @@ def _check(bindings: list[Binding], backends: Backends) -> None:
     for binding in bindings:
         if backends.of(binding.service) is None:
             raise SchemaError(f"{binding.service} has HTTP rules, but no backend is configured for it")
-        if binding.template.shape in _OPERATIONS:
+        if _is_own(binding.template.shape):
             raise SchemaError(f"{binding.rpc}: {binding.template.text} is a path of the transcoder itself")

@@ -56,6 +56,9 @@ class Binding:
     input: Descriptor
     """The request's type."""
 
+    output: Descriptor
+    """The answer's type."""
+
     request: type[Message]
     response: type[Message]
     client_streaming: bool
@@ -124,6 +127,7 @@ class Compiler:
             method=method,
             template=template,
             input=input_type,
+            output=output_type,
             request=message_class(input_type),
             response=message_class(output_type),
             client_streaming=rpc.descriptor.client_streaming,

@@ -156,6 +156,9 @@ class Settings(BaseSettings):
     return_headers: Names = ("cache-control", "content-language", "etag", "last-modified")
     """Response metadata that becomes headers. Nothing else is."""
 
+    api_title: str = "Firewalker"
+    """Title of the OpenAPI document."""
+
     error_domain: str = "firewalker"
     """``domain`` in the ErrorInfo of the transcoder's own refusals."""
 

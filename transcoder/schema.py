@@ -71,7 +71,7 @@ class Schema:
 
     def __init__(self, files: descriptor_pb2.FileDescriptorSet) -> None:
         self.pool = DescriptorPool()
-        self._files = files
+        self.files = files
         by_name = {module.DESCRIPTOR.name: module.DESCRIPTOR.serialized_pb for module in _ALWAYS_KNOWN}
         by_name |= {each.name: each.SerializeToString() for each in files.file}
         try:
@@ -112,7 +112,7 @@ class Schema:
 
     def rpcs(self) -> Iterator[Rpc]:
         """Every method of every service, in file order."""
-        for file in self._files.file:
+        for file in self.files.file:
             prefix = f"{file.package}." if file.package else ""
             for service in file.service:
                 descriptor = self.pool.FindServiceByName(prefix + service.name)

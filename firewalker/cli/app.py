@@ -169,6 +169,35 @@ def refuse(walker: Walker, day: Day) -> None:
     asyncio.run(decide(walker, day, "refused"))
 
 
+deliveries_app = typer.Typer(help="Pushes on their way to FCM.", add_completion=False)
+app.add_typer(deliveries_app, name="deliveries", rich_help_panel=BACKEND)
+
+
+@deliveries_app.callback(invoke_without_command=True)
+def deliveries(context: typer.Context) -> None:
+    """Show what is due, how long it waits, and what was given up and why."""
+    if context.invoked_subcommand is None:
+        from firewalker.cli.deliveries import show
+
+        asyncio.run(show())
+
+
+@deliveries_app.command("replay")
+def replay_deliveries() -> None:
+    """Send again what was given up, once what was wrong is mended."""
+    from firewalker.cli.deliveries import replay
+
+    asyncio.run(replay())
+
+
+@app.command(rich_help_panel=BACKEND)
+def pushes() -> None:
+    """List what phones would show: what the FCM emulator of `firewalker up` has delivered."""
+    from firewalker.cli.pushes import show
+
+    asyncio.run(show())
+
+
 @app.command(rich_help_panel=BACKEND)
 def doctor(address: Host = LOOPBACK) -> None:
     """Look at everything that has to work, and say what does not. Exit status 1 if something does not."""

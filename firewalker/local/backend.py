@@ -8,7 +8,8 @@
         backend.revive("redis")
         backend.lines("step")
 
-The programs are `mysql` and `redis` (when private), `user`, `step`, `notification`, `transcoder`, and the one-off
+The programs are `mysql` and `redis` (when private), `emulator` (of FCM, unless a real one is configured), `user`, `step`,
+`notification`, `transcoder`, and the one-off
 `user-migrate`, `step-migrate`, `notification-migrate`. Everything that the supervisor can do to one of them, `Backend` can.
 """
 
@@ -28,7 +29,7 @@ from firewalker.local.layout import Layout
 from firewalker.local.mysql_server import MySQLServer
 from firewalker.local.plan import DATABASES, Plan
 from firewalker.local.redis_server import RedisServer
-from firewalker.local.secrets import SERVICES, make_secrets
+from firewalker.local.secrets import SERVICES, make_fcm_secrets, make_secrets
 from firewalker.local.servers import quiet
 from firewalker.local.supervisor import Supervisor
 from firewalker.local.variables import require_known
@@ -130,6 +131,8 @@ def prepare(
             mysql = MySQLServer(_NOT_FOUND_YET, layout.data / "mysql", sockets, databases) if databases else None
             redis = None if redis_given else RedisServer(_NOT_FOUND_YET, layout.data / "redis", sockets)
             plan = Plan(environment, chosen, make_secrets(layout.secrets), mysql, redis)
+            if plan.emulates_fcm:
+                make_fcm_secrets(plan.secrets, plan.port("emulator", "TLS_PORT"))
             report("checking the configuration")
             check_configuration(plan)
             yield _with_servers(plan, packages or layout.packages, report)

@@ -29,7 +29,7 @@ DESCRIPTOR_SET = Path(__file__).resolve().parents[1] / "gen" / "api.binpb"
 CALLS: Mapping[str, tuple[str, ...]] = {
     "user": ("step", "notification"),
     "step": ("user", "notification"),
-    "notification": ("user",),
+    "notification": ("user", "step"),
 }
 """Whose internal port each service calls: what its configuration has an address for, and refuses otherwise."""
 
@@ -60,7 +60,7 @@ class Plan:
 
     def programs(self) -> list[Program]:
         """All of them, in an order in which they could be started one by one."""
-        made = [*self._servers()]
+        made = [*self._servers(), *self._emulator()]
         for service in SERVICES:
             environment = self._environment(service, self.service_settings(service))
             module = [sys.executable, "-m", f"firewalker.{service}"]
@@ -68,7 +68,10 @@ class Plan:
             migration = Program(f"{service}-migrate", [*module, "migrate"], environment, needs=servers, once=True)
             ready = partial(grpc_serving, HOST, self.port(service))
             # Needs the servers again, though its migration does: they are to be stopped after it.
-            serving = Program(service, module, environment, ready, needs=(migration.name, *servers))
+            needs = (migration.name, *servers)
+            if service == "notification" and self.emulates_fcm:
+                needs = (*needs, "emulator")
+            serving = Program(service, module, environment, ready, needs=needs)
             hint = self._database_hint(service)
             made += [replace(program, final=FINAL, hint=hint) for program in (migration, serving)]
         settings = self.transcoder_settings()
@@ -100,9 +103,18 @@ class Plan:
             settings["LINK_URL"] = f"http://{HOST}:{self.port('transcoder')}"
             if "FIREWALKER_USER_MAIL_URL" not in self.environment:
                 settings["MAIL_FOLDER"] = str(self.secrets.folder.parent / "mail")
+        if service == "notification" and self.emulates_fcm:
+            settings["FCM_CREDENTIALS"] = str(self.secrets.fcm_account)
+            settings["FCM_CA_FILE"] = str(self.secrets.fcm_authority)
+            settings["FCM_BASE_URL"] = f"https://{HOST}:{self.port('emulator', 'TLS_PORT')}"
         for other in CALLS[service]:
             settings[f"{other.upper()}_ADDRESS"] = f"{HOST}:{self.port(other, 'INTERNAL_PORT')}"
         return {f"FIREWALKER_{service.upper()}_{name}": value for name, value in settings.items()}
+
+    @property
+    def emulates_fcm(self) -> bool:
+        """Whether pushes go to the emulator here: unless the environment has a service account for Google's."""
+        return not self.environment.get("FIREWALKER_NOTIFICATION_FCM_CREDENTIALS")
 
     def transcoder_settings(self) -> dict[str, str]:
         """What the transcoder is told, by variable, apart from what the environment sets for it itself."""
@@ -142,6 +154,19 @@ class Plan:
                 )
                 made.append(program)
         return made
+
+    def _emulator(self) -> list[Program]:
+        if not self.emulates_fcm:
+            return []
+        settings = {
+            "FIREWALKER_EMULATOR_PORT": str(self.port("emulator")),
+            "FIREWALKER_EMULATOR_TLS_PORT": str(self.port("emulator", "TLS_PORT")),
+            "FIREWALKER_EMULATOR_ACCOUNT_FILE": str(self.secrets.fcm_account),
+            "FIREWALKER_EMULATOR_CERTIFICATE_FILE": str(self.secrets.fcm_certificate),
+        }
+        ready = partial(http_ok, HOST, self.port("emulator"), "/healthz")
+        command = [sys.executable, "-m", "firewalker.emulator"]
+        return [Program("emulator", command, self._environment("emulator", settings), ready)]
 
     def _environment(self, process: str, settings: Mapping[str, str]) -> dict[str, str]:
         """The person's environment without what Firewalker's other processes are told, over the settings made here.

@@ -32,6 +32,8 @@ DEFAULTS: Mapping[str, int] = {
     "FIREWALKER_STEP_METRICS_PORT": 9465,
     "FIREWALKER_NOTIFICATION_METRICS_PORT": 9466,
     "FIREWALKER_TRANSCODER_METRICS_PORT": 9467,
+    "FIREWALKER_EMULATOR_PORT": 8090,
+    "FIREWALKER_EMULATOR_TLS_PORT": 8091,
 }
 """Every port by the variable that sets it, as the contract names them."""
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from firewalker.emulator.keys import new_authority, new_service_account
 from firewalker.local.files import locked, make_private_folder, write_whole
 from firewalker.local.signing_keys import keep_keys
 
@@ -64,6 +66,21 @@ class Secrets:
         """Lines of a service's name and the SHA-256 of its token in hex, apart by a space: who may call internally."""
         return self.folder / "services.allow"
 
+    @property
+    def fcm_account(self) -> Path:
+        """Service account of the FCM emulator's project, as Google's console would make it."""
+        return self.folder / "fcm_account.json"
+
+    @property
+    def fcm_authority(self) -> Path:
+        """The certificate that the emulator's is checked against, PEM."""
+        return self.folder / "fcm_authority.pem"
+
+    @property
+    def fcm_certificate(self) -> Path:
+        """The emulator's certificate and its key, PEM."""
+        return self.folder / "fcm_certificate.pem"
+
     def service_token(self, service: str) -> Path:
         """The credential, base64url of 32 bytes, with which *service* calls the others."""
         return self.folder / f"service-{service}.token"
@@ -84,6 +101,22 @@ def make_secrets(folder: Path) -> Secrets:
         allowed = (f"{name} {_digest(made.service_token(name))}\n" for name in SERVICES)
         _keep(made.allowed_services, "".join(allowed).encode())
     return made
+
+
+def make_fcm_secrets(made: Secrets, tls_port: int) -> None:
+    """Make what is missing of the FCM emulator's, whose token endpoint is on *tls_port*. Not part of `make_secrets`: services
+    know nothing of it, and an RSA key takes a moment.
+    """
+    token_uri = f"https://127.0.0.1:{tls_port}/token"
+    with locked(made.folder / ".lock"):
+        if not made.fcm_account.exists():
+            write_whole(made.fcm_account, new_service_account(token_uri))
+        account = {**json.loads(made.fcm_account.read_bytes()), "token_uri": token_uri}
+        _keep(made.fcm_account, json.dumps(account, indent=2).encode() + b"\n")
+        if not (made.fcm_authority.exists() and made.fcm_certificate.exists()):
+            authority, certificate = new_authority()
+            write_whole(made.fcm_certificate, certificate)
+            write_whole(made.fcm_authority, authority)
 
 
 def _digest(path: Path) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 READY_LIMIT_S = 300
 """For all programs together; the supervisor gives single ones up long before."""
 
-CLIENT_PORTS = tuple(f"FIREWALKER_{process.upper()}_PORT" for process in (*SERVICES, "transcoder"))
+CLIENT_PORTS = tuple(f"FIREWALKER_{process.upper()}_PORT" for process in (*SERVICES, "transcoder", "emulator"))
 """What the commands that are clients read to find a backend."""
 
 TERMINAL_LOOK_S = 1.0
@@ -149,6 +149,7 @@ def greeting_text(plan: Plan, took_s: float) -> str:
             "",
             *(f"  {service:<13} grpc://{HOST}:{plan.port(service)}" for service in SERVICES),
             f"  {'transcoder':<13} {rest}",
+            *([f"  {'pushes':<13} http://{HOST}:{plan.port('emulator')}"] if plan.emulates_fcm else []),
             "",
             "Try next:",
             "",

@@ -27,7 +27,7 @@ OWN = (
 )
 """Variables of no single process: of local runs, of all services, of the command line."""
 
-OWNERS = (*(service.upper() for service in SERVICES), "TRANSCODER", "TEST")
+OWNERS = (*(service.upper() for service in SERVICES), "TRANSCODER", "EMULATOR", "TEST")
 """First words after `PREFIX` that belong to a process, or to the tests. The rest of the name is checked there."""
 
 ALIKE = 0.75

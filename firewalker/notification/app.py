@@ -4,7 +4,12 @@ from datetime import timedelta
 
 from firewalker.kernel.clock import Clock, SystemClock
 from firewalker.notification.config import NotificationConfig
+from firewalker.notification.database_clock import DatabaseClock
+from firewalker.notification.fcm.credentials import CredentialsFile
 from firewalker.notification.live import WatchedInboxes
+from firewalker.notification.planner import Planner
+from firewalker.notification.pushing import Pushing
+from firewalker.notification.rechecks import RemoteRechecks
 from firewalker.notification.rpc.devices import DeviceDoor
 from firewalker.notification.rpc.event_sink import EventSinkDoor
 from firewalker.notification.rpc.notifications import NotificationDoor
@@ -27,18 +32,22 @@ from firewalker.runtime.grpc.personal_data import PersonalDataDoor
 from firewalker.runtime.grpc.session_truth import RemoteSessionTruth
 from firewalker.runtime.page_tokens import PageTokens
 from firewalker.runtime.personal_data import Erasure
-from firewalker.runtime.process import App
+from firewalker.runtime.process import App, Part
 
 
 async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
     """Open what is needed and connect the rooms."""
-    clock = clock or SystemClock()
-    ground = await open_ground(config, clock)
+    ground = await open_ground(config, clock or SystemClock())
     database = ground.database
-    user = InternalChannel(
-        config.user_address, read_service_token(config.service_token_file), ca_file=config.tls_ca_file
+    shared = DatabaseClock(database, SystemClock())
+    clock = clock or shared
+    service_token = read_service_token(config.service_token_file)
+    user, step = (
+        InternalChannel(address, service_token, ca_file=config.tls_ca_file)
+        for address in (config.user_address, config.step_address)
     )
-    ground.resources.callback(user.close)
+    for channel in (user, step):
+        ground.resources.callback(channel.close)
     ground.settle_doubts_by(RemoteSessionTruth(user))
     erasure = Erasure(database, TABLES, clock)
     recipients, notifications, pushes = Recipients(), Notifications(), Pushes()
@@ -53,10 +62,7 @@ async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
         locale=config.locale,
     )
     watched.attach(inbox)
-
-    def wake() -> None:
-        return
-
+    planner = Planner()
     news = News(
         database,
         clock,
@@ -66,9 +72,10 @@ async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
         deliveries=deliveries,
         devices=device_store,
         announce=watched.announce,
-        wake=wake,
+        wake=planner.wake,
+        pushing=config.fcm_credentials is not None,
     )
-    wishes = Wishes(database, clock, recipients=recipients, pushes=pushes, wake=wake, locale=config.locale)
+    wishes = Wishes(database, clock, recipients=recipients, pushes=pushes, wake=planner.wake, locale=config.locale)
     devices = Devices(
         database,
         clock,
@@ -83,6 +90,19 @@ async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
         Chore("forget old notifications", hourly, inbox.forget_old),
         Chore("sweep devices", hourly, devices.sweep),
     ]
+    parts: list[Part] = [shared, watched, *chores]
+    if config.fcm_credentials is not None:
+        pushing = Pushing(
+            config,
+            CredentialsFile(config.fcm_credentials),
+            database,
+            clock,
+            rechecks=RemoteRechecks(user, step),
+            planner=planner,
+            devices=devices,
+        )
+        ground.resources.push_async_callback(pushing.client.close)
+        parts += pushing.parts
     return ground.app(
         config,
         public=[
@@ -90,5 +110,5 @@ async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
             DeviceDoor(devices),
         ],
         internal=[EventSinkDoor(news, erasure), PersonalDataDoor(database, TABLES)],
-        parts=[watched, erasure, *chores],
+        parts=[*parts, erasure],
     )

@@ -24,10 +24,10 @@ from firewalker.user.smtp import SmtpSender
 from firewalker.user.social_part import SocialPart
 from firewalker.user.store import accounts as account_rows
 from firewalker.user.store import mails as mail_rows
-from firewalker.user.store import sessions as session_rows
 from firewalker.user.store.limits import Limits
 from firewalker.user.store.mail_tokens import MailTokens
 from firewalker.user.store.personal import TABLES
+from firewalker.user.store.sessions import Sessions as SessionStore
 from firewalker.user.store.users import Users
 from firewalker.user.throttles import Throttles
 from firewalker.user.tokens import AccessTokenSigner
@@ -54,6 +54,7 @@ class AccountPart:
         *,
         users: Users,
         limits: Limits,
+        sessions: SessionStore,
         facts: Facts,
         social: SocialPart,
         passwords: PasswordLane,
@@ -68,7 +69,7 @@ class AccountPart:
         signer = AccessTokenSigner.from_file(config.access_token_key_file)
         roots = read_key_ring(config.refresh_key_file)
         keys, mail_keys = RefreshKeys(roots), MailKeys(roots)
-        accounts, sessions, tokens = account_rows.Accounts(), session_rows.Sessions(), MailTokens()
+        accounts, tokens = account_rows.Accounts(), MailTokens()
         database = ground.database
         ended = EndedSessions(database, sessions)
         ground.settle_doubts_by(ended)

@@ -20,6 +20,7 @@ from firewalker.user.links import Links
 from firewalker.user.passwords import Bounds, Cost, PasswordLane
 from firewalker.user.rpc.event_sink import EventSinkDoor
 from firewalker.user.rpc.users import UserDoor
+from firewalker.user.session_facts import ToldSessions
 from firewalker.user.social_part import SocialPart
 from firewalker.user.store.limits import Limits
 from firewalker.user.store.users import Users
@@ -64,6 +65,7 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
         ground,
         users=users,
         limits=limits,
+        sessions=ToldSessions(outbox),
         facts=facts,
         social=social,
         passwords=passwords,

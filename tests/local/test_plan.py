@@ -15,7 +15,7 @@ from firewalker.local.mysql_server import MySQLServer
 from firewalker.local.plan import Plan, database_place
 from firewalker.local.problems import CannotStartError
 from firewalker.local.redis_server import RedisServer
-from firewalker.local.secrets import Secrets, make_secrets
+from firewalker.local.secrets import Secrets, make_fcm_secrets, make_secrets
 from firewalker.local.up import greeting_text
 
 MARIADB = Binary(Path("/usr/sbin/mariadbd"), "mariadb", (10, 11, 19))
@@ -40,7 +40,7 @@ def test_every_need_comes_before_what_needs_it() -> None:
         assert seen.issuperset(program.needs)
         seen.add(program.name)
     assert seen == {
-        *("mysql", "redis", "user", "step", "notification", "transcoder"),
+        *("mysql", "redis", "emulator", "user", "step", "notification", "transcoder"),
         *("user-migrate", "step-migrate", "notification-migrate"),
     }
 
@@ -114,6 +114,7 @@ def test_given_servers_take_the_place_of_private_ones() -> None:
 @pytest.mark.parametrize("module", ["firewalker.user", "firewalker.step", "firewalker.notification", "transcoder"])
 def test_every_process_accepts_what_it_is_told(module: str, tmp_path: Path) -> None:
     plan = replace(PLAN, environment=os.environ, secrets=make_secrets(tmp_path))
+    make_fcm_secrets(plan.secrets, plan.port("emulator", "TLS_PORT"))
     (program,) = (program for program in plan.programs() if program.name == module.rpartition(".")[2])
     assert program.command == [sys.executable, "-m", module]
     done = subprocess.run(
@@ -155,11 +156,20 @@ def test_all_that_is_wrong_with_the_settings_is_told_at_once(tmp_path: Path) -> 
         "FIREWALKER_TRANSCODER_PROT": "8081",
     }
     plan = replace(PLAN, environment={**os.environ, **wrong}, secrets=make_secrets(tmp_path))
+    make_fcm_secrets(plan.secrets, plan.port("emulator", "TLS_PORT"))
     with pytest.raises(CannotStartError) as raised:
         check_configuration(plan)
     told = str(raised.value)
     assert all(told.count(f"  {name}: ") == 1 for name in wrong), told
     assert "(did you mean FIREWALKER_TRANSCODER_PORT?)" in told
+
+
+def test_with_a_service_account_of_ones_own_pushes_go_to_google() -> None:
+    plan = replace(PLAN, environment={"FIREWALKER_NOTIFICATION_FCM_CREDENTIALS": "/keys/real.json"})
+    assert "emulator" not in {program.name for program in plan.programs()}
+    settings = {name: value for name, value in told(plan, "notification").items() if "_FCM_" in name}
+    assert settings == {"FIREWALKER_NOTIFICATION_FCM_CREDENTIALS": "/keys/real.json"}
+    assert told(PLAN, "notification")["FIREWALKER_NOTIFICATION_FCM_BASE_URL"] == "https://127.0.0.1:8091"
 
 
 def test_what_is_offered_to_paste_names_the_ports_of_this_run() -> None:

@@ -17,7 +17,7 @@ _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[1]
 
 
-def build(folder: Path) -> bytes:
+def build(folder: Path, *, source_info: bool = False) -> bytes:
     """The serialised descriptor set of the protos in *folder*, with all imports, made by buf."""
     with TemporaryDirectory() as scratch:
         config = Path(scratch) / "buf.yaml"
@@ -30,7 +30,7 @@ def build(folder: Path) -> bytes:
         out = root / "set.binpb"
         buf = Path(executable).with_name("buf")
         done = run(  # noqa: S603 - buf of this environment
-            [buf, "build", "--as-file-descriptor-set", "--exclude-source-info", "-o", out],
+            [buf, "build", "--as-file-descriptor-set", *([] if source_info else ["--exclude-source-info"]), "-o", out],
             cwd=root,
             capture_output=True,
             text=True,

@@ -166,6 +166,7 @@ async def test_compressed_messages_are_taken(client: httpx.AsyncClient) -> None:
         (framed(b"", b""), 12, "MALFORMED_BODY"),
         (b"\0\0\0", 3, "MALFORMED_BODY"),
         (b"\0\0\0\0\x05x", 3, "MALFORMED_BODY"),
+        (framed(b"\xff"), 3, "MALFORMED_BODY"),
         (framed(b"x", flags=1), 3, "MALFORMED_BODY"),
         (framed(b"x", flags=0x80), 3, "MALFORMED_BODY"),
         (framed(b"x" * 2000), 8, "REQUEST_TOO_LARGE"),

@@ -61,7 +61,7 @@ class ConnectStream:
         Raises:
             Problem: 400; the JSON is malformed, or a field of it is wrong.
         """
-        return self._method.encode(data, self._max_depth) if self._json else data
+        return self._method.encode(data, self._max_depth) if self._json else self._method.checked(data)
 
     def record(self, data: bytes) -> bytes:
         """One message."""

@@ -45,7 +45,7 @@ class RpcDoor:
             raise _not_allowed(exchange.method, method)
         kind = media_type(exchange.headers.get(b"content-type", b""))
         if kind in grpcweb.KINDS:
-            await self._enveloped(exchange, method, GrpcWeb(kind, self._caller.visible))
+            await self._enveloped(exchange, method, GrpcWeb(kind, method, self._caller.visible))
         elif kind in connect.STREAMS and (method.client_streaming or method.server_streaming):
             form = ConnectStream(kind, method, self._settings.max_depth, self._caller.visible)
             await self._enveloped(exchange, method, form)
@@ -92,8 +92,7 @@ class RpcDoor:
             else:
                 kind, data = connect.from_query(query, self._settings.max_request_bytes)
             is_json = connect.UNARY[kind]
-            if is_json:
-                data = method.encode(data, self._settings.max_depth)
+            data = method.encode(data, self._settings.max_depth) if is_json else method.checked(data)
             request = Request(method.service, method.path, envelope(0, data), connect.timeout_s(exchange))
             answer = await self._caller.unary(exchange, request)
             body = method.decode(answer.data) if is_json else answer.data

@@ -12,6 +12,7 @@ from transcoder import metadata
 from transcoder.errors import Headers
 from transcoder.exchange import Exchange
 from transcoder.rpc.envelopes import envelope, malformed
+from transcoder.rpc.methods import Method
 
 _TRAILERS: Final = 0x80
 _UNQUOTED: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
@@ -30,8 +31,9 @@ class GrpcWeb:
     keepalive = b""
     cuts_on_error = False
 
-    def __init__(self, kind: bytes, visible: Callable[[Headers], Headers]) -> None:
+    def __init__(self, kind: bytes, method: Method, visible: Callable[[Headers], Headers]) -> None:
         self.content_type = kind
+        self._method = method
         self._is_text = kind.startswith(_TEXT)
         self._visible = visible
 
@@ -62,8 +64,12 @@ class GrpcWeb:
             raise malformed("is not base64") from None
 
     def message(self, data: bytes) -> bytes:
-        """A request's message as protobuf: that is what it is."""
-        return data
+        """A request's message as protobuf: that is what it is.
+
+        Raises:
+            Problem: 400; it is not.
+        """
+        return self._method.checked(data)
 
     def record(self, data: bytes) -> bytes:
         """One message."""

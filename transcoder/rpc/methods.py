@@ -15,6 +15,7 @@ from transcoder.dynamic import Unwritable
 from transcoder.errors import invalid_field
 from transcoder.jsonreader import Fill, JsonReader, serialise
 from transcoder.jsonwriter import JsonWriter, Write
+from transcoder.rpc.envelopes import malformed
 from transcoder.scalars import Refusal
 from transcoder.schema import Schema, message_class
 
@@ -36,6 +37,18 @@ class Method:
 
     fill: Fill
     write: Write
+
+    def checked(self, data: bytes) -> bytes:
+        """*data* itself, if it is a request as protobuf; what no service needs to see is refused here.
+
+        Raises:
+            Problem: 400.
+        """
+        try:
+            self.request.FromString(data)
+        except DecodeError:
+            raise malformed("holds a message that is not of its method's type") from None
+        return data
 
     def encode(self, json: bytes, max_depth: int) -> bytes:
         """The request that *json* is, as protobuf.

@@ -12,8 +12,8 @@ from firewalker.notification.domain.preferences import Channel, Recipient
 ASK_AGAIN = timedelta(seconds=30)
 """After which a question that nobody could answer is asked again."""
 
-ASK_LONGEST = timedelta(minutes=2)
-"""For how long what is said of people waits for an answer. Then it is pushed: what is withdrawn is also told as an event,
+MOST_ASKED = 4
+"""So often what is said of people is asked about, which takes two minutes. Then it is pushed: what is withdrawn is also told as an event,
 which removes the push. What is said of standings is never pushed without an answer; it waits until it is no news."""
 
 
@@ -42,6 +42,8 @@ class Push:
     create_time: datetime
     due_time: datetime
     expire_time: datetime
+    asked: int = 0
+    """How often nobody answered whether it still holds."""
 
     @classmethod
     def of(cls, notification: Notification, due: datetime) -> "Push":
@@ -87,9 +89,10 @@ class Now:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Look again at *due*."""
+    """Look again at *due*; *unsure* because nobody has answered."""
 
     due: datetime
+    unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +115,12 @@ def decide(
     due = recipient.may_be_pushed_at(push.type, at)
     if history.last_time is not None:
         due = max(due, history.last_time + kind.spacing)
-    if due <= at and _unsure(push, verdict, at):
+    unsure = due <= at and _unsure(push, verdict)
+    if unsure:
         due = at + ASK_AGAIN
     if due <= at:
         return Now()
-    return Later(due) if due < push.expire_time else Never("expired")
+    return Later(due, unsure) if due < push.expire_time else Never("expired")
 
 
 def _dropped(
@@ -134,13 +138,11 @@ def _dropped(
     return next((why for why, holds in reasons.items() if holds), "")
 
 
-def _unsure(push: Push, verdict: Verdict, at: datetime) -> bool:
+def _unsure(push: Push, verdict: Verdict) -> bool:
     """Whether it has to wait for an answer."""
     if verdict is Verdict.HOLDS:
         return False
-    if push.kind.standing:
-        return True
-    return verdict is Verdict.UNKNOWN and at - max(push.create_time, push.due_time) < ASK_LONGEST
+    return push.kind.standing or (verdict is Verdict.UNKNOWN and push.asked < MOST_ASKED)
 
 
 def folded(first: Push, others: Sequence[Push]) -> list[Notification]:

@@ -37,6 +37,7 @@ _WITH_DEVICES = "SELECT DISTINCT user_id FROM device WHERE user_id IN ({places})
 
 # Primary key.
 _FIND = f"SELECT {_COLUMNS} FROM device WHERE installation_id IN ({{places}})"
+_ANY = f"SELECT {_COLUMNS} FROM device WHERE %(platform)s IS NULL OR platform = %(platform)s LIMIT 1"
 _DELETE = "DELETE FROM device WHERE installation_id = %s AND user_id = %s"
 _DELETE_GENERATION = "DELETE FROM device WHERE installation_id = %s AND generation = %s"
 _NOTE_SUCCESS = """
@@ -103,6 +104,11 @@ class Devices:
         ids = sorted(set(installations))
         rows = await tx.all(_FIND.format(places=_places(ids)), ids)
         return {device.installation_id: device for device in map(_device, rows)}
+
+    async def find_any(self, tx: Transaction, platform: Platform | None) -> Device | None:
+        """Some device of the platform, of any if None."""
+        row = await tx.find(_ANY, {"platform": platform.value if platform else None})
+        return None if row is None else _device(row)
 
     async def delete(self, tx: Transaction, installation: str, user: UserId) -> int:
         """Detach the installation, if it is *user*'s, and tell whether it was."""

@@ -20,7 +20,7 @@ _ADD_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 _ADD_TAIL = "ON DUPLICATE KEY UPDATE user_id = push.user_id"
 
 _COLUMNS = """
-    user_id, notification_id, type, actor_id, params, fold_key, dedupe_key, create_time, due_time, expire_time
+    user_id, notification_id, type, actor_id, params, fold_key, dedupe_key, create_time, due_time, expire_time, asked
 """
 
 # The next ones of a lane, the one that is due first at the head, past those that others hold. Index push_due.
@@ -49,7 +49,7 @@ _END = """
     WHERE user_id = %s AND notification_id IN ({places})
 """
 _PUT_OFF = """
-    UPDATE push SET due_time = %s, lease_owner = NULL, lease_until = NULL
+    UPDATE push SET due_time = %s, asked = asked + %s, lease_owner = NULL, lease_until = NULL
     WHERE user_id = %s AND notification_id IN ({places})
 """
 
@@ -152,11 +152,13 @@ class Pushes:
             params = [state, why, at if state == "PUSHED" else None, user.bytes, *ordered]
             await tx.execute(_END.format(places=_places(ordered)), params)
 
-    async def put_off(self, tx: Transaction, user: UserId, ids: Collection[NotificationId], due: datetime) -> None:
-        """These are to be looked at again at *due*."""
+    async def put_off(
+        self, tx: Transaction, user: UserId, ids: Collection[NotificationId], due: datetime, *, unsure: bool = False
+    ) -> None:
+        """These are to be looked at again at *due*; *unsure* counts that nobody answered."""
         if ids:
             ordered = sorted(i.bytes for i in ids)
-            await tx.execute(_PUT_OFF.format(places=_places(ordered)), [due, user.bytes, *ordered])
+            await tx.execute(_PUT_OFF.format(places=_places(ordered)), [due, int(unsure), user.bytes, *ordered])
 
     async def review(self, tx: Transaction, user: UserId, now: datetime) -> None:
         """Look at all of *user*'s now: they want something else than before."""
@@ -189,7 +191,7 @@ def _places(values: Collection[object]) -> str:
 
 
 def _push(row: tuple[Any, ...]) -> Push:
-    user, notification_id, kind, actor, params, fold, dedupe, created, due, expires = row
+    user, notification_id, kind, actor, params, fold, dedupe, created, due, expires, asked = row
     return Push(
         user_id=UserId(UUID(bytes=user)),
         notification_id=NotificationId(UUID(bytes=notification_id)),
@@ -201,4 +203,5 @@ def _push(row: tuple[Any, ...]) -> Push:
         create_time=created,
         due_time=due,
         expire_time=expires,
+        asked=int(asked),
     )

@@ -103,3 +103,19 @@ class Devices:
         """Detach exactly that registration, which FCM does not know any more, and tell whether it was still there."""
         async with self._db.transaction() as tx:
             return await self._devices.delete_generation(tx, installation, generation, moment(self._clock))
+
+    async def count(self) -> int:
+        """How many devices there are. Slow where there are millions: ask seldom."""
+        async with self._db.reading() as tx:
+            return await self._devices.count(tx)
+
+    async def count_pruned(self, within: timedelta) -> int:
+        """How many were pruned lately, by all processes."""
+        async with self._db.reading() as tx:
+            return await self._devices.count_pruned(tx, self._clock.now() - within)
+
+    @retried(idempotent=True)
+    async def forget_pruned(self) -> int:
+        """Forget some notes of what was pruned a day ago, and tell how many: 0 when none is left."""
+        async with self._db.transaction() as tx:
+            return await self._devices.forget_pruned(tx, self._clock.now() - timedelta(days=1), _PORTION)

@@ -35,7 +35,9 @@ class News:
         devices: Devices,
         announce: Announce,
         wake: Wake,
+        pushing: bool,
     ) -> None:
+        """*pushing*: whether anything is pushed at all."""
         self._db = database
         self._clock = clock
         self._recipients = recipients
@@ -45,6 +47,7 @@ class News:
         self._devices = devices
         self._announce = announce
         self._wake = wake
+        self._pushing = pushing
 
     async def take(self, facts: Sequence[Fact]) -> None:
         """Take *facts* in, in their order, all or none. Those taken in before change nothing; durable when this returns."""
@@ -101,7 +104,7 @@ class News:
         revisions = await self._recipients.advance(tx, {n.user_id for n in fresh})
         await self._notifications.add(tx, [replace(n, revision=revisions[n.user_id]) for n in fresh])
         at = moment(self._clock)
-        with_devices = await self._devices.list_users(tx, {n.user_id for n in fresh})
+        with_devices = await self._devices.list_users(tx, {n.user_id for n in fresh}) if self._pushing else set()
         pushes = [
             Push.of(n, known[n.user_id].may_be_pushed_at(n.type, at))
             for n in fresh

@@ -1,12 +1,13 @@
 """What the use cases need from above them: the adapters that the composition root hands in."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import UserId
-from firewalker.notification.domain.push import Push, Verdict
+from firewalker.notification.domain.notification import Type
+from firewalker.notification.domain.push import Verdict
 
 Wake = Callable[[], None]
 """Tells a worker of this process that there is something to do; returns at once."""
@@ -19,10 +20,23 @@ class Announce(Protocol):
         """The rows are committed."""
 
 
+class Told(Protocol):
+    """What a user is to be told: a push, or a delivery of it."""
+
+    @property
+    def user_id(self) -> UserId: ...  # noqa: D102
+    @property
+    def actor_id(self) -> UserId | None: ...  # noqa: D102
+    @property
+    def type(self) -> Type: ...  # noqa: D102
+    @property
+    def params(self) -> Mapping[str, str]: ...  # noqa: D102
+
+
 class Rechecks(Protocol):
     """Asks the other services whether what is to be pushed still holds (`rechecks`)."""
 
-    async def verdicts(self, pushes: Sequence[Push], /) -> Sequence[Verdict]:
+    async def verdicts(self, told: Sequence[Told], /) -> Sequence[Verdict]:
         """One for each, in order. Does not fail: what nobody answers is UNKNOWN."""
 
 

@@ -43,6 +43,8 @@ _LIST_ALIVE = f"""
       AND last_used_time > %(used_after)s AND create_time > %(made_after)s
 """  # session_of_user
 
+_DEVICES = "SELECT DISTINCT installation_id FROM session WHERE user_id = %(user_id)s"  # session_of_user
+
 _LIST_ENDED = f"SELECT {_COLUMNS} FROM session WHERE end_time >= %(since)s ORDER BY end_time"
 # session_ended
 
@@ -73,14 +75,18 @@ class Sessions:
         params = {"user_id": user_id, "installation_id": installation_id}
         return await tx.find(_KNOWN_DEVICE, params) is not None
 
-    async def save(self, tx: Transaction, session: Session) -> None:
-        """Store what may change of a session that is there."""
-        await tx.execute(_SAVE, _params(session))
+    async def save(self, tx: Transaction, session: Session) -> bool:
+        """Store what may change of a session that is there, and tell whether anything did."""
+        return bool(await tx.execute(_SAVE, _params(session)))
 
     async def list_alive(self, tx: Transaction, user_id: UserId, at: datetime) -> Sequence[Session]:
         """The user's sessions that are neither ended nor expired at *at*; at most 20, in no order."""
         params = {"user_id": user_id, "used_after": at - MAX_IDLE, "made_after": at - MAX_AGE}
         return [_session(row) for row in await tx.all(_LIST_ALIVE, params)]
+
+    async def known_devices(self, tx: Transaction, user_id: UserId) -> set[str]:
+        """The installations that the user was ever signed in on, as far as sessions are kept; "" for one not told."""
+        return {installation for (installation,) in await tx.all(_DEVICES, {"user_id": user_id})}
 
     async def list_ended_since(self, tx: Transaction, since: datetime) -> Sequence[Session]:
         """All sessions of all users that were ended on purpose at *since* or later, the earliest first."""

@@ -1,10 +1,13 @@
 """The notification service on real MySQL and Redis, called by grpcio, with doors in place of the services that it asks."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import grpc
@@ -12,14 +15,26 @@ import grpc.aio
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
+from firewalker.gen.pb.firewalker.step import v1 as step_pb
+from firewalker.gen.pb.firewalker.user import v1 as user_pb
+from firewalker.kernel.faults import Fault
 from firewalker.kernel.ids import new_uuid7
+from firewalker.local.secrets import make_secrets
 from firewalker.notification.app import build
 from firewalker.notification.config import NotificationConfig
+from firewalker.notification.planner import Planner
+from firewalker.notification.sender import Sender
+from firewalker.runtime.grpc.credentials import ServiceCredentials
+from firewalker.runtime.grpc.edge import Edge
 from firewalker.runtime.grpc.messages import internal_descriptors, message_class
+from firewalker.runtime.grpc.policy import Caller, Rule
+from firewalker.runtime.grpc.server import GrpcServer
 from firewalker.runtime.mysql.literals import fill
 from tests.support.clock import FakeClock
 from tests.support.databases import run_on
+from tests.support.emulator import Google, google
 from tests.support.services import Service, serving
+from tests.support.waiting import until
 
 PACKAGE = "firewalker.notification.v1"
 Event = message_class("firewalker.event.v1.Event")
@@ -110,6 +125,136 @@ class Post:
 
     async def sql(self, statement: str, *params: object) -> list[tuple[object, ...]]:
         return await run_on(self.mysql_url, fill(statement, params))
+
+
+class Graph(user_pb.SocialGraphServiceBase):
+    """Answers for the user service: everybody is friends with everybody, and asks, unless a test says otherwise."""
+
+    POLICY: ClassVar = {name: Rule(Caller.SERVICE) for name in ("GetCircle", "CheckBonds", "ListMemberships")}
+
+    def __init__(self) -> None:
+        self.bond: dict[str, Any] = {"friends": False, "blocked": False, "subject_asks": True}
+        self.fault: Fault | None = None
+        self.asked = 0
+
+    async def check_bonds(self, message: user_pb.CheckBondsRequest) -> user_pb.CheckBondsResponse:
+        self.asked += 1
+        if self.fault is not None:
+            raise self.fault
+        bonds = [user_pb.CheckBondsResponseBond(**self.bond) for _ in message.queries]
+        return user_pb.CheckBondsResponse(bonds=bonds)
+
+    async def get_circle(self, message: user_pb.GetCircleRequest) -> user_pb.GetCircleResponse:
+        raise NotImplementedError
+
+    async def list_memberships(self, message: user_pb.ListMembershipsRequest) -> user_pb.ListMembershipsResponse:
+        raise NotImplementedError
+
+
+class Standings(step_pb.StandingServiceBase):
+    """Answers for the step service: whoever is said to lead does."""
+
+    POLICY: ClassVar = {name: Rule(Caller.SERVICE) for name in ("CompareWalkers", "GetRanks")}
+
+    def __init__(self) -> None:
+        self.leads, self.rank = True, 1
+        self.fault: Fault | None = None
+
+    async def compare_walkers(self, message: step_pb.CompareWalkersRequest) -> step_pb.CompareWalkersResponse:
+        if self.fault is not None:
+            raise self.fault
+        one = step_pb.CompareWalkersResponseComparison(
+            subject_leads=self.leads, visibility=user_pb.UserVisibility.FRIENDS, open=True
+        )
+        return step_pb.CompareWalkersResponse(comparisons=[one for _ in message.queries])
+
+    async def get_ranks(self, message: step_pb.GetRanksRequest) -> step_pb.GetRanksResponse:
+        place = step_pb.GetRanksResponsePlace(rank=self.rank, ranked=3, steps=9)
+        return step_pb.GetRanksResponse(places=[place for _ in message.queries])
+
+
+@dataclass
+class Office(Post):
+    """A service that pushes: to an emulator, asking the two doors."""
+
+    google: Google
+    graph: Graph
+    standings: Standings
+    folder: Path
+    redis_url: str
+
+    async def pushed(self, count: int, within_s: float = 5.0) -> list[Any]:
+        """The accepted records, once there are *count*."""
+        await until(lambda: len(self.google.accepted) >= count, within_s)
+        return list(self.google.accepted)
+
+    async def settled(self) -> None:
+        """Nothing that is due waits or is under way."""
+        now = self.clock.now()
+        pushes = "SELECT COUNT(*) FROM push WHERE state = 'WAITING' AND due_time <= %s"
+        waiting = f"SELECT ({pushes}) + (SELECT COUNT(*) FROM delivery WHERE state = 'QUEUED' AND due_time <= %s)"  # noqa: S608
+        limit = time.monotonic() + 10
+        while (await self.sql(waiting, now, now))[0][0]:
+            assert time.monotonic() < limit, "something that is due is not done"
+            await asyncio.sleep(0.02)
+
+    async def later(self, seconds: float) -> None:
+        """Time passes, at the service and at FCM, and what is due then is done."""
+        self.advance(seconds)
+        self.wake()
+        await self.settled()
+
+    def advance(self, seconds: float) -> None:
+        """The same without waiting for what is due."""
+        self.clock.advance(seconds)
+        self.google.fcm.clock.advance(seconds)
+
+    def wake(self) -> None:
+        for part in self.service.app.parts:
+            if isinstance(part, Planner | Sender):
+                part.wake()
+
+    async def outcomes(self, user: UUID) -> list[object]:
+        rows = await self.sql("SELECT outcome FROM push WHERE user_id = %s ORDER BY notification_id", user.bytes)
+        return [outcome for (outcome,) in rows]
+
+
+@asynccontextmanager
+async def office_at(
+    folder: Path, mysql_url: str, redis_url: str, clock: FakeClock, **more: Any
+) -> AsyncIterator[Office]:
+    """A service that pushes, with everything it needs."""
+    secrets = make_secrets(folder)
+    graph, standings = Graph(), Standings()
+    async with AsyncExitStack() as stack:
+        running = await stack.enter_async_context(google(folder))
+        # FCM's time is the service's, but for the whole: tokens are good for an hour of it.
+        running.fcm.clock.advance(clock.now().timestamp() - time.time())
+        edge = Edge(services=ServiceCredentials.from_file(secrets.allowed_services))
+        doors = [
+            await stack.enter_async_context(GrpcServer([door], edge, internal=True)) for door in (graph, standings)
+        ]
+        settings = running.settings(
+            user_address=f"127.0.0.1:{doors[0].port}", step_address=f"127.0.0.1:{doors[1].port}", **more
+        )
+        service = await stack.enter_async_context(
+            serving(
+                "notification", NotificationConfig, lambda config: build(config, clock),
+                folder=folder, mysql_url=mysql_url, redis_url=redis_url, settings=settings,
+            )
+        )  # fmt: skip
+        yield Office(service, clock, mysql_url, running, graph, standings, folder, redis_url)
+
+
+@pytest.fixture
+async def office(tmp_path: Path, mysql_url: str, redis_url: str) -> AsyncIterator[Office]:
+    """It is noon everywhere that somebody lives, and the clock stands still."""
+    async with office_at(tmp_path, mysql_url, redis_url, FakeClock(noon())) as made:
+        yield made
+
+
+def noon() -> datetime:
+    return datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 
 
 @pytest.fixture

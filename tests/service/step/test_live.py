@@ -374,6 +374,7 @@ async def test_a_redis_that_another_server_was_filled_for_is_rebuilt(process: Pr
         assert await redis.get(EPOCH) not in (None, another)
 
 
+@pytest.mark.alone
 async def test_many_reads_at_once_wait_for_redis_instead_of_leaving_it(
     process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,6 +81,7 @@ CREATE TABLE push (
     due_time        DATETIME(3)  NOT NULL,
     expire_time     DATETIME(3)  NOT NULL,
     push_time       DATETIME(3)  NULL,
+    asked           SMALLINT     NOT NULL DEFAULT 0,
     lease_owner     BINARY(16)   NULL,
     lease_until     DATETIME(3)  NULL,
     PRIMARY KEY (user_id, notification_id),

@@ -1,0 +1,190 @@
+"""The delivery queue: who works on what, and what becomes of it. Every end is written only by who still has the lease."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from prometheus_client import Counter
+
+from firewalker.kernel.clock import Clock
+from firewalker.notification.domain.delivery import CHECKED_FOR, MAX_ABANDONED, MAX_ATTEMPTS, Delivery
+from firewalker.notification.domain.device import Device, Platform
+from firewalker.notification.domain.notification import KINDS, Lane
+from firewalker.notification.domain.push import ASK_AGAIN, Verdict
+from firewalker.notification.store import devices as device_rows
+from firewalker.notification.store.deliveries import Deliveries
+from firewalker.notification.usecases.ports import Rechecks, moment
+from firewalker.runtime.metrics import REGISTRY
+from firewalker.runtime.mysql import Database, Transaction, retried
+
+_SUCCESS_NOTED = timedelta(hours=1)
+"""A device's last success is exact to this: noting each would double what a push costs."""
+
+_LAST_SHARE = 5
+"""One of so many places is kept for the last lane when there is more than enough in the others (DLV-11)."""
+
+DELIVERIES = Counter(
+    "firewalker_deliveries_total", "Deliveries by type and outcome.", ["type", "outcome"], registry=REGISTRY
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A delivery and the device that it is for, as it is registered now."""
+
+    delivery: Delivery
+    device: Device
+
+
+class Queue:
+    """The queue, as one process works on it."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        deliveries: Deliveries,
+        devices: device_rows.Devices,
+        rechecks: Rechecks,
+        lease_s: int,
+    ) -> None:
+        """Whoever dies with a message gives it back after *lease_s*."""
+        self._db = database
+        self._clock = clock
+        self._deliveries = deliveries
+        self._devices = devices
+        self._rechecks = rechecks
+        self._lease_s = lease_s
+        self._owner = uuid4()
+
+    async def claim(
+        self, room: int, *, urgent_room: int = 0, parked: Collection[Platform] = ()
+    ) -> tuple[Sequence[Work], int]:
+        """Lease at most *room* that are due, *urgent_room* more of the first lane; and how many were looked at.
+
+        Detached, expired and poisonous ones are dealt with on the way; what was checked long ago is checked again.
+        """
+        works, looked_at = await self._claim(room, urgent_room, parked)
+        at = self._clock.now()
+        unchecked = [work for work in works if at - work.delivery.check_time > CHECKED_FOR]
+        if not unchecked:
+            return works, looked_at
+        return await self._checked(works, unchecked), looked_at
+
+    @retried
+    async def _claim(self, room: int, urgent_room: int, parked: Collection[Platform]) -> tuple[list[Work], int]:
+        now = moment(self._clock)
+        claimed: list[Delivery] = []
+        async with self._db.transaction() as tx:
+            for lane in Lane:
+                free = room - len(claimed)
+                if lane is Lane.SECURITY:
+                    free += urgent_room
+                if lane is Lane.PEOPLE and room > _LAST_SHARE:
+                    free -= room // _LAST_SHARE
+                if free > 0:
+                    claimed += await self._deliveries.claim(
+                        tx, lane, self._owner, now=now, lease_s=self._lease_s, limit=free, parked=parked
+                    )
+            devices = await self._devices.find(tx, [d.installation_id for d in claimed])
+            works, gone = [], []
+            for delivery in claimed:
+                device = devices.get(delivery.installation_id)
+                if device is None or device.user_id != delivery.user_id:
+                    gone.append((delivery, "detached"))
+                elif delivery.expire_time <= now:
+                    gone.append((delivery, "expired"))
+                elif delivery.abandoned >= MAX_ABANDONED:
+                    await self._deliveries.bury(tx, self._owner, delivery, "abandoned", counted=False)
+                    DELIVERIES.labels(delivery.type.value, "abandoned").inc()
+                else:
+                    works.append(Work(delivery, device))
+            await self._drop(tx, gone)
+        return works, len(claimed)
+
+    async def _checked(self, works: Sequence[Work], unchecked: Sequence[Work]) -> list[Work]:
+        """*works* without what does not hold any more; what nobody answers waits, as it did before it was queued."""
+        verdicts = await self._rechecks.verdicts([work.delivery for work in unchecked])
+        at = moment(self._clock)
+        judged = dict(zip([work.delivery.delivery_id for work in unchecked], verdicts, strict=True))
+        good, gone, waiting = [], [], []
+        for work in works:
+            delivery = work.delivery
+            verdict = judged.get(delivery.delivery_id)
+            if verdict is None:
+                good.append(work)
+            elif verdict is Verdict.MOOT:
+                gone.append((delivery, "moot"))
+            elif verdict is Verdict.HOLDS or not KINDS[delivery.type].standing:
+                good.append(replace(work, delivery=replace(delivery, check_time=at)))
+            else:
+                waiting.append(delivery)
+        await self._settle(gone, waiting, at)
+        return good
+
+    @retried
+    async def _settle(self, gone: Sequence[tuple[Delivery, str]], waiting: Sequence[Delivery], at: datetime) -> None:
+        async with self._db.transaction() as tx:
+            await self._drop(tx, gone)
+            for delivery in waiting:
+                await self._deliveries.put_off(tx, self._owner, delivery, at + ASK_AGAIN, "unchecked", counted=False)
+
+    @retried
+    async def accepted(self, works: Sequence[Work]) -> None:
+        """FCM took these: they are done."""
+        at = moment(self._clock)
+        async with self._db.transaction() as tx:
+            await self._deliveries.delete(tx, self._owner, [work.delivery.delivery_id for work in works])
+            fresh = {
+                (work.device.installation_id, work.device.generation)
+                for work in works
+                if work.device.last_success_time is None or at - work.device.last_success_time > _SUCCESS_NOTED
+            }
+            await self._devices.note_success(tx, fresh, at)
+
+    @retried
+    async def drop(self, delivery: Delivery, why: str) -> None:
+        """Nothing more is to be done for it."""
+        async with self._db.transaction() as tx:
+            await self._drop(tx, [(delivery, why)])
+
+    async def again(self, delivery: Delivery, wait: timedelta, error: str, *, counted: bool = True) -> None:
+        """Try again after *wait*; it is given up after the last attempt, and dropped if it is no news by then."""
+        due = moment(self._clock) + wait
+        if due >= delivery.expire_time:
+            await self.drop(delivery, "expired")
+        elif counted and delivery.attempts + 1 >= MAX_ATTEMPTS:
+            await self.bury(delivery, error)
+        else:
+            await self._put_off(delivery, due, error, counted=counted)
+
+    @retried
+    async def bury(self, delivery: Delivery, error: str) -> None:
+        """Give it up, for people to look at."""
+        async with self._db.transaction() as tx:
+            await self._deliveries.bury(tx, self._owner, delivery, error, counted=True)
+        DELIVERIES.labels(delivery.type.value, "dead").inc()
+
+    @retried
+    async def release(self, deliveries: Sequence[Delivery]) -> None:
+        """Nothing was tried: anybody may take these at once."""
+        async with self._db.transaction() as tx:
+            await self._deliveries.release(tx, self._owner, [d.delivery_id for d in deliveries])
+
+    @retried
+    async def _put_off(self, delivery: Delivery, due: datetime, error: str, *, counted: bool) -> None:
+        async with self._db.transaction() as tx:
+            await self._deliveries.put_off(tx, self._owner, delivery, due, error, counted=counted)
+        DELIVERIES.labels(delivery.type.value, "put_off").inc()
+
+    async def _drop(self, tx: Transaction, gone: Sequence[tuple[Delivery, str]]) -> None:
+        await self._deliveries.delete(tx, self._owner, [delivery.delivery_id for delivery, _ in gone])
+        for delivery, why in gone:
+            DELIVERIES.labels(delivery.type.value, why).inc()
+
+    async def any_device(self, platform: Platform | None) -> Device | None:
+        """Some device of the platform, of any if None: to ask FCM about."""
+        async with self._db.reading() as tx:
+            return await self._devices.find_any(tx, platform)

@@ -1,0 +1,1 @@
+"""The transcoder beside Envoy's: `make test-envoy`."""

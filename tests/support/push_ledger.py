@@ -1,0 +1,83 @@
+"""Whether every push arrived, none twice without cause, and none too early: the emulator's ledger against what was told."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from firewalker.emulator.ledger import Record
+
+LEAST_WAIT_S = {
+    "unavailable": 10.0, "internal": 10.0, "quota": 60.0, "bad_gateway": 30.0, "empty": 10.0,
+}  # fmt: skip
+"""How long a sender has to wait after an answer that names no time (reliability.md 3.1)."""
+
+HARMLESS = {"", "drip", "refuse-stream", "accept-then-reset", "accept-never-answer"}
+"""Faults that no other message on the connection suffers from."""
+
+TOLERANCE_S = 0.5
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is wrong; all empty is right."""
+
+    lost: list[str]
+    """Told, and never shown."""
+    invented: list[str]
+    """Shown, and never told."""
+    doubled: list[str]
+    """Shown more often than answers were kept back from the sender, or senders killed."""
+    early: list[str]
+    """Asked again before its time."""
+    stacked: list[str]
+    """Shown twice under different tags."""
+
+    def __bool__(self) -> bool:
+        return any((self.lost, self.invented, self.doubled, self.early, self.stacked))
+
+
+def examine(
+    told: Collection[str], records: Iterable[Record], *, maybe: Collection[str] = (), kills: int = 0, in_flight: int = 0
+) -> Findings:
+    """*told* are the ids of notifications that have to be shown, *maybe* those that may.
+
+    Each of *kills* killed senders may have had *in_flight* messages whose answers it had not noted.
+    """
+    records = list(records)
+    by_id: Mapping[str, list[Record]] = _grouped(records)
+    # Where a connection ended badly, whatever was under way on it may have lost its answer.
+    broken = {record.connection for record in records if record.fault not in HARMLESS}
+    doubled, early, stacked = [], [], []
+    extra = 0
+    for nid, asked in by_id.items():
+        accepted = [record for record in asked if record.accepted]
+        excused = sum(record.unknown or record.connection in broken for record in accepted)
+        surplus = max(0, len(accepted) - 1 - excused)
+        extra += surplus
+        if surplus and not kills:
+            doubled.append(nid)
+        if len({record.tag for record in accepted}) > 1:
+            stacked.append(nid)
+        for before, after in pairwise(asked):
+            wait = float(before.retry_after) if before.retry_after else LEAST_WAIT_S.get(before.outcome, 0.0)
+            if not before.accepted and after.time - before.time < wait - TOLERANCE_S:
+                early.append(nid)
+    if extra > kills * in_flight:
+        doubled.append(f"{extra} more than {kills} killed senders explain")
+    shown = {nid for nid, asked in by_id.items() if any(record.accepted for record in asked)}
+    return Findings(
+        lost=sorted(set(told) - shown),
+        invented=sorted(shown - set(told) - set(maybe)),
+        doubled=doubled,
+        early=early,
+        stacked=stacked,
+    )
+
+
+def _grouped(records: Iterable[Record]) -> dict[str, list[Record]]:
+    grouped = defaultdict(list)
+    for record in records:
+        if record.nid and not record.validate_only:
+            grouped[record.nid].append(record)
+    return dict(grouped)

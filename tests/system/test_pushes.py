@@ -1,0 +1,82 @@
+"""From what people do to what their phones show: all services, and the FCM emulator at the end."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from firewalker.local.backend import Backend
+from firewalker.runtime.mysql.literals import fill
+from tests.support.databases import run_on
+from tests.system.people import FRIENDS, TOLD_WITHIN_S, Person, Town, eventually
+
+NO_QUIET_HOURS = {"quietHours": {"start": "00:00", "end": "00:00"}, "locale": "ko"}
+
+
+def signed(person: Person) -> dict[str, str]:
+    return {"authorization": f"Bearer {person.token}"}
+
+
+async def with_phone(rest: httpx.AsyncClient, person: Person) -> None:
+    """Give *person* a phone that may ring at any hour."""
+    body = {"platform": "ANDROID", "registrationToken": f"token-of-{person.user_id}", "locale": "ko-KR"}
+    made = await rest.put(f"/v1/devices/phone-{person.user_id}", json=body, headers=signed(person))
+    assert made.status_code == 200, made.text
+    wished = await rest.patch("/v1/notifications/preferences", json=NO_QUIET_HOURS, headers=signed(person))
+    assert wished.json()["preferences"]["locale"] == "ko", wished.text
+
+
+async def shown(backend: Backend, person: Person) -> list[dict[str, Any]]:
+    """What the phones show that concerns *person*."""
+    async with httpx.AsyncClient(base_url=f"http://{backend.address('emulator')}") as page:
+        pushes = (await page.get("/screen")).json()["pushes"]
+    return [push for push in pushes if push["data"].get("user_id") == person.user_id]
+
+
+async def test_a_friend_request_rings_the_phone_of_who_was_asked(
+    town: Town, backend: Backend, rest: httpx.AsyncClient
+) -> None:
+    ann, bo = await town.person("Ann"), await town.person("Bo")
+    await with_phone(rest, bo)
+    await town.user.unary(f"{FRIENDS}/SendFriendRequest", {"userId": bo.user_id}, ann.token)
+    (push,) = await eventually(lambda: shown(backend, ann), TOLD_WITHIN_S)
+    assert push["title"] == "친구 요청"
+    assert push["body"] == f"{ann.nickname}님이 친구 요청을 보냈어요."
+    async with httpx.AsyncClient(base_url=f"http://{backend.address('emulator')}") as page:
+        assert ann.nickname in (await page.get("/")).text
+
+
+async def test_what_is_pushed_while_the_service_is_killed_arrives_all_the_same(
+    town: Town, backend: Backend, rest: httpx.AsyncClient
+) -> None:
+    ann, bo = await town.person("Ann"), await town.person("Bo")
+    await with_phone(rest, bo)
+    await backend.kill("notification")
+    await town.user.unary(f"{FRIENDS}/SendFriendRequest", {"userId": bo.user_id}, ann.token)
+    (push,) = await eventually(lambda: shown(backend, ann), 2 * TOLD_WITHIN_S)
+    assert push["times"] == 1
+
+
+async def test_who_signs_out_is_not_rung_any_more(town: Town, backend: Backend, rest: httpx.AsyncClient) -> None:
+    ann, bo, cy = await town.person("Ann"), await town.person("Bo"), await town.person("Cy")
+    for person in (bo, cy):
+        await with_phone(rest, person)
+    assert (await rest.get("/v1/devices", headers=signed(bo))).json()["devices"][0]["platform"] == "ANDROID"
+    assert (await rest.post("/v1/auth/logout", json={}, headers=signed(bo))).status_code == 200
+
+    async def detached() -> bool:
+        rows = await devices(backend, bo)
+        return not rows
+
+    await eventually(detached, TOLD_WITHIN_S)
+    for person in (bo, cy):
+        await town.user.unary(f"{FRIENDS}/SendFriendRequest", {"userId": person.user_id}, ann.token)
+    pushes = await eventually(lambda: shown(backend, ann), TOLD_WITHIN_S)
+    assert len(pushes) == 1
+
+
+async def devices(backend: Backend, person: Person) -> list[tuple[object, ...]]:
+    url = backend.setting("notification", "MYSQL_URL")
+    return await run_on(url, fill("SELECT 1 FROM device WHERE user_id = %s", (UUID(person.user_id).bytes,)))
