@@ -15,6 +15,7 @@ from firewalker.runtime.watched_file import WatchedFile
 from firewalker.user.config import UserConfig, read_key_ring
 from firewalker.user.domain.mail_secret import MailKeys
 from firewalker.user.domain.refresh_token import RefreshKeys
+from firewalker.user.id_tokens import IdTokens, read_sources
 from firewalker.user.mail_folder import MailFolder
 from firewalker.user.passwords import PasswordLane
 from firewalker.user.post import Post
@@ -27,6 +28,7 @@ from firewalker.user.store import mails as mail_rows
 from firewalker.user.store.limits import Limits
 from firewalker.user.store.mail_tokens import MailTokens
 from firewalker.user.store.personal import TABLES
+from firewalker.user.store.provider_logins import ProviderLogins as ProviderStore
 from firewalker.user.store.sessions import Sessions as SessionStore
 from firewalker.user.store.users import Users
 from firewalker.user.throttles import Throttles
@@ -41,6 +43,7 @@ from firewalker.user.usecases.mails import Mails
 from firewalker.user.usecases.own_sessions import OwnSessions
 from firewalker.user.usecases.password_changes import PasswordChanges
 from firewalker.user.usecases.ports import Facts, Sender
+from firewalker.user.usecases.provider_logins import ProviderLogins
 from firewalker.user.usecases.sessions import Sessions
 
 
@@ -91,12 +94,52 @@ class AccountPart:
             database=database, friendships=social.friendships, limits=limits, rooms=social.rooms, clock=clock
         )
         erasure = Erasure(database, TABLES, clock, first=farewell.say)
+        links = ProviderStore()
+        id_tokens = IdTokens(read_sources(config.providers_file), clock)
+        ground.resources.push_async_callback(id_tokens.close)
+        sign_ups = Accounts(
+            database=database,
+            accounts=accounts,
+            users=users,
+            limits=limits,
+            sessions=sessions,
+            passwords=passwords,
+            keys=keys,
+            mails=mails,
+            links=links,
+            throttles=throttles,
+            facts=facts,
+            clock=clock,
+        )
+        signing_in = Sessions(
+            database=database,
+            accounts=accounts,
+            users=users,
+            sessions=sessions,
+            passwords=passwords,
+            keys=keys,
+            revocations=feed,
+            throttles=throttles,
+            facts=facts,
+            clock=clock,
+        )
+        providers = ProviderLogins(
+            database=database,
+            accounts=accounts,
+            links=links,
+            tokens=id_tokens,
+            sign_ups=sign_ups,
+            sessions=signing_in,
+            throttles=throttles,
+            clock=clock,
+        )
         self.deletions = Deletions(
             database=database,
             accounts=accounts,
             users=users,
             sessions=sessions,
             confirmation=confirmation,
+            providers=providers,
             erasure=erasure,
             revocations=feed,
             facts=facts,
@@ -104,31 +147,9 @@ class AccountPart:
         )
         self.exports = Exports(database, TABLES, others)
         self.door = AuthDoor(
-            accounts=Accounts(
-                database=database,
-                accounts=accounts,
-                users=users,
-                limits=limits,
-                sessions=sessions,
-                passwords=passwords,
-                keys=keys,
-                mails=mails,
-                throttles=throttles,
-                facts=facts,
-                clock=clock,
-            ),
-            sessions=Sessions(
-                database=database,
-                accounts=accounts,
-                users=users,
-                sessions=sessions,
-                passwords=passwords,
-                keys=keys,
-                revocations=feed,
-                throttles=throttles,
-                facts=facts,
-                clock=clock,
-            ),
+            accounts=sign_ups,
+            sessions=signing_in,
+            providers=providers,
             own_sessions=OwnSessions(
                 database=database, accounts=accounts, sessions=sessions, revocations=feed, clock=clock
             ),

@@ -39,6 +39,11 @@ class UserConfig(ServiceConfig):
     """Internal port of the notification service, ``host:port``, or several. If it is wrong, nobody is notified:
     events pile up."""
 
+    providers_file: FilePath | None = None
+    """Whose identities people may sign in with, and for which apps of yours: JSON such as ``{"GOOGLE": {"audiences":
+    ["…apps.googleusercontent.com"]}, "APPLE": {"audiences": ["org.example.app"]}, "KAKAO": {"audiences": ["…"]}}``.
+    Without it nobody's; with a wrong audience every id_token of that provider is refused."""
+
     mail_url: SecretStr | None = None
     """Where mails go: ``smtps://user:password@host`` or ``smtp://…``, which asks for STARTTLS unless it ends in
     ``?tls=off``. Without it, mails become files in ``mail_folder``; one of the two has to be set."""

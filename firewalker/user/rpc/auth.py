@@ -15,11 +15,13 @@ from firewalker.user.domain.email import EMAIL_RULE, parse_email
 from firewalker.user.domain.nickname import NICKNAME_RULE, parse_nickname
 from firewalker.user.rpc import render
 from firewalker.user.rpc.fields import ID_RULE, Fields
+from firewalker.user.rpc.providers import linked_provider, provider_of
 from firewalker.user.tokens import AccessTokenSigner
 from firewalker.user.usecases.accounts import Accounts, SignUp
 from firewalker.user.usecases.email_changes import EmailChanges
 from firewalker.user.usecases.own_sessions import OwnSessions
 from firewalker.user.usecases.password_changes import PasswordChanges
+from firewalker.user.usecases.provider_logins import ProviderLogins, ProviderSignIn
 from firewalker.user.usecases.sessions import Grant, Sessions
 
 
@@ -41,6 +43,11 @@ class AuthDoor(pb.AuthServiceBase):
         "VerifyEmail": Rule(Caller.PUBLIC, rate=SIGNING_IN),
         "ResendVerification": Rule(Caller.USER, rate=CHANGES, sensitive=True),
         "ChangeEmail": Rule(Caller.USER, deadline_s=10.0, rate=CHANGES, sensitive=True),
+        # A provider's keys may have to be fetched first.
+        "LoginWithProvider": Rule(Caller.PUBLIC, deadline_s=10.0, rate=SIGNING_IN),
+        "LinkProvider": Rule(Caller.USER, deadline_s=10.0, rate=CHANGES, sensitive=True),
+        "UnlinkProvider": Rule(Caller.USER, rate=CHANGES, sensitive=True),
+        "ListProviders": Rule(Caller.USER, priority=Priority.READ, rate=READS),
         "GetKeySet": Rule(Caller.PUBLIC, priority=Priority.READ, rate=SIGNING_IN),
     }
 
@@ -52,6 +59,7 @@ class AuthDoor(pb.AuthServiceBase):
         own_sessions: OwnSessions,
         passwords: PasswordChanges,
         emails: EmailChanges,
+        providers: ProviderLogins,
         signer: AccessTokenSigner,
         keys: KeyRing,
         clock: Clock,
@@ -61,6 +69,7 @@ class AuthDoor(pb.AuthServiceBase):
         self._own_sessions = own_sessions
         self._passwords = passwords
         self._emails = emails
+        self._providers = providers
         self._signer = signer
         self._keys = keys
         self._clock = clock
@@ -151,6 +160,47 @@ class AuthDoor(pb.AuthServiceBase):
         fields.ensure_valid()
         await self._emails.ask(principal(), email, message.password)
         return pb.ChangeEmailResponse()
+
+    async def login_with_provider(self, message: pb.LoginWithProviderRequest) -> pb.LoginWithProviderResponse:
+        """Sign in with a provider's identity."""
+        fields = Fields()
+        nickname = zone = None
+        if message.nickname:
+            nickname = fields.read("nickname", parse_nickname(message.nickname), NICKNAME_RULE)
+        if message.time_zone:
+            zone = fields.read("time_zone", _zone(message.time_zone), "must be an IANA time zone name")
+        form = ProviderSignIn(
+            provider=provider_of(fields, message.provider),
+            id_token=message.id_token,
+            nonce=message.nonce,
+            nickname=nickname,
+            time_zone=zone,
+            client=fields.client(message.installation_id, message.device_name),
+        )
+        fields.ensure_valid()
+        user, grant, created = await self._providers.login(form)
+        return pb.LoginWithProviderResponse(user=render.own_user(user), tokens=self._tokens(grant), created=created)
+
+    async def link_provider(self, message: pb.LinkProviderRequest) -> pb.LinkProviderResponse:
+        """Let the caller sign in with a provider's identity as well."""
+        fields = Fields()
+        provider = provider_of(fields, message.provider)
+        fields.ensure_valid()
+        await self._providers.link(principal().user_id, provider, message.id_token, message.nonce)
+        return pb.LinkProviderResponse()
+
+    async def unlink_provider(self, message: pb.UnlinkProviderRequest) -> pb.UnlinkProviderResponse:
+        """Take a provider's identity off the caller's account."""
+        fields = Fields()
+        provider = provider_of(fields, message.provider)
+        fields.ensure_valid()
+        await self._providers.unlink(principal().user_id, provider)
+        return pb.UnlinkProviderResponse()
+
+    async def list_providers(self, message: pb.ListProvidersRequest) -> pb.ListProvidersResponse:  # noqa: ARG002 - it has no fields
+        """The identities that the caller can sign in with."""
+        links = await self._providers.list(principal().user_id)
+        return pb.ListProvidersResponse(providers=list(map(linked_provider, links)))
 
     async def get_key_set(self, message: pb.GetKeySetRequest) -> pb.GetKeySetResponse:  # noqa: ARG002 - it has no fields
         """The public keys of access tokens."""

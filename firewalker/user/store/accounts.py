@@ -13,8 +13,8 @@ from firewalker.user.store.columns import uuid_of
 _COLUMNS = "user_id, email, password_hash, state, email_verify_time"
 
 _ADD = """
-    INSERT INTO account (user_id, email, email_key, password_hash, state)
-    VALUES (%(user_id)s, %(email)s, %(email_key)s, %(password_hash)s, %(state)s)
+    INSERT INTO account (user_id, email, email_key, password_hash, state, email_verify_time)
+    VALUES (%(user_id)s, %(email)s, %(email_key)s, %(password_hash)s, %(state)s, %(verify_time)s)
 """
 
 _FIND = f"SELECT {_COLUMNS} FROM account WHERE email_key = %(email_key)s"
@@ -59,10 +59,11 @@ class Accounts:
                 _ADD,
                 {
                     "user_id": account.user_id,
-                    "email": account.email.text,
-                    "email_key": account.email.key,
+                    "email": None if account.email is None else account.email.text,
+                    "email_key": None if account.email is None else account.email.key,
                     "password_hash": account.password_hash,
                     "state": account.state,
+                    "verify_time": account.email_verify_time,
                 },
             )
         except DuplicateKey as duplicate:
@@ -118,4 +119,5 @@ class Accounts:
 
 def _account(row: tuple[Any, ...]) -> Account:
     user_id, email, password_hash, state, verify_time = row
-    return Account(UserId(uuid_of(user_id)), Email(email), password_hash, AccountState(state), verify_time)
+    address = None if email is None else Email(email)
+    return Account(UserId(uuid_of(user_id)), address, password_hash, AccountState(state), verify_time)

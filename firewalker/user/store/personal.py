@@ -95,6 +95,13 @@ TABLES = (
     PersonalTable(
         "mail", "user_id", kind="mail", columns=("email", "create_time", "outcome"), order=("create_time", "mail_id")
     ),
+    PersonalTable(
+        "provider_login",
+        "user_id",
+        kind="provider",
+        columns=("provider", "subject", "email", "create_time"),
+        order=("provider",),
+    ),
     PersonalTable("mail_token", "user_id", not_exported="worth nothing without a key, and secret with it"),
     PersonalTable(
         "tombstone",

@@ -166,7 +166,7 @@ def _user(row: tuple[Any, ...] | None) -> User:
     return User(
         UserId(uuid_of(found)),
         Nickname(nickname),
-        email,
+        email or "",
         time_zone,
         create_time,
         avatar_url,

@@ -24,6 +24,7 @@ from firewalker.user.usecases.confirmation import Confirmation
 from firewalker.user.usecases.ended_sessions import end_all, revocation
 from firewalker.user.usecases.group_rooms import GroupRooms
 from firewalker.user.usecases.ports import Facts, moment
+from firewalker.user.usecases.provider_logins import ProviderLogins
 
 PAIRS = 100
 """Pairs looked up at once."""
@@ -106,6 +107,7 @@ class Deletions:
         users: Users,
         sessions: SessionStore,
         confirmation: Confirmation,
+        providers: ProviderLogins,
         erasure: Erasure,
         revocations: RevocationFeed,
         facts: Facts,
@@ -116,21 +118,28 @@ class Deletions:
         self._users = users
         self._sessions = sessions
         self._confirmation = confirmation
+        self._providers = providers
         self._erasure = erasure
         self._revocations = revocations
         self._facts = facts
         self._clock = clock
 
-    async def delete(self, caller: UserId, password: str) -> None:
-        """Delete the caller's account. Committed and announced when this returns; the rest is erased in the background.
+    async def delete(self, caller: UserId, password: str | None, id_token: str | None) -> None:
+        """Delete the caller's account, shown to be theirs by its password or else an *id_token* of a linked identity.
+
+        Committed and announced when this returns; the rest is erased in the background.
 
         Raises:
-            BadCredentials: The password is wrong.
+            BadCredentials: The password is wrong, or the identity is not linked.
+            IdTokenInvalid, ProviderNotOffered, ProviderUnavailable: See `IdTokens`.
             RateExceeded: Too many were.
             Overloaded: Too many passwords are being checked.
             Contention: The account was changed elsewhere at this moment.
         """
-        account = await self._confirmation.by_password(caller, password)
+        if id_token and not password:
+            account = await self._providers.confirm(caller, id_token)
+        else:
+            account = await self._confirmation.by_password(caller, password or "")
         await self._revocations.publish(map(revocation, await self._delete(account)))
 
     @retried

@@ -52,7 +52,7 @@ class EmailChanges:
             account = await self._accounts.find(tx, caller)
             if account is None:
                 raise UserNotFound
-            if account.email_verify_time is None:
+            if account.email is not None and account.email_verify_time is None:
                 await self._mails.append(tx, MailKind.VERIFY, account.email, caller)
 
     async def ask(self, caller: Principal, email: Email, password: str) -> None:
@@ -89,12 +89,14 @@ class EmailChanges:
             token = await self._tokens.find(tx, token_id, lock=True)
             if token is None or account is None or account.state is not AccountState.ACTIVE:
                 raise MailTokenInvalid
-            same = token.email.key == account.email.key
+            before = account.email
+            same = before is not None and token.email.key == before.key
             if same and account.email_verify_time is not None and token.kind is not MailKind.RESET:
                 return  # it was confirmed already, perhaps by the answer that was lost
             token.ensure_usable(at, *([MailKind.VERIFY, MailKind.CHANGE] if same else [MailKind.CHANGE]))
             await self._accounts.set_verified_email(tx, account.user_id, token.email, at)
             await self._tokens.use(tx, token, at)
             if not same:
-                await self._mails.append(tx, MailKind.CHANGED, account.email, account.user_id)
+                if before is not None:
+                    await self._mails.append(tx, MailKind.CHANGED, before, account.user_id)
                 await self._facts.append(tx, [SecurityNoticed(account.user_id, Notice.EMAIL_CHANGED, at)], {})

@@ -136,8 +136,9 @@ class Mails:
             return None if account is None else (mail.kind, account.user_id, mail.email)
         if holder is None or holder.state is not AccountState.ACTIVE:
             return None
+        email = holder.email or mail.email
         if mail.kind is MailKind.RESET:
-            return mail.kind, holder.user_id, holder.email
+            return mail.kind, holder.user_id, email
         if holder.user_id != mail.user_id:
-            return (MailKind.TAKEN, holder.user_id, holder.email) if mail.kind is MailKind.CHANGE else None
-        return None if holder.email_verify_time is not None else (MailKind.VERIFY, holder.user_id, holder.email)
+            return (MailKind.TAKEN, holder.user_id, email) if mail.kind is MailKind.CHANGE else None
+        return None if holder.email_verify_time is not None else (MailKind.VERIFY, holder.user_id, email)

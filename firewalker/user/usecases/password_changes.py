@@ -117,7 +117,7 @@ class PasswordChanges:
             if token is None or account is None or account.state is not AccountState.ACTIVE:
                 raise MailTokenInvalid
             token.ensure_usable(at, MailKind.RESET)
-            if token.email.key != account.email.key:
+            if account.email is None or token.email.key != account.email.key:
                 raise MailTokenInvalid  # sent to an address that is not the account's any more
             await self._accounts.set_password_hash(tx, account.user_id, password_hash)
             # Who reads mails to the address has shown that it is theirs.
@@ -129,7 +129,8 @@ class PasswordChanges:
     async def _ensure_acceptable(self, account: Account, password: str) -> None:
         async with self._database.reading() as reading:
             user = await self._users.get(reading, account.user_id)
-        ensure_acceptable(password, [user.nickname.text, user.nickname.key, account.email.local, "firewalker"])
+        local = "" if account.email is None else account.email.local
+        ensure_acceptable(password, [user.nickname.text, user.nickname.key, local, "firewalker"])
 
     @retried
     async def _replace(self, account: Account, password_hash: str, caller: Principal) -> Sequence[Session]:

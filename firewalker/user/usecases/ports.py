@@ -13,6 +13,7 @@ from firewalker.user.domain.email import Email
 from firewalker.user.domain.friendship import FriendshipEvent
 from firewalker.user.domain.group import GroupEvent
 from firewalker.user.domain.mail_text import Letter
+from firewalker.user.domain.provider import Identity, Provider
 from firewalker.user.domain.security import SecurityNoticed
 from firewalker.user.domain.user import Card, ProfileEvent, UserDeleted, UserSignedUp
 
@@ -42,6 +43,22 @@ class Passwords(Protocol):
 
     def is_outdated(self, password_hash: str) -> bool:
         """Whether a hash was made with other parameters than the present ones."""
+
+
+class IdTokens(Protocol):
+    """Verifies id_tokens of providers (`firewalker.user.id_tokens`).
+
+    Raises:
+        IdTokenInvalid: Not one of the provider's, not for us, or not of now.
+        ProviderNotOffered: The provider is not set up.
+        ProviderUnavailable: Its keys cannot be read.
+    """
+
+    async def verify(self, provider: Provider, token: str, nonce: str | None) -> Identity:
+        """Who the token is about."""
+
+    async def verify_any(self, token: str) -> Identity:
+        """The same, whichever provider's it is; without a nonce."""
 
 
 class MailFailed(Exception):

@@ -78,10 +78,39 @@ class Sessions:
             user, grant, ended = opened
             if ended:
                 await self._revocations.publish(map(revocation, ended))
-            if self._passwords.is_outdated(account.password_hash):
-                await self._rehash(account, password)
+            before = account.password_hash
+            if before is not None and self._passwords.is_outdated(before):
+                await self._rehash(account.user_id, before, password)
             return user, grant
         raise Contention
+
+    async def open_for(self, user_id: UserId, client: Client) -> tuple[User, Grant]:
+        """Open a session for somebody who was recognised otherwise than by a password.
+
+        Raises:
+            BadCredentials: There is no such account, or it is disabled.
+        """
+        for _ in range(_SIGN_IN_ATTEMPTS):
+            account = await self.account_of(user_id, user_id)
+            opened = await self._open(account, client)
+            if opened is not None:
+                user, grant, ended = opened
+                if ended:
+                    await self._revocations.publish(map(revocation, ended))
+                return user, grant
+        raise Contention
+
+    async def account_of(self, user_id: UserId, recognised: UserId | None) -> Account:
+        """The account of *user_id*, if that is who was *recognised*.
+
+        Raises:
+            BadCredentials: It is not, or there is no such account, or it is disabled.
+        """
+        async with self._database.reading() as reading:
+            account = await self._accounts.find(reading, user_id)
+        if account is None or recognised != user_id or account.state is not AccountState.ACTIVE:
+            raise BadCredentials
+        return account
 
     async def refresh(self, text: str) -> Grant:
         """Rotate a refresh token. Repeating with the same one gives the same successor until that was used.
@@ -156,11 +185,11 @@ class Sessions:
             await self._sessions.add(tx, session)
         return user, Grant(session, session.newest_token(self._keys)), ended
 
-    async def _rehash(self, account: Account, password: str) -> None:
+    async def _rehash(self, user_id: UserId, before: str, password: str) -> None:
         try:
             upgraded = await self._passwords.hash(password)
             async with self._database.transaction() as tx:
-                await self._accounts.replace_password_hash(tx, account.user_id, account.password_hash, upgraded)
+                await self._accounts.replace_password_hash(tx, user_id, before, upgraded)
         except Fault:
             # The sign-in has succeeded; the next one tries again.
             return

@@ -24,6 +24,7 @@ from firewalker.user.store.accounts import Accounts as AccountRows
 from firewalker.user.store.limits import Limits
 from firewalker.user.store.mail_tokens import MailTokens
 from firewalker.user.store.mails import Mails as MailRows
+from firewalker.user.store.provider_logins import ProviderLogins
 from firewalker.user.store.sessions import Sessions as SessionRows
 from firewalker.user.store.users import Users
 from firewalker.user.throttles import Throttles
@@ -96,7 +97,7 @@ async def open_rooms(mysql_url: str, redis_url: str, facts: Facts | None = None)
         try:
             yield Rooms(
                 database,
-                Accounts(**shared, **signing, limits=limits, facts=facts, mails=mails),  # type: ignore[arg-type]
+                Accounts(**shared, **signing, limits=limits, facts=facts, mails=mails, links=ProviderLogins()),  # type: ignore[arg-type]
                 Sessions(**shared, **signing, revocations=feed, facts=facts),  # type: ignore[arg-type]
                 social.requests,
                 social,

@@ -72,6 +72,10 @@ __all__ = (
     "JsonWebKey",
     "LeaveGroupRequest",
     "LeaveGroupResponse",
+    "LinkProviderRequest",
+    "LinkProviderResponse",
+    "LinkedProvider",
+    "LinkedProviderProvider",
     "ListBlocksRequest",
     "ListBlocksResponse",
     "ListFriendRequestsRequest",
@@ -88,10 +92,14 @@ __all__ = (
     "ListMembershipsResponseMembership",
     "ListMyGroupsRequest",
     "ListMyGroupsResponse",
+    "ListProvidersRequest",
+    "ListProvidersResponse",
     "ListSessionsRequest",
     "ListSessionsResponse",
     "LoginRequest",
     "LoginResponse",
+    "LoginWithProviderRequest",
+    "LoginWithProviderResponse",
     "LogoutEverywhereRequest",
     "LogoutEverywhereResponse",
     "LogoutRequest",
@@ -140,6 +148,8 @@ __all__ = (
     "UnbanMemberResponse",
     "UnblockUserRequest",
     "UnblockUserResponse",
+    "UnlinkProviderRequest",
+    "UnlinkProviderResponse",
     "UpdateGroupRequest",
     "UpdateGroupResponse",
     "UpdateMeRequest",
@@ -244,6 +254,32 @@ class JoinGroupResponseState(betterproto2.Enum):
     REQUESTED = 2
     """
     The caller waits for an answer.
+    """
+
+
+class LinkedProviderProvider(betterproto2.Enum):
+    """
+    Who vouches for it.
+    """
+
+    PROVIDER_UNSPECIFIED = 0
+    """
+    Not set.
+    """
+
+    KAKAO = 1
+    """
+    Kakao.
+    """
+
+    GOOGLE = 2
+    """
+    Google.
+    """
+
+    APPLE = 3
+    """
+    Apple.
     """
 
 
@@ -981,9 +1017,14 @@ class DeleteMeRequest(betterproto2.Message):
     Shows that it is the owner who wants the account gone.
     """
 
-    password: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    password: "str | None" = betterproto2.field(1, betterproto2.TYPE_STRING, optional=True)
     """
     The account's password.
+    """
+
+    id_token: "str | None" = betterproto2.field(2, betterproto2.TYPE_STRING, optional=True)
+    """
+    Instead of a password: a fresh id_token of an identity that is linked, without a nonce.
     """
 
 
@@ -1603,6 +1644,74 @@ default_message_pool.register_message("firewalker.user.v1", "LeaveGroupResponse"
 
 
 @dataclass(eq=False, repr=False)
+class LinkedProvider(betterproto2.Message):
+    """
+    An identity at a provider, linked to an account.
+    """
+
+    provider: "LinkedProviderProvider" = betterproto2.field(
+        1, betterproto2.TYPE_ENUM, default_factory=lambda: LinkedProviderProvider(0)
+    )
+    """
+    Who vouches for it.
+    """
+
+    email: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    The address that the provider has for it; empty if it did not tell or vouch for one.
+    """
+
+    link_time: "datetime.datetime | None" = betterproto2.field(
+        3, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+    """
+    Since when it is linked.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "LinkedProvider", LinkedProvider)
+
+
+@dataclass(eq=False, repr=False)
+class LinkProviderRequest(betterproto2.Message):
+    """
+    An identity to link.
+    """
+
+    provider: "LinkedProviderProvider" = betterproto2.field(
+        1, betterproto2.TYPE_ENUM, default_factory=lambda: LinkedProviderProvider(0)
+    )
+    """
+    Who made the token.
+    """
+
+    id_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    As the provider gave it to the app.
+    """
+
+    nonce: "str | None" = betterproto2.field(3, betterproto2.TYPE_STRING, optional=True)
+    """
+    As in `LoginWithProvider`.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "LinkProviderRequest", LinkProviderRequest)
+
+
+@dataclass(eq=False, repr=False)
+class LinkProviderResponse(betterproto2.Message):
+    """
+    Nothing: it is linked.
+    """
+
+    pass
+
+
+default_message_pool.register_message("firewalker.user.v1", "LinkProviderResponse", LinkProviderResponse)
+
+
+@dataclass(eq=False, repr=False)
 class ListBlocksRequest(betterproto2.Message):
     """
     Which page of blocks to list.
@@ -1936,6 +2045,38 @@ default_message_pool.register_message("firewalker.user.v1", "ListMyGroupsRespons
 
 
 @dataclass(eq=False, repr=False)
+class ListProvidersRequest(betterproto2.Message):
+    """
+    Asks for the linked identities.
+    """
+
+    pass
+
+
+default_message_pool.register_message("firewalker.user.v1", "ListProvidersRequest", ListProvidersRequest)
+
+
+@dataclass(eq=False, repr=False)
+class ListProvidersResponse(betterproto2.Message):
+    """
+    The linked identities.
+    """
+
+    providers: "list[LinkedProvider]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    At most one of each provider.
+    """
+
+    next_page_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    Always empty: they fit on one page.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "ListProvidersResponse", ListProvidersResponse)
+
+
+@dataclass(eq=False, repr=False)
 class ListSessionsRequest(betterproto2.Message):
     """
     Asks for the caller's sessions.
@@ -2015,6 +2156,78 @@ class LoginResponse(betterproto2.Message):
 
 
 default_message_pool.register_message("firewalker.user.v1", "LoginResponse", LoginResponse)
+
+
+@dataclass(eq=False, repr=False)
+class LoginWithProviderRequest(betterproto2.Message):
+    """
+    An id_token, and for a new account who it is for.
+    """
+
+    provider: "LinkedProviderProvider" = betterproto2.field(
+        1, betterproto2.TYPE_ENUM, default_factory=lambda: LinkedProviderProvider(0)
+    )
+    """
+    Who made the token.
+    """
+
+    id_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    As the provider gave it to the app.
+    """
+
+    nonce: "str | None" = betterproto2.field(3, betterproto2.TYPE_STRING, optional=True)
+    """
+    The nonce whose SHA-256, in hexadecimal, the app gave to the provider. Both or neither: a token with one needs it.
+    """
+
+    nickname: "str | None" = betterproto2.field(4, betterproto2.TYPE_STRING, optional=True)
+    """
+    For a new account: 2 to 20 characters, unique without regard to case and look-alikes.
+    """
+
+    time_zone: "str | None" = betterproto2.field(5, betterproto2.TYPE_STRING, optional=True)
+    """
+    For a new account: IANA time zone name.
+    """
+
+    installation_id: "str | None" = betterproto2.field(6, betterproto2.TYPE_STRING, optional=True)
+    """
+    The app installation that signs in, at most 64 characters.
+    """
+
+    device_name: "str | None" = betterproto2.field(7, betterproto2.TYPE_STRING, optional=True)
+    """
+    What the session list shows for this device, at most 64 characters.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "LoginWithProviderRequest", LoginWithProviderRequest)
+
+
+@dataclass(eq=False, repr=False)
+class LoginWithProviderResponse(betterproto2.Message):
+    """
+    A signed-in user.
+    """
+
+    user: "User | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    The account's user.
+    """
+
+    tokens: "Tokens | None" = betterproto2.field(2, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    The new session's tokens.
+    """
+
+    created: "bool" = betterproto2.field(3, betterproto2.TYPE_BOOL)
+    """
+    Whether the account was made just now.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "LoginWithProviderResponse", LoginWithProviderResponse)
 
 
 @dataclass(eq=False, repr=False)
@@ -2784,6 +2997,35 @@ default_message_pool.register_message("firewalker.user.v1", "UnblockUserResponse
 
 
 @dataclass(eq=False, repr=False)
+class UnlinkProviderRequest(betterproto2.Message):
+    """
+    Which identity to take off.
+    """
+
+    provider: "LinkedProviderProvider" = betterproto2.field(
+        1, betterproto2.TYPE_ENUM, default_factory=lambda: LinkedProviderProvider(0)
+    )
+    """
+    Whose it is.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "UnlinkProviderRequest", UnlinkProviderRequest)
+
+
+@dataclass(eq=False, repr=False)
+class UnlinkProviderResponse(betterproto2.Message):
+    """
+    Nothing: it is not linked.
+    """
+
+    pass
+
+
+default_message_pool.register_message("firewalker.user.v1", "UnlinkProviderResponse", UnlinkProviderResponse)
+
+
+@dataclass(eq=False, repr=False)
 class UpdateGroupRequest(betterproto2.Message):
     """
     What to change.
@@ -3295,6 +3537,105 @@ class AuthServiceStub(betterproto2_grpclib.ServiceStub):
             "/firewalker.user.v1.AuthService/ChangeEmail",
             message,
             ChangeEmailResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def login_with_provider(
+        self,
+        message: "LoginWithProviderRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "LoginWithProviderResponse":
+        """
+        Signs in with an identity of Kakao, Google or Apple, told by their id_token. Somebody who was never here gets an account;
+        for that the nickname and the time zone are needed. Accounts are found by the identity alone, never by an address.
+
+        Faults: INVALID_REQUEST, ID_TOKEN_INVALID (not from the provider, not for this app, expired, or the nonce differs),
+        PROVIDER_NOT_OFFERED (not set up here), PROVIDER_UNAVAILABLE (its keys cannot be read; try again), PROFILE_REQUIRED (there
+        is no account yet: repeat with nickname and time zone), NICKNAME_TAKEN, EMAIL_TAKEN (an account has confirmed the address:
+        sign in there and link), BAD_CREDENTIALS (the account is disabled), RATE_EXCEEDED.
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.AuthService/LoginWithProvider",
+            message,
+            LoginWithProviderResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def link_provider(
+        self,
+        message: "LinkProviderRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "LinkProviderResponse":
+        """
+        Lets the caller sign in with an identity of a provider as well. Repeating it is OK.
+
+        Faults: INVALID_REQUEST, ID_TOKEN_INVALID, PROVIDER_NOT_OFFERED, PROVIDER_UNAVAILABLE, PROVIDER_LINKED_ELSEWHERE (the
+        identity is another account's), PROVIDER_ALREADY_LINKED (the account has another identity of this provider).
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.AuthService/LinkProvider",
+            message,
+            LinkProviderResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def unlink_provider(
+        self,
+        message: "UnlinkProviderRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "UnlinkProviderResponse":
+        """
+        Takes an identity off the caller's account.
+
+        Faults: INVALID_REQUEST, PROVIDER_NOT_LINKED, LAST_SIGN_IN_METHOD (there is no other way in: no password, no other
+        provider).
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.AuthService/UnlinkProvider",
+            message,
+            UnlinkProviderResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def list_providers(
+        self,
+        message: "ListProvidersRequest | None" = None,
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "ListProvidersResponse":
+        """
+        The identities that the caller can sign in with.
+        """
+
+        if message is None:
+            message = ListProvidersRequest()
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.AuthService/ListProviders",
+            message,
+            ListProvidersResponse,
             timeout=timeout,
             deadline=deadline,
             metadata=metadata,
@@ -4183,7 +4524,8 @@ class UserServiceStub(betterproto2_grpclib.ServiceStub):
         Deletes the caller's account for good. Sessions, push registrations and places on boards end at once; everything else is
         erased in the background, within a day. Nobody can sign in any more, and the address and the nickname are free again.
 
-        Faults: BAD_CREDENTIALS (the password is wrong), RATE_EXCEEDED, OVERLOADED.
+        Faults: INVALID_REQUEST (neither a password nor an id_token), BAD_CREDENTIALS (the password is wrong, or the identity is not
+        linked), ID_TOKEN_INVALID, PROVIDER_NOT_OFFERED, PROVIDER_UNAVAILABLE, RATE_EXCEEDED, OVERLOADED.
         """
 
         return await self._unary_unary(
@@ -4448,6 +4790,46 @@ class AuthServiceBase(betterproto2_grpclib.ServiceBase):
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
+    async def login_with_provider(self, message: "LoginWithProviderRequest") -> "LoginWithProviderResponse":
+        """
+        Signs in with an identity of Kakao, Google or Apple, told by their id_token. Somebody who was never here gets an account;
+        for that the nickname and the time zone are needed. Accounts are found by the identity alone, never by an address.
+
+        Faults: INVALID_REQUEST, ID_TOKEN_INVALID (not from the provider, not for this app, expired, or the nonce differs),
+        PROVIDER_NOT_OFFERED (not set up here), PROVIDER_UNAVAILABLE (its keys cannot be read; try again), PROFILE_REQUIRED (there
+        is no account yet: repeat with nickname and time zone), NICKNAME_TAKEN, EMAIL_TAKEN (an account has confirmed the address:
+        sign in there and link), BAD_CREDENTIALS (the account is disabled), RATE_EXCEEDED.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def link_provider(self, message: "LinkProviderRequest") -> "LinkProviderResponse":
+        """
+        Lets the caller sign in with an identity of a provider as well. Repeating it is OK.
+
+        Faults: INVALID_REQUEST, ID_TOKEN_INVALID, PROVIDER_NOT_OFFERED, PROVIDER_UNAVAILABLE, PROVIDER_LINKED_ELSEWHERE (the
+        identity is another account's), PROVIDER_ALREADY_LINKED (the account has another identity of this provider).
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def unlink_provider(self, message: "UnlinkProviderRequest") -> "UnlinkProviderResponse":
+        """
+        Takes an identity off the caller's account.
+
+        Faults: INVALID_REQUEST, PROVIDER_NOT_LINKED, LAST_SIGN_IN_METHOD (there is no other way in: no password, no other
+        provider).
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def list_providers(self, message: "ListProvidersRequest") -> "ListProvidersResponse":
+        """
+        The identities that the caller can sign in with.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
     async def get_key_set(self, message: "GetKeySetRequest") -> "GetKeySetResponse":
         """
         The public keys of access tokens: the one that signs now, the next one, and those that signed what is still good. A key
@@ -4552,6 +4934,38 @@ class AuthServiceBase(betterproto2_grpclib.ServiceBase):
         response = await self.change_email(request)
         await stream.send_message(response)
 
+    async def __rpc_login_with_provider(
+        self, stream: "grpclib.server.Stream[LoginWithProviderRequest, LoginWithProviderResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.login_with_provider(request)
+        await stream.send_message(response)
+
+    async def __rpc_link_provider(
+        self, stream: "grpclib.server.Stream[LinkProviderRequest, LinkProviderResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.link_provider(request)
+        await stream.send_message(response)
+
+    async def __rpc_unlink_provider(
+        self, stream: "grpclib.server.Stream[UnlinkProviderRequest, UnlinkProviderResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.unlink_provider(request)
+        await stream.send_message(response)
+
+    async def __rpc_list_providers(
+        self, stream: "grpclib.server.Stream[ListProvidersRequest, ListProvidersResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.list_providers(request)
+        await stream.send_message(response)
+
     async def __rpc_get_key_set(self, stream: "grpclib.server.Stream[GetKeySetRequest, GetKeySetResponse]") -> None:
         request = await stream.recv_message()
         assert request is not None
@@ -4637,6 +5051,30 @@ class AuthServiceBase(betterproto2_grpclib.ServiceBase):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 ChangeEmailRequest,
                 ChangeEmailResponse,
+            ),
+            "/firewalker.user.v1.AuthService/LoginWithProvider": grpclib.const.Handler(
+                self.__rpc_login_with_provider,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                LoginWithProviderRequest,
+                LoginWithProviderResponse,
+            ),
+            "/firewalker.user.v1.AuthService/LinkProvider": grpclib.const.Handler(
+                self.__rpc_link_provider,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                LinkProviderRequest,
+                LinkProviderResponse,
+            ),
+            "/firewalker.user.v1.AuthService/UnlinkProvider": grpclib.const.Handler(
+                self.__rpc_unlink_provider,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                UnlinkProviderRequest,
+                UnlinkProviderResponse,
+            ),
+            "/firewalker.user.v1.AuthService/ListProviders": grpclib.const.Handler(
+                self.__rpc_list_providers,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                ListProvidersRequest,
+                ListProvidersResponse,
             ),
             "/firewalker.user.v1.AuthService/GetKeySet": grpclib.const.Handler(
                 self.__rpc_get_key_set,
@@ -5478,7 +5916,8 @@ class UserServiceBase(betterproto2_grpclib.ServiceBase):
         Deletes the caller's account for good. Sessions, push registrations and places on boards end at once; everything else is
         erased in the background, within a day. Nobody can sign in any more, and the address and the nickname are free again.
 
-        Faults: BAD_CREDENTIALS (the password is wrong), RATE_EXCEEDED, OVERLOADED.
+        Faults: INVALID_REQUEST (neither a password nor an id_token), BAD_CREDENTIALS (the password is wrong, or the identity is not
+        linked), ID_TOKEN_INVALID, PROVIDER_NOT_OFFERED, PROVIDER_UNAVAILABLE, RATE_EXCEEDED, OVERLOADED.
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
