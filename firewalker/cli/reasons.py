@@ -25,6 +25,8 @@ _DECLARING = (
     "firewalker.runtime.repeats",
     "firewalker.runtime.grpc.health",
     "firewalker.user.domain.faults",
+    "firewalker.user.domain.provider_faults",
+    "firewalker.user.domain.avatar_faults",
     "firewalker.step.domain.faults",
 )
 

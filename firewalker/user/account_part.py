@@ -34,6 +34,7 @@ from firewalker.user.store.users import Users
 from firewalker.user.throttles import Throttles
 from firewalker.user.tokens import AccessTokenSigner
 from firewalker.user.usecases.accounts import Accounts
+from firewalker.user.usecases.avatars import Avatars
 from firewalker.user.usecases.confirmation import Confirmation
 from firewalker.user.usecases.deletions import Deletions, Farewell
 from firewalker.user.usecases.email_changes import EmailChanges
@@ -60,6 +61,7 @@ class AccountPart:
         sessions: SessionStore,
         facts: Facts,
         social: SocialPart,
+        avatars: Avatars,
         passwords: PasswordLane,
         others: Sequence[PersonalData],
         clock: Clock,
@@ -91,7 +93,12 @@ class AccountPart:
         )
         confirmation = Confirmation(database=database, accounts=accounts, passwords=passwords, throttles=throttles)
         farewell = Farewell(
-            database=database, friendships=social.friendships, limits=limits, rooms=social.rooms, clock=clock
+            database=database,
+            friendships=social.friendships,
+            limits=limits,
+            rooms=social.rooms,
+            avatars=avatars,
+            clock=clock,
         )
         erasure = Erasure(database, TABLES, clock, first=farewell.say)
         links = ProviderStore()

@@ -14,6 +14,7 @@ from firewalker.runtime.outbox import Outbox, Relay
 from firewalker.runtime.page_tokens import PageTokens
 from firewalker.runtime.process import App
 from firewalker.user.account_part import AccountPart
+from firewalker.user.avatar_part import AvatarPart
 from firewalker.user.config import UserConfig
 from firewalker.user.events import OutboxFacts
 from firewalker.user.links import Links
@@ -60,6 +61,7 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
         page_tokens=page_tokens,
         clock=clock,
     )
+    avatars = AvatarPart(config, database=database, users=users, facts=facts, clock=clock)
     accounts = AccountPart(
         config,
         ground,
@@ -68,6 +70,7 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
         sessions=ToldSessions(outbox),
         facts=facts,
         social=social,
+        avatars=avatars.avatars,
         passwords=passwords,
         others=[RemotePersonalData(channel) for channel in channels.values()],
         clock=clock,
@@ -76,6 +79,7 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
         profiles=social.profiles,
         deletions=accounts.deletions,
         exports=accounts.exports,
+        avatars=avatars.calls,
         page_tokens=page_tokens,
         clock=clock,
     )
@@ -88,5 +92,5 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
         config,
         public=[accounts.door, user_door, *social.doors],
         internal=[EventSinkDoor(goals), social.social_graph, accounts.session_check],
-        parts=[*accounts.parts, *social.chores, forget, relay],
+        parts=[*accounts.parts, *avatars.parts, *social.chores, forget, relay],
     )

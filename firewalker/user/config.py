@@ -39,6 +39,26 @@ class UserConfig(ServiceConfig):
     """Internal port of the notification service, ``host:port``, or several. If it is wrong, nobody is notified:
     events pile up."""
 
+    avatar_folder: Path | None = None
+    """Folder for pictures, which the service then serves itself on ``media_port``: for one machine. Without it and without a
+    bucket nobody can have a picture."""
+
+    media_port: Port = 0
+    """HTTP port of the pictures in ``avatar_folder``."""
+
+    avatar_bucket: str | None = None
+    """S3 bucket for pictures, instead of a folder. Clients put uploads there themselves, below ``uploads/``, where a
+    lifecycle rule should remove what is a day old; ``avatars/`` is for the CDN."""
+
+    avatar_region: str | None = None
+    """The bucket's region; without it what AWS's tools are set to."""
+
+    avatar_endpoint: str | None = None
+    """Another server than AWS's, with the same API."""
+
+    avatar_url: str = Field(default="http://127.0.0.1:8081/avatars", pattern=r"^https?://[!-~]+[^/]$")
+    """What links of pictures begin with: the CDN's address of ``avatars/``, or of ``media_port`` and ``/avatars``."""
+
     providers_file: FilePath | None = None
     """Whose identities people may sign in with, and for which apps of yours: JSON such as ``{"GOOGLE": {"audiences":
     ["…apps.googleusercontent.com"]}, "APPLE": {"audiences": ["org.example.app"]}, "KAKAO": {"audiences": ["…"]}}``.
@@ -76,6 +96,8 @@ class UserConfig(ServiceConfig):
     def _mails_go_somewhere(self) -> Self:
         if (self.mail_url is None) == (self.mail_folder is None):
             raise ValueError("set either mail_url or mail_folder, for mails have to go somewhere")
+        if self.avatar_folder is not None and self.avatar_bucket is not None:
+            raise ValueError("set either avatar_folder or avatar_bucket, for pictures go to one place")
         return self
 
 

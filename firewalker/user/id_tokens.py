@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from firewalker.kernel.clock import Clock
 from firewalker.runtime.config import ConfigError
-from firewalker.user.domain.faults import IdTokenInvalid, ProviderNotOffered, ProviderUnavailable
 from firewalker.user.domain.provider import Identity, Provider, Trust, identity_of
+from firewalker.user.domain.provider_faults import IdTokenInvalid, ProviderNotOffered, ProviderUnavailable
 
 ALGORITHM = "RS256"
 """What all three sign with; never taken from a token."""

@@ -40,6 +40,7 @@ NOT_USERS = {
     "owner",  # of a lane: a process
     "lease_owner",
     "report_id",
+    "avatar_id",
     "request_id",
     "group_id",
     "after_id",  # how far a chore has come

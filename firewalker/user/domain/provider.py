@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from firewalker.user.domain.email import Email, parse_email
-from firewalker.user.domain.faults import IdTokenInvalid
+from firewalker.user.domain.provider_faults import IdTokenInvalid
 
 LEEWAY = timedelta(seconds=30)
 """How far a provider's clock may differ from ours."""

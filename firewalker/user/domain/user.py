@@ -129,6 +129,14 @@ class User:
             events.append(TimeZoneChanged(user.user_id, wish.time_zone, first_date, at))
         return (replace(user, changed=at) if events else user), events
 
+    def picturing(self, avatar_url: str, at: datetime) -> "tuple[User, Sequence[ProfileEvent]]":
+        """The user with that picture, empty for none, and what there is to tell of it."""
+        if avatar_url == self.avatar_url:
+            return self, ()
+        at = at if self.changed is None else max(at, self.changed + MILLISECOND)
+        user = replace(self, avatar_url=avatar_url, changed=at)
+        return user, [ProfileChanged(user.card, at)]
+
     def _first_date(self, at: datetime) -> date:
         """The first date that a zone chosen at *at* holds on."""
         today = self.zones.today(at)

@@ -15,6 +15,7 @@ from firewalker.user.domain.nickname import NICKNAME_RULE, parse_beginning, pars
 from firewalker.user.domain.report import MAX_REPORT_CHARACTERS, Reason, Report
 from firewalker.user.domain.user import Wish
 from firewalker.user.rpc import render
+from firewalker.user.rpc.avatars import AvatarCalls
 from firewalker.user.rpc.fields import Fields, masked, visibility_of
 from firewalker.user.rpc.pages import Turn
 from firewalker.user.usecases.deletions import Deletions
@@ -43,6 +44,10 @@ class UserDoor(pb.UserServiceBase):
     POLICY: ClassVar[Mapping[str, Rule]] = {
         "GetMe": _READ,
         "UpdateMe": Rule(Caller.USER, rate=CHANGES, sensitive=True),
+        "CreateAvatarUpload": Rule(Caller.USER, rate=CHANGES),
+        # The picture comes from its storage, is decoded, and goes back in two sizes.
+        "CommitAvatar": Rule(Caller.USER, deadline_s=20.0, rate=CHANGES),
+        "DeleteAvatar": Rule(Caller.USER, deadline_s=20.0, rate=CHANGES),
         "DeleteMe": Rule(Caller.USER, deadline_s=10.0, rate=CHANGES, sensitive=True),
         "ExportMyData": Rule(Caller.USER, rate=EXPORTS, sensitive=True),
         "GetUser": _READ,
@@ -56,18 +61,32 @@ class UserDoor(pb.UserServiceBase):
         profiles: Profiles,
         deletions: Deletions,
         exports: Exports,
+        avatars: AvatarCalls,
         page_tokens: PageTokens,
         clock: Clock,
     ) -> None:
         self._profiles = profiles
         self._deletions = deletions
         self._exports = exports
+        self._avatars = avatars
         self._page_tokens = page_tokens
         self._clock = clock
 
     async def get_me(self, message: pb.GetMeRequest) -> pb.GetMeResponse:  # noqa: ARG002 - it has no fields
         """The caller's own profile."""
         return pb.GetMeResponse(user=render.own_user(await self._profiles.me(principal().user_id)))
+
+    async def create_avatar_upload(self, message: pb.CreateAvatarUploadRequest) -> pb.CreateAvatarUploadResponse:
+        """A place for a picture."""
+        return await self._avatars.promise(principal().user_id, message)
+
+    async def commit_avatar(self, message: pb.CommitAvatarRequest) -> pb.CommitAvatarResponse:
+        """Make an uploaded picture the caller's."""
+        return await self._avatars.commit(principal().user_id, message)
+
+    async def delete_avatar(self, message: pb.DeleteAvatarRequest) -> pb.DeleteAvatarResponse:  # noqa: ARG002 - it has no fields
+        """Have no picture."""
+        return await self._avatars.delete(principal().user_id)
 
     async def delete_me(self, message: pb.DeleteMeRequest) -> pb.DeleteMeResponse:
         """Delete the caller's account for good."""

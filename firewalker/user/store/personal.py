@@ -102,6 +102,13 @@ TABLES = (
         columns=("provider", "subject", "email", "create_time"),
         order=("provider",),
     ),
+    PersonalTable(
+        "avatar",
+        "user_id",
+        kind="avatar",
+        columns=("avatar_id", "content_type", "size_bytes", "create_time"),
+        order=("avatar_id",),
+    ),
     PersonalTable("mail_token", "user_id", not_exported="worth nothing without a key, and secret with it"),
     PersonalTable(
         "tombstone",

@@ -6,8 +6,8 @@ from datetime import datetime
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import DuplicateKey, Transaction
 from firewalker.user.domain.email import Email
-from firewalker.user.domain.faults import ProviderAlreadyLinked, ProviderLinkedElsewhere
 from firewalker.user.domain.provider import Identity, Link, Provider
+from firewalker.user.domain.provider_faults import ProviderAlreadyLinked, ProviderLinkedElsewhere
 from firewalker.user.store.columns import uuid_of
 
 _ADD = """

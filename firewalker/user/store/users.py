@@ -30,7 +30,7 @@ _LOCK = f"{_GET} FOR UPDATE"
 _SAVE = """
     UPDATE user SET nickname = %(nickname)s, nickname_key = %(nickname_key)s, nickname_lower = %(nickname_lower)s,
         time_zone = %(time_zone)s, zone_before = %(zone_before)s, zone_date = %(zone_date)s,
-        visibility = %(visibility)s, changed = %(changed)s
+        visibility = %(visibility)s, avatar_url = %(avatar_url)s, changed = %(changed)s
     WHERE user_id = %(user_id)s
 """  # primary key
 
@@ -64,7 +64,7 @@ class Users:
         Raises:
             NicknameTaken: Another one has this nickname or one that looks like it.
         """
-        await _naming(tx, _ADD, {**_params(user), "avatar_url": user.avatar_url, "create_time": user.create_time})
+        await _naming(tx, _ADD, {**_params(user), "create_time": user.create_time})
 
     async def get(self, tx: Transaction, user_id: UserId) -> User:
         """The user with this id.
@@ -149,6 +149,7 @@ async def _naming(tx: Transaction, sql: str, params: dict[str, object]) -> None:
 def _params(user: User) -> dict[str, object]:
     return {
         "user_id": user.user_id,
+        "avatar_url": user.avatar_url,
         "nickname": user.nickname.text,
         "nickname_key": user.nickname.key,
         "nickname_lower": user.nickname.text.lower(),

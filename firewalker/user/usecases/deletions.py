@@ -20,6 +20,7 @@ from firewalker.user.store.limits import Limits
 from firewalker.user.store.positions import OLDEST
 from firewalker.user.store.sessions import Sessions as SessionStore
 from firewalker.user.store.users import Users
+from firewalker.user.usecases.avatars import Avatars
 from firewalker.user.usecases.confirmation import Confirmation
 from firewalker.user.usecases.ended_sessions import end_all, revocation
 from firewalker.user.usecases.group_rooms import GroupRooms
@@ -31,22 +32,31 @@ PAIRS = 100
 
 
 class Farewell:
-    """Takes a deleted user out of what belongs to others too: pairs and their counts, groups.
+    """Takes a deleted user out of what belongs to others too: pairs and their counts, groups; and the pictures.
 
     A group whose owner is gone goes to who has managed it, else to who has been in it longest; an empty one ends.
     """
 
     def __init__(
-        self, *, database: Database, friendships: Friendships, limits: Limits, rooms: GroupRooms, clock: Clock
+        self,
+        *,
+        database: Database,
+        friendships: Friendships,
+        limits: Limits,
+        rooms: GroupRooms,
+        avatars: Avatars,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._friendships = friendships
         self._limits = limits
         self._rooms = rooms
+        self._avatars = avatars
         self._clock = clock
 
     async def say(self, user: UserId) -> None:
         """Repeating it is harmless; it goes on where it was interrupted."""
+        await self._avatars.erase(user)
         async with self._database.reading() as reading:
             intervals = await self._rooms.memberships.list_intervals(reading, user, None)
         for interval in intervals:

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import MailId, UserId
 from firewalker.runtime.mysql import Transaction
+from firewalker.user.domain.avatar import Avatar, AvatarId
 from firewalker.user.domain.cheer import CheerSent
 from firewalker.user.domain.email import Email
 from firewalker.user.domain.friendship import FriendshipEvent
@@ -59,6 +61,52 @@ class IdTokens(Protocol):
 
     async def verify_any(self, token: str) -> Identity:
         """The same, whichever provider's it is; without a nonce."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Place:
+    """Where to put a picture: a link that is as good as a password for it, and the headers that the PUT has to carry."""
+
+    url: str
+    headers: Mapping[str, str]
+
+
+class Pictures(Protocol):
+    """Where pictures are kept (`firewalker.user.picture_folder`, `firewalker.user.picture_bucket`).
+
+    Raises:
+        PicturesUnavailable: It does not answer.
+    """
+
+    async def place(self, avatar: Avatar) -> Place:
+        """A link for putting the upload."""
+
+    async def uploaded(self, avatar: Avatar) -> bytes | None:
+        """What was put there, if it is of the size that was promised."""
+
+    async def forget_upload(self, avatar_id: AvatarId) -> None:
+        """Remove what was put there, if anything was."""
+
+    async def show(self, name: str, content: bytes) -> None:
+        """Let everybody who knows its link see a picture, WebP."""
+
+    async def hide(self, name: str) -> None:
+        """Remove a picture, if it is there."""
+
+    def url_of(self, name: str) -> str:
+        """The link of a picture that is shown."""
+
+
+class Darkroom(Protocol):
+    """Decodes pictures of strangers, and makes those that are shown of them (`firewalker.user.darkroom`)."""
+
+    async def develop(self, content: bytes, content_type: str) -> Sequence[bytes]:
+        """One WebP for each of `SIZES`.
+
+        Raises:
+            AvatarInvalid: It is no picture of that type, or has too many pixels.
+            Overloaded: Too many are being decoded.
+        """
 
 
 class MailFailed(Exception):

@@ -8,15 +8,15 @@ from firewalker.kernel.faults import Contention
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Database, retried
 from firewalker.user.domain.account import Account
-from firewalker.user.domain.faults import (
+from firewalker.user.domain.faults import UserNotFound
+from firewalker.user.domain.nickname import Nickname
+from firewalker.user.domain.provider import Identity, Link, Provider
+from firewalker.user.domain.provider_faults import (
     LastSignInMethod,
     ProfileRequired,
     ProviderLinkedElsewhere,
     ProviderNotLinked,
-    UserNotFound,
 )
-from firewalker.user.domain.nickname import Nickname
-from firewalker.user.domain.provider import Identity, Link, Provider
 from firewalker.user.domain.session import Client
 from firewalker.user.domain.user import User
 from firewalker.user.store.accounts import Accounts as AccountStore

@@ -12,8 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from firewalker.runtime.config import ConfigError
-from firewalker.user.domain.faults import IdTokenInvalid, ProviderNotOffered, ProviderUnavailable
 from firewalker.user.domain.provider import Provider
+from firewalker.user.domain.provider_faults import IdTokenInvalid, ProviderNotOffered, ProviderUnavailable
 from firewalker.user.id_tokens import AGAIN_S, KEPT_S, IdTokens, read_sources
 from tests.service.user.conftest import PASSWORD, World, open_world
 from tests.service.user.test_sessions import becomes_revoked

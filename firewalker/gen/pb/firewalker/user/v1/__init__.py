@@ -27,6 +27,10 @@ __all__ = (
     "CheckBondsResponseBond",
     "CheckSessionRequest",
     "CheckSessionResponse",
+    "CommitAvatarRequest",
+    "CommitAvatarResponse",
+    "CreateAvatarUploadRequest",
+    "CreateAvatarUploadResponse",
     "CreateGroupInviteRequest",
     "CreateGroupInviteResponse",
     "CreateGroupRequest",
@@ -35,6 +39,8 @@ __all__ = (
     "CreateInviteResponse",
     "DeclineFriendRequestRequest",
     "DeclineFriendRequestResponse",
+    "DeleteAvatarRequest",
+    "DeleteAvatarResponse",
     "DeleteGroupRequest",
     "DeleteGroupResponse",
     "DeleteMeRequest",
@@ -836,6 +842,90 @@ default_message_pool.register_message("firewalker.user.v1", "CheckSessionRespons
 
 
 @dataclass(eq=False, repr=False)
+class CommitAvatarRequest(betterproto2.Message):
+    """
+    Which upload to take.
+    """
+
+    upload_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    From `CreateAvatarUpload`.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "CommitAvatarRequest", CommitAvatarRequest)
+
+
+@dataclass(eq=False, repr=False)
+class CommitAvatarResponse(betterproto2.Message):
+    """
+    The picture is shown.
+    """
+
+    user: "User | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    The caller, with the new `avatar_url`.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "CommitAvatarResponse", CommitAvatarResponse)
+
+
+@dataclass(eq=False, repr=False)
+class CreateAvatarUploadRequest(betterproto2.Message):
+    """
+    What picture is to come.
+    """
+
+    content_type: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    `image/jpeg`, `image/png` or `image/webp`.
+    """
+
+    size_bytes: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
+    """
+    Exactly so many bytes, at most 5 MiB.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "CreateAvatarUploadRequest", CreateAvatarUploadRequest)
+
+
+@dataclass(eq=False, repr=False)
+class CreateAvatarUploadResponse(betterproto2.Message):
+    """
+    Where to put it.
+    """
+
+    upload_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    For `CommitAvatar`.
+    """
+
+    upload_url: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    Put the bytes here, with HTTP's PUT. The link is good for this one upload, until it expires.
+    """
+
+    headers: "dict[str, str]" = betterproto2.field(
+        3, betterproto2.TYPE_MAP, map_meta=betterproto2.map_meta(betterproto2.TYPE_STRING, betterproto2.TYPE_STRING)
+    )
+    """
+    Headers that the PUT has to carry.
+    """
+
+    expire_time: "datetime.datetime | None" = betterproto2.field(
+        4, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+    """
+    Until when.
+    """
+
+
+default_message_pool.register_message("firewalker.user.v1", "CreateAvatarUploadResponse", CreateAvatarUploadResponse)
+
+
+@dataclass(eq=False, repr=False)
 class CreateGroupInviteRequest(betterproto2.Message):
     """
     Which group to make a code for.
@@ -982,6 +1072,30 @@ class DeclineFriendRequestResponse(betterproto2.Message):
 default_message_pool.register_message(
     "firewalker.user.v1", "DeclineFriendRequestResponse", DeclineFriendRequestResponse
 )
+
+
+@dataclass(eq=False, repr=False)
+class DeleteAvatarRequest(betterproto2.Message):
+    """
+    Asks for the picture's removal.
+    """
+
+    pass
+
+
+default_message_pool.register_message("firewalker.user.v1", "DeleteAvatarRequest", DeleteAvatarRequest)
+
+
+@dataclass(eq=False, repr=False)
+class DeleteAvatarResponse(betterproto2.Message):
+    """
+    Nothing: there is none.
+    """
+
+    pass
+
+
+default_message_pool.register_message("firewalker.user.v1", "DeleteAvatarResponse", DeleteAvatarResponse)
 
 
 @dataclass(eq=False, repr=False)
@@ -4512,6 +4626,80 @@ class UserServiceStub(betterproto2_grpclib.ServiceStub):
             metadata=metadata,
         )
 
+    async def create_avatar_upload(
+        self,
+        message: "CreateAvatarUploadRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "CreateAvatarUploadResponse":
+        """
+        Promises a place for a picture of the caller. Put the bytes to the URL with the headers given, then call `CommitAvatar`.
+
+        Faults: AVATAR_TYPE_UNSUPPORTED (not image/jpeg, image/png or image/webp), AVATAR_TOO_LARGE (over 5 MiB, or empty).
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.UserService/CreateAvatarUpload",
+            message,
+            CreateAvatarUploadResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def commit_avatar(
+        self,
+        message: "CommitAvatarRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "CommitAvatarResponse":
+        """
+        Makes an uploaded picture the caller's. It is decoded, turned upright, and kept as WebP in two sizes, 256 and 1024 pixels at
+        most, without anything that the camera noted. `avatar_url` is the large one; the small one has `256` in place of `1024`.
+        Repeating it is OK.
+
+        Faults: INVALID_REQUEST, UPLOAD_NOT_FOUND (no such upload of the caller, it has expired, or nothing was put there),
+        AVATAR_INVALID (no picture of these types, or over 40 megapixels), OVERLOADED, PICTURES_UNAVAILABLE (their storage does
+        not answer).
+        """
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.UserService/CommitAvatar",
+            message,
+            CommitAvatarResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def delete_avatar(
+        self,
+        message: "DeleteAvatarRequest | None" = None,
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "DeleteAvatarResponse":
+        """
+        Removes the caller's picture; its links lead nowhere from then on. Without one it is OK too.
+        """
+
+        if message is None:
+            message = DeleteAvatarRequest()
+
+        return await self._unary_unary(
+            "/firewalker.user.v1.UserService/DeleteAvatar",
+            message,
+            DeleteAvatarResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
     async def delete_me(
         self,
         message: "DeleteMeRequest",
@@ -5911,6 +6099,35 @@ class UserServiceBase(betterproto2_grpclib.ServiceBase):
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
+    async def create_avatar_upload(self, message: "CreateAvatarUploadRequest") -> "CreateAvatarUploadResponse":
+        """
+        Promises a place for a picture of the caller. Put the bytes to the URL with the headers given, then call `CommitAvatar`.
+
+        Faults: AVATAR_TYPE_UNSUPPORTED (not image/jpeg, image/png or image/webp), AVATAR_TOO_LARGE (over 5 MiB, or empty).
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def commit_avatar(self, message: "CommitAvatarRequest") -> "CommitAvatarResponse":
+        """
+        Makes an uploaded picture the caller's. It is decoded, turned upright, and kept as WebP in two sizes, 256 and 1024 pixels at
+        most, without anything that the camera noted. `avatar_url` is the large one; the small one has `256` in place of `1024`.
+        Repeating it is OK.
+
+        Faults: INVALID_REQUEST, UPLOAD_NOT_FOUND (no such upload of the caller, it has expired, or nothing was put there),
+        AVATAR_INVALID (no picture of these types, or over 40 megapixels), OVERLOADED, PICTURES_UNAVAILABLE (their storage does
+        not answer).
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def delete_avatar(self, message: "DeleteAvatarRequest") -> "DeleteAvatarResponse":
+        """
+        Removes the caller's picture; its links lead nowhere from then on. Without one it is OK too.
+        """
+
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
     async def delete_me(self, message: "DeleteMeRequest") -> "DeleteMeResponse":
         """
         Deletes the caller's account for good. Sessions, push registrations and places on boards end at once; everything else is
@@ -5976,6 +6193,30 @@ class UserServiceBase(betterproto2_grpclib.ServiceBase):
         response = await self.get_me(request)
         await stream.send_message(response)
 
+    async def __rpc_create_avatar_upload(
+        self, stream: "grpclib.server.Stream[CreateAvatarUploadRequest, CreateAvatarUploadResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.create_avatar_upload(request)
+        await stream.send_message(response)
+
+    async def __rpc_commit_avatar(
+        self, stream: "grpclib.server.Stream[CommitAvatarRequest, CommitAvatarResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.commit_avatar(request)
+        await stream.send_message(response)
+
+    async def __rpc_delete_avatar(
+        self, stream: "grpclib.server.Stream[DeleteAvatarRequest, DeleteAvatarResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        assert request is not None
+        response = await self.delete_avatar(request)
+        await stream.send_message(response)
+
     async def __rpc_delete_me(self, stream: "grpclib.server.Stream[DeleteMeRequest, DeleteMeResponse]") -> None:
         request = await stream.recv_message()
         assert request is not None
@@ -6026,6 +6267,24 @@ class UserServiceBase(betterproto2_grpclib.ServiceBase):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 GetMeRequest,
                 GetMeResponse,
+            ),
+            "/firewalker.user.v1.UserService/CreateAvatarUpload": grpclib.const.Handler(
+                self.__rpc_create_avatar_upload,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                CreateAvatarUploadRequest,
+                CreateAvatarUploadResponse,
+            ),
+            "/firewalker.user.v1.UserService/CommitAvatar": grpclib.const.Handler(
+                self.__rpc_commit_avatar,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                CommitAvatarRequest,
+                CommitAvatarResponse,
+            ),
+            "/firewalker.user.v1.UserService/DeleteAvatar": grpclib.const.Handler(
+                self.__rpc_delete_avatar,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                DeleteAvatarRequest,
+                DeleteAvatarResponse,
             ),
             "/firewalker.user.v1.UserService/DeleteMe": grpclib.const.Handler(
                 self.__rpc_delete_me,
