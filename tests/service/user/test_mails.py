@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from tests.service.user.conftest import PASSWORD, World
+from tests.service.user.test_own_sessions import told
 from tests.service.user.test_sessions import becomes_revoked
 from tests.support.waiting import until
 
@@ -65,8 +66,8 @@ async def test_a_forgotten_password_is_set_anew_by_mail_and_ends_every_session(w
     assert signed_in.user.email_verified
     refusal = await world.refusal("ResetPassword", token=token, new_password="once more a walk")
     assert (refusal.status, refusal.reason) == ("INVALID_ARGUMENT", "MAIL_TOKEN_INVALID")
-    await until(lambda: world.notification.of("security_noticed"))
-    assert [fact.kind.name for fact in world.notification.of("security_noticed")] == ["PASSWORD_CHANGED"]
+    await until(lambda: told(world, "PASSWORD_CHANGED"))
+    assert len(told(world, "PASSWORD_CHANGED")) == 1
 
 
 async def test_a_token_is_good_for_one_thing_for_its_time(world: World) -> None:
@@ -116,8 +117,8 @@ async def test_another_address_counts_once_its_mail_was_answered(world: World) -
     # What was sent to the old address is worth nothing any more, and its reader is told.
     assert (await world.refusal("ResetPassword", token=old_reset, new_password=OTHER)).reason == "MAIL_TOKEN_INVALID"
     await until(lambda: any("변경되었습니다" in mail for mail in world.mails(person.email)))
-    await until(lambda: world.notification.of("security_noticed"))
-    assert [fact.kind.name for fact in world.notification.of("security_noticed")] == ["EMAIL_CHANGED"]
+    await until(lambda: told(world, "EMAIL_CHANGED"))
+    assert len(told(world, "EMAIL_CHANGED")) == 1
 
 
 @pytest.mark.requirement("AUTH-35")
