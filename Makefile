@@ -11,7 +11,8 @@ BIN := .venv/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 # Protos that clients do not see; deploy/gen.sh has the same list.
 INTERNAL := --exclude-path proto/firewalker/event --exclude-path proto/firewalker/user/v1/social_graph.proto \
-  --exclude-path proto/firewalker/step/v1/standing.proto
+  --exclude-path proto/firewalker/step/v1/standing.proto \
+  --exclude-path proto/firewalker/user/v1/session_check.proto
 # More words for pytest: make test ARGS='-k friendship -x'
 ARGS ?=
 # Words that choose tests of one kind leave none of the other, which is no failure. Without such words it is.

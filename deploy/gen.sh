@@ -11,7 +11,8 @@ if ! log=$(cd proto && buf generate 2>&1); then
 fi
 # Internal: served on second ports, to services with credentials.
 internal=(--exclude-path proto/firewalker/event --exclude-path proto/firewalker/user/v1/social_graph.proto
-  --exclude-path proto/firewalker/step/v1/standing.proto)
+  --exclude-path proto/firewalker/step/v1/standing.proto
+  --exclude-path proto/firewalker/user/v1/session_check.proto)
 # What clients may know: reflection on the public ports, the transcoder, OpenAPI. Comments included.
 buf build proto --as-file-descriptor-set "${internal[@]}" --output firewalker/gen/api.binpb
 # Everything, for the processes themselves.

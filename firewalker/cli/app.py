@@ -74,6 +74,37 @@ def rebuild() -> None:
     asyncio.run(run_rebuild())
 
 
+keys_app = typer.Typer(help="The keys that sign access tokens.", add_completion=False)
+app.add_typer(keys_app, name="keys", rich_help_panel=BACKEND)
+
+
+@keys_app.callback(invoke_without_command=True)
+def keys(context: typer.Context) -> None:
+    """Show the keys of a backend on this machine: the active one, the next one, and those that retire."""
+    if context.invoked_subcommand is None:
+        from firewalker.cli.keys import show as show_keys
+
+        show_keys()
+
+
+@keys_app.command("rotate")
+def rotate_keys(
+    *, force: Annotated[bool, typer.Option("--force", help="Even if the next key was made just now.")] = False
+) -> None:
+    """Sign with the next key from now on, while everything runs. No token that was given out fails."""
+    from firewalker.cli.keys import rotate
+
+    rotate(force=force)
+
+
+@app.command(rich_help_panel=BACKEND)
+def mail(count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many.")] = 1) -> None:
+    """Show the newest mails, which a backend on this machine keeps instead of sending them."""
+    from firewalker.cli.mail import show as show_mail
+
+    show_mail(count)
+
+
 outbox_app = typer.Typer(help="Events on their way from service to service.", add_completion=False)
 app.add_typer(outbox_app, name="outbox", rich_help_panel=BACKEND)
 

@@ -21,9 +21,12 @@ _DECLARING = (
     "firewalker.kernel.faults",
     "firewalker.runtime.grpc.faults",
     "firewalker.runtime.rate_limits",
+    "firewalker.runtime.revocation.doubts",
     "firewalker.runtime.repeats",
     "firewalker.runtime.grpc.health",
     "firewalker.user.domain.faults",
+    "firewalker.user.domain.provider_faults",
+    "firewalker.user.domain.avatar_faults",
     "firewalker.step.domain.faults",
 )
 

@@ -21,6 +21,10 @@ class Principal:
 current: ContextVar[Principal | None] = ContextVar("principal", default=None)
 """Set by the edge for the duration of a call. Others read it through `principal` or `find_principal`."""
 
+current_site: ContextVar[str] = ContextVar("site", default="")
+"""The address, of IPv6 the network of one customer, that a call comes from, as the edge counts it; empty where calls are not
+counted. Set where nobody has to be signed in, and for sensitive methods."""
+
 
 def principal() -> Principal:
     """The caller. Only methods whose policy asks for a user have one.

@@ -50,6 +50,11 @@ class Layout:
         return self.root / "secrets"
 
     @property
+    def mail(self) -> Path:
+        """Mails that a local run does not send."""
+        return self.root / "mail"
+
+    @property
     def run_lock(self) -> Path:
         """Held by the run that uses data and secrets."""
         return self.root / "run.lock"

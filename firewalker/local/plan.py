@@ -100,6 +100,13 @@ class Plan:
         if service == "user":
             settings["ACCESS_TOKEN_KEY_FILE"] = str(self.secrets.access_token_key)
             settings["REFRESH_KEY_FILE"] = str(self.secrets.refresh_key)
+            if "FIREWALKER_USER_AVATAR_BUCKET" not in self.environment:
+                settings["AVATAR_FOLDER"] = str(self.secrets.folder.parent / "pictures")
+                settings["MEDIA_PORT"] = str(self.port(service, "MEDIA_PORT"))
+                settings["AVATAR_URL"] = f"http://{HOST}:{self.port(service, 'MEDIA_PORT')}/avatars"
+            settings["LINK_URL"] = f"http://{HOST}:{self.port('transcoder')}"
+            if "FIREWALKER_USER_MAIL_URL" not in self.environment:
+                settings["MAIL_FOLDER"] = str(self.secrets.folder.parent / "mail")
         if service == "notification" and self.emulates_fcm:
             settings["FCM_CREDENTIALS"] = str(self.secrets.fcm_account)
             settings["FCM_CA_FILE"] = str(self.secrets.fcm_authority)

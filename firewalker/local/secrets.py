@@ -13,12 +13,9 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from firewalker.emulator.keys import new_authority, new_service_account
 from firewalker.local.files import locked, make_private_folder, write_whole
-from firewalker.local.problems import CannotStartError
+from firewalker.local.signing_keys import keep_keys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,8 +37,13 @@ class Secrets:
         return self.folder / "access_token.pem"
 
     @property
+    def next_access_token_key(self) -> Path:
+        """The one that signs after the next rotation."""
+        return self.folder / "access_token.next.pem"
+
+    @property
     def jwks(self) -> Path:
-        """The public side: a JSON Web Key Set of one key."""
+        """The public side: a JSON Web Key Set of both, the active one first, and of those that retire."""
         return self.folder / "jwks.json"
 
     @property
@@ -95,9 +97,7 @@ def make_secrets(folder: Path) -> Secrets:
         for path in (made.refresh_key, made.page_key, made.log_key, *map(made.service_token, SERVICES)):
             if not path.exists():
                 write_whole(path, _base64url(secrets.token_bytes(KEY_BYTES)).encode() + b"\n")
-        if not made.access_token_key.exists():
-            write_whole(made.access_token_key, _new_private_key())
-        _keep(made.jwks, _key_set(made.access_token_key))
+        keep_keys(made)
         allowed = (f"{name} {_digest(made.service_token(name))}\n" for name in SERVICES)
         _keep(made.allowed_services, "".join(allowed).encode())
     return made
@@ -117,29 +117,6 @@ def make_fcm_secrets(made: Secrets, tls_port: int) -> None:
             authority, certificate = new_authority()
             write_whole(made.fcm_certificate, certificate)
             write_whole(made.fcm_authority, authority)
-
-
-def _new_private_key() -> bytes:
-    return Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
-def _key_set(path: Path) -> bytes:
-    """The JWKS of the private key in *path*; the key's id is its thumbprint (RFC 7638), so it needs no register."""
-    try:
-        private = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except ValueError:
-        private = None
-    if not isinstance(private, Ed25519PrivateKey):
-        message = f"{path} holds no Ed25519 private key; remove it to have a new one made (every session ends with it)."
-        raise CannotStartError(message)
-    public = private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-    required = {"crv": "Ed25519", "kty": "OKP", "x": _base64url(public)}
-    canonical = json.dumps(required, separators=(",", ":"), sort_keys=True)
-    thumbprint = _base64url(hashlib.sha256(canonical.encode()).digest())
-    key = {**required, "kid": thumbprint, "alg": "EdDSA", "use": "sig"}
-    return json.dumps({"keys": [key]}, indent=2).encode() + b"\n"
 
 
 def _digest(path: Path) -> str:

@@ -16,6 +16,7 @@ from firewalker.notification.rpc.notifications import NotificationDoor
 from firewalker.notification.store import devices as device_rows
 from firewalker.notification.store.deliveries import Deliveries
 from firewalker.notification.store.notifications import Notifications
+from firewalker.notification.store.personal import TABLES
 from firewalker.notification.store.pushes import Pushes
 from firewalker.notification.store.recipients import Recipients
 from firewalker.notification.usecases.devices import Devices
@@ -27,7 +28,10 @@ from firewalker.runtime.config import read_key
 from firewalker.runtime.ground import open_ground
 from firewalker.runtime.grpc.channel import InternalChannel
 from firewalker.runtime.grpc.credentials import read_service_token
+from firewalker.runtime.grpc.personal_data import PersonalDataDoor
+from firewalker.runtime.grpc.session_truth import RemoteSessionTruth
 from firewalker.runtime.page_tokens import PageTokens
+from firewalker.runtime.personal_data import Erasure
 from firewalker.runtime.process import App, Part
 
 
@@ -37,6 +41,15 @@ async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
     database = ground.database
     shared = DatabaseClock(database, SystemClock())
     clock = clock or shared
+    service_token = read_service_token(config.service_token_file)
+    user, step = (
+        InternalChannel(address, service_token, ca_file=config.tls_ca_file)
+        for address in (config.user_address, config.step_address)
+    )
+    for channel in (user, step):
+        ground.resources.callback(channel.close)
+    ground.settle_doubts_by(RemoteSessionTruth(user))
+    erasure = Erasure(database, TABLES, clock)
     recipients, notifications, pushes = Recipients(), Notifications(), Pushes()
     deliveries, device_store = Deliveries(), device_rows.Devices()
     watched = WatchedInboxes(config.redis_url.get_secret_value())
@@ -79,19 +92,12 @@ async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
     ]
     parts: list[Part] = [shared, watched, *chores]
     if config.fcm_credentials is not None:
-        service_token = read_service_token(config.service_token_file)
-        channels = [
-            InternalChannel(address, service_token, ca_file=config.tls_ca_file)
-            for address in (config.user_address, config.step_address)
-        ]
-        for channel in channels:
-            ground.resources.callback(channel.close)
         pushing = Pushing(
             config,
             CredentialsFile(config.fcm_credentials),
             database,
             clock,
-            rechecks=RemoteRechecks(*channels),
+            rechecks=RemoteRechecks(user, step),
             planner=planner,
             devices=devices,
         )
@@ -103,6 +109,6 @@ async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
             NotificationDoor(inbox, watched, wishes, PageTokens(read_key(config.page_key_file))),
             DeviceDoor(devices),
         ],
-        internal=[EventSinkDoor(news)],
-        parts=parts,
+        internal=[EventSinkDoor(news, erasure), PersonalDataDoor(database, TABLES)],
+        parts=[*parts, erasure],
     )

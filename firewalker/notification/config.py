@@ -28,7 +28,8 @@ class NotificationConfig(ServiceConfig):
 
     user_address: Addresses = "127.0.0.1:50061"
     """Internal port of the user service, ``host:port``, or several with commas between. If it is wrong, it cannot be asked
-    whether people are still friends: pushes about people come two minutes late."""
+    whether people are still friends, and nothing about sessions while Redis is away: pushes about people come two minutes
+    late."""
 
     step_address: Addresses = "127.0.0.1:50062"
     """Internal port of the step service, ``host:port``, or several. If it is wrong, it cannot be asked who leads: nobody is

@@ -75,7 +75,8 @@ class ServiceConfig(BaseSettings):
     variable of the service, FIREWALKER_REDIS_URL counts."""
 
     jwks_file: FilePath
-    """Public keys of the access tokens, as a JWKS. With the wrong ones every call is UNAUTHENTICATED."""
+    """Public keys of the access tokens, as a JWKS; read again when it is replaced. With the wrong ones every call is
+    UNAUTHENTICATED. A new key has to be in it, everywhere, before it signs; `firewalker keys rotate` does it in this order."""
 
     service_token_file: FilePath
     """This service's credential for calling the others. If it is not in their allow file, events pile up in the outbox."""
@@ -122,6 +123,14 @@ class ServiceConfig(BaseSettings):
     """Networks of balancers that pass connections on to the public port and tell whose they are by the PROXY protocol,
     version 2, in front of each. From there nothing is understood without, from elsewhere nothing with it. With too wide
     ones clients can choose the address they are counted by."""
+
+    revocation_on_unknown: Literal["low_risk", "deny"] = "low_risk"
+    """What happens to calls while it cannot be told whether their session has ended, as neither Redis nor MySQL answers:
+    ``low_risk`` refuses the sensitive ones alone, ``deny`` all; the table is in ``runtime/revocation/doubts.py``."""
+
+    redis_eviction: Literal["ask", "declared_none"] = "ask"
+    """``ask``: do not start on a Redis that evicts keys, which would let ended sessions in again. ``declared_none``: do not
+    ask; for a managed one whose CONFIG command is closed and whose ``maxmemory-policy`` you have set to ``noeviction``."""
 
     tls_certificate_file: FilePath | None = None
     """Certificate chain of the public port, in PEM. Without it the port is in plain text: for a balancer in front of it that

@@ -27,8 +27,10 @@ from firewalker.runtime.grpc.wire import Wire
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.process import App, Part
 from firewalker.runtime.rate_limits import RateLimits
-from firewalker.runtime.revocation import RevocationView
+from firewalker.runtime.revocation import OnUnknown, RevocationView, SessionDoubts, SessionTruth
+from firewalker.runtime.revocation.eviction import ensure_nothing_is_evicted
 from firewalker.runtime.tokens import AccessTokens, KeyRing
+from firewalker.runtime.watched_file import WatchedFile
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,17 @@ class Ground:
     edge: Edge
     revocations: RevocationView
     resources: AsyncExitStack
+    on_unknown: OnUnknown
+    clock: Clock
+    keys: KeyRing
+    """The public keys of access tokens."""
+    key_file: WatchedFile
+    limits: RateLimits | None
+    """Counts how often somebody does something; None where nothing is counted."""
+
+    def settle_doubts_by(self, truth: SessionTruth) -> None:
+        """While nothing is heard of ended sessions, have calls judged by what *truth* says."""
+        self.edge.doubts = SessionDoubts(self.revocations, truth, on_unknown=self.on_unknown, clock=self.clock)
 
     def app(
         self,
@@ -77,7 +90,7 @@ class Ground:
                     **shared,
                 ),
             ],
-            parts=[self.revocations, *parts],
+            parts=[self.key_file, self.revocations, *parts],
             resources=self.resources,
             checks={"mysql": self.database.ping},
         )
@@ -104,18 +117,32 @@ async def open_ground(config: ServiceConfig, clock: Clock) -> Ground:
         database = await opened.enter_async_context(
             Database(config.mysql_url.get_secret_value(), pool_size=config.pool_size)
         )
+        if config.redis_eviction == "ask":
+            await ensure_nothing_is_evicted(config.redis_url.get_secret_value())
         revocations = RevocationView(config.redis_url.get_secret_value(), clock=clock)
-        rates = None
+        limits = rates = None
         if config.rate_limits:
             limits = RateLimits(config.redis_url.get_secret_value())
             opened.push_async_callback(limits.close)
             rates = CallRates(limits, trusted=config.trusted_proxies, exempt=config.exempt_networks)
+        keys = KeyRing.from_file(config.jwks_file)
+        key_file = WatchedFile(config.jwks_file, lambda path: keys.become(KeyRing.from_file(path)))
         edge = Edge(
-            tokens=AccessTokens(KeyRing.from_file(config.jwks_file), clock=clock),
+            tokens=AccessTokens(keys, clock=clock),
             revocations=revocations,
             services=ServiceCredentials.from_file(config.service_allow_file),
             clock=clock,
             admission=Admission(ConcurrencyLimit(config.concurrency, adaptive=config.concurrency_adaptive)),
             rates=rates,
         )
-        return Ground(database, edge, revocations, opened.pop_all())
+        return Ground(
+            database=database,
+            edge=edge,
+            revocations=revocations,
+            resources=opened.pop_all(),
+            on_unknown=config.revocation_on_unknown,
+            clock=clock,
+            keys=keys,
+            key_file=key_file,
+            limits=limits,
+        )

@@ -8,12 +8,14 @@ turns at a time and hands them out for up to a second: a busy user then costs on
 are lost, never given twice. While Redis is away each process counts for itself.
 """
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.resources import files
 from time import monotonic
+from typing import Any
 
 import structlog
 from prometheus_client import Counter
@@ -39,6 +41,7 @@ MOST_KEYS = 100_000
 
 _PREFIX = "rate:"
 _SCRIPT = (files("firewalker.runtime") / "scripts" / "gcra.lua").read_text(encoding="utf-8")
+_RETURN = (files("firewalker.runtime") / "scripts" / "gcra_return.lua").read_text(encoding="utf-8")
 
 _COUNTED_HERE = Counter(
     "firewalker_rate_limits_counted_here_total", "Decisions made without Redis, which was away.", registry=REGISTRY
@@ -64,6 +67,9 @@ class Rate:
     burst: int
     """How many at once after a pause."""
 
+    alone: float = 1.0
+    """Which part of the rate one process grants while it counts for itself, without Redis. Where a guess must stay dear, half."""
+
     def __post_init__(self) -> None:
         if not self.name or self.per_s <= 0 or self.burst < 1:
             raise ValueError(f"a rate has a name, is positive and lets at least one through: {self}")
@@ -72,6 +78,11 @@ class Rate:
     def interval_us(self) -> int:
         """Microseconds between two turns, rounded up: rather a little too rarely than too often."""
         return -int(-1_000_000 // self.per_s)
+
+    @property
+    def counted_alone(self) -> "Rate":
+        """The rate as one process grants it by itself."""
+        return Rate(self.name, self.per_s * self.alone, max(1, int(self.burst * self.alone)))
 
     @property
     def turns(self) -> int:
@@ -102,6 +113,16 @@ class LocalBuckets:
             self._due_us.popitem(last=False)
         return granted, 0.0
 
+    def give_back(self, key: str, rate: Rate) -> None:
+        """Give one turn back."""
+        due_us = self._due_us.get(key)
+        if due_us is not None:
+            self._due_us[key] = due_us - rate.interval_us
+
+    def forget(self, key: str) -> None:
+        """Give every turn back."""
+        self._due_us.pop(key, None)
+
 
 class RateLimits:
     """Decides whether somebody may, for all processes on one Redis."""
@@ -109,6 +130,7 @@ class RateLimits:
     def __init__(self, redis_url: str, *, now: Callable[[], float] = monotonic) -> None:
         self._redis = connect(redis_url)
         self._script = self._redis.register_script(_SCRIPT)
+        self._return = self._redis.register_script(_RETURN)
         self._now = now
         self._local = LocalBuckets(now)
         self._advance: OrderedDict[str, tuple[int, float]] = OrderedDict()
@@ -121,7 +143,7 @@ class RateLimits:
         Raises:
             RateExceeded: There is none; `retry_after` tells when there will be.
         """
-        key = f"{_PREFIX}{{{who}}}:{rate.name}"
+        key = _key(who, rate)
         now = self._now()
         left, until = self._advance.get(key, (0, 0.0))
         if left > 0 and now < until:
@@ -141,6 +163,18 @@ class RateLimits:
             if len(self._advance) > MOST_KEYS:
                 self._advance.popitem(last=False)
 
+    async def give_back(self, who: str, rate: Rate) -> None:
+        """Give back the turn that *who* has taken, for a rate whose turns are taken one by one: it was no misuse."""
+        key = _key(who, rate)
+        self._local.give_back(key, rate.counted_alone)
+        await self._tell(self._return(keys=[key], args=[rate.interval_us]))
+
+    async def forget(self, who: str, rate: Rate) -> None:
+        """Let *who* begin anew."""
+        key = _key(who, rate)
+        self._local.forget(key)
+        await self._tell(self._redis.delete(key))
+
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
@@ -151,10 +185,29 @@ class RateLimits:
                 async with calling(ASK_S):
                     granted, wait_us = await self._script(keys=[key], args=[rate.interval_us, rate.burst, rate.turns])
             except RedisUnavailable as error:
-                if self._not_before == 0.0 or self._now() - self._not_before > AWAY_S:
-                    self._log.warning("counting here, Redis is away", error=str(error))
-                self._not_before = self._now() + AWAY_S
+                self._note_away(error)
             else:
                 return int(granted), int(wait_us) / 1_000_000
         _COUNTED_HERE.inc()
-        return self._local.take(key, rate)
+        return self._local.take(key, rate.counted_alone)
+
+    async def _tell(self, command: Awaitable[Any]) -> None:
+        """Have Redis do what nobody waits for. If it does not, somebody has a turn less for a while."""
+        if self._now() < self._not_before:
+            if asyncio.iscoroutine(command):
+                command.close()
+            return
+        try:
+            async with calling(ASK_S):
+                await command
+        except RedisUnavailable as error:
+            self._note_away(error)
+
+    def _note_away(self, error: RedisUnavailable) -> None:
+        if self._not_before == 0.0 or self._now() - self._not_before > AWAY_S:
+            self._log.warning("counting here, Redis is away", error=str(error))
+        self._not_before = self._now() + AWAY_S
+
+
+def _key(who: str, rate: Rate) -> str:
+    return f"{_PREFIX}{{{who}}}:{rate.name}"

@@ -51,10 +51,14 @@ _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 class KeyRing:
     """The public keys that access tokens may be signed with, by key id. In memory; nothing is ever fetched (AUTH-03)."""
 
-    def __init__(self, keys: Mapping[str, Ed25519PublicKey]) -> None:
+    def __init__(self, keys: Mapping[str, Ed25519PublicKey], retiring: Mapping[str, float] | None = None) -> None:
+        """*retiring* tells for some keys until when (Unix seconds) they verify."""
         if not keys:
             raise ValueError("a key ring needs at least one key")
-        self._keys = dict(keys)
+        self.keys = dict(keys)
+        self.retiring = dict(retiring or {})
+        self.edition = 0
+        """Another number after each change."""
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
@@ -71,11 +75,24 @@ class KeyRing:
         document = json.loads(text)
         if not isinstance(document, dict) or not isinstance(document.get("keys"), list):
             raise ValueError("not a JSON Web Key Set")  # noqa: TRY004 - the text is wrong, not a type of ours
-        return cls(dict(_key(entry) for entry in document["keys"]))
+        keys = dict(_key(entry) for entry in document["keys"])
+        return cls(keys, {entry["kid"]: float(entry["exp"]) for entry in document["keys"] if "exp" in entry})
 
-    def find(self, key_id: str) -> Ed25519PublicKey | None:
-        """The key of that id."""
-        return self._keys.get(key_id)
+    def find(self, key_id: str, now_s: float) -> Ed25519PublicKey | None:
+        """The key of that id, unless it has retired by *now_s*."""
+        until_s = self.retiring.get(key_id)
+        return None if until_s is not None and now_s >= until_s else self.keys.get(key_id)
+
+    def all(self, now_s: float) -> Mapping[str, bytes]:
+        """The 32 bytes of every key that verifies at *now_s*, by its id."""
+        return {
+            key_id: key.public_bytes_raw() for key_id, key in self.keys.items() if self.find(key_id, now_s) is not None
+        }
+
+    def become(self, other: "KeyRing") -> None:
+        """Hold the keys of *other* from here on."""
+        self.keys, self.retiring = other.keys, other.retiring
+        self.edition += 1
 
 
 class AccessTokens:
@@ -98,6 +115,7 @@ class AccessTokens:
         if not timedelta() < lifetime <= MAX_LIFETIME:
             raise ValueError(f"the lifetime of access tokens must be within {MAX_LIFETIME}")
         self._keys = keys
+        self._edition = keys.edition
         self._clock = clock or SystemClock()
         self._issuer = issuer
         self._audience = audience
@@ -112,6 +130,10 @@ class AccessTokens:
             AccessTokenExpired: It was good, but is over by more than the leeway.
             Unauthenticated: It is not a token of ours in every respect.
         """
+        if self._edition != self._keys.edition:
+            # A key may have been taken away because it was stolen: what it signed is judged anew.
+            self._edition = self._keys.edition
+            self._verified.clear()
         found = self._verified.get(token)
         now_s = self._clock.now().timestamp()
         if found is not None:
@@ -129,7 +151,7 @@ class AccessTokens:
     def _verify(self, token: str, now_s: float) -> tuple[Principal, float]:
         if len(token) > MAX_TOKEN_BYTES or not token.isascii():
             raise Unauthenticated
-        key = self._keys.find(_key_id(token))
+        key = self._keys.find(_key_id(token), now_s)
         if key is None:
             raise Unauthenticated
         try:

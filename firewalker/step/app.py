@@ -8,6 +8,8 @@ from firewalker.runtime.ground import open_ground
 from firewalker.runtime.grpc.channel import InternalChannel
 from firewalker.runtime.grpc.credentials import read_service_token
 from firewalker.runtime.grpc.event_sink import RemoteSink
+from firewalker.runtime.grpc.personal_data import PersonalDataDoor
+from firewalker.runtime.grpc.session_truth import RemoteSessionTruth
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import Outbox, Relay
 from firewalker.runtime.process import App
@@ -20,6 +22,7 @@ from firewalker.step.overtakes import Overtakes
 from firewalker.step.rpc.days import DayCalls
 from firewalker.step.rpc.steps import StepDoor
 from firewalker.step.standing_events import StandingEvents
+from firewalker.step.store.personal import TABLES
 from firewalker.step.usecases.corrections import Corrections
 from firewalker.step.usecases.days import Days
 from firewalker.step.usecases.overtakings import Overtakings
@@ -47,6 +50,7 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
     }
     for channel in channels.values():
         ground.resources.callback(channel.close)
+    ground.settle_doubts_by(RemoteSessionTruth(channels["user"]))
     outbox = Outbox(*channels)
     relay = Relay(database, {name: RemoteSink(channel) for name, channel in channels.items()}, outbox)
     live = LiveTotals(redis_url, database, clock)
@@ -87,7 +91,7 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
             goals.goals,
             goals.stats,
         ],
-        internal=[boards.event_sink, boards.standings],
+        internal=[boards.event_sink, boards.standings, PersonalDataDoor(database, TABLES)],
         # Stopped in reverse: ingest commits what it took and announces it, boards and live totals then tell the rest.
-        parts=[live, boards, goals, overtakes, ingest, settle, forget, forget_overtakes, relay],
+        parts=[live, boards, goals, overtakes, ingest, boards.erasure, settle, forget, forget_overtakes, relay],
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 
 from firewalker.kernel.clock import Clock
 from firewalker.runtime.mysql import Database
+from firewalker.runtime.personal_data import Erasure
 from firewalker.step.boards.announcements import Announcements
 from firewalker.step.boards.registry import MAX_STREAMS, Boards
 from firewalker.step.boards.upkeep import Upkeep
@@ -12,6 +13,7 @@ from firewalker.step.live.known import KnownTotals
 from firewalker.step.rpc.event_sink import EventSinkDoor
 from firewalker.step.rpc.leaderboards import LeaderboardDoor
 from firewalker.step.rpc.standings import StandingDoor
+from firewalker.step.store.personal import TABLES
 from firewalker.step.usecases.circles import Circles
 from firewalker.step.usecases.group_boards import GroupBoards
 from firewalker.step.usecases.group_circles import GroupCircles
@@ -46,7 +48,9 @@ class BoardsPart:
         self.standings = StandingDoor(reading)
         """For other services: whether what they are about to tell still holds."""
         self.projections = Projections(database, self.announcements.announce)
-        self.event_sink = EventSinkDoor(self.projections)
+        self.erasure = Erasure(database, TABLES, clock, first=self.projections.remove)
+        """Erases who was deleted."""
+        self.event_sink = EventSinkDoor(self.projections, self.erasure)
         """The door of the internal port."""
 
     async def start(self) -> None:

@@ -9,34 +9,28 @@ from firewalker.runtime.ground import open_ground
 from firewalker.runtime.grpc.channel import InternalChannel
 from firewalker.runtime.grpc.credentials import read_service_token
 from firewalker.runtime.grpc.event_sink import RemoteSink
+from firewalker.runtime.grpc.personal_data import RemotePersonalData
 from firewalker.runtime.outbox import Outbox, Relay
 from firewalker.runtime.page_tokens import PageTokens
 from firewalker.runtime.process import App
-from firewalker.runtime.revocation import RevocationFeed, ViewFilling
-from firewalker.user.config import UserConfig, read_key_ring
-from firewalker.user.domain.refresh_token import RefreshKeys
+from firewalker.user.account_part import AccountPart
+from firewalker.user.avatar_part import AvatarPart
+from firewalker.user.config import UserConfig
 from firewalker.user.events import OutboxFacts
 from firewalker.user.links import Links
 from firewalker.user.passwords import Bounds, Cost, PasswordLane
-from firewalker.user.rpc.auth import AuthDoor
 from firewalker.user.rpc.event_sink import EventSinkDoor
+from firewalker.user.rpc.users import UserDoor
 from firewalker.user.session_facts import ToldSessions
 from firewalker.user.social_part import SocialPart
-from firewalker.user.store import accounts as account_rows
 from firewalker.user.store.limits import Limits
 from firewalker.user.store.users import Users
-from firewalker.user.tokens import AccessTokenSigner
-from firewalker.user.usecases.accounts import Accounts
-from firewalker.user.usecases.ended_sessions import EndedSessions
 from firewalker.user.usecases.goals import Goals
-from firewalker.user.usecases.sessions import Sessions
 
 
 async def build(config: UserConfig, clock: Clock | None = None) -> App:
     """Open what is needed and connect the rooms."""
     clock = clock or SystemClock()
-    signer = AccessTokenSigner.from_file(config.access_token_key_file)
-    keys = RefreshKeys(read_key_ring(config.refresh_key_file))
     page_tokens = PageTokens(read_key(config.page_key_file))
     service_token = read_service_token(config.service_token_file)
 
@@ -54,41 +48,38 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
     for channel in channels.values():
         ground.resources.callback(channel.close)
 
+    users, limits = Users(), Limits()
     outbox = Outbox(*channels)
-    account_store, users, session_store = account_rows.Accounts(), Users(), ToldSessions(outbox)
-    limits = Limits()
     facts = OutboxFacts(outbox)
     relay = Relay(database, {name: RemoteSink(channel) for name, channel in channels.items()}, outbox)
-    ended = EndedSessions(database, session_store).since
-    feed = RevocationFeed(config.redis_url.get_secret_value(), ended, view=ground.revocations, clock=clock)
-    filling = ViewFilling(ground.revocations, ended, clock=clock)
-    accounts = Accounts(
-        database=database,
-        accounts=account_store,
-        users=users,
-        limits=limits,
-        sessions=session_store,
-        passwords=passwords,
-        keys=keys,
-        facts=facts,
-        clock=clock,
-    )
-    sessions = Sessions(
-        database=database,
-        accounts=account_store,
-        users=users,
-        sessions=session_store,
-        passwords=passwords,
-        keys=keys,
-        revocations=feed,
-        clock=clock,
-    )
     social = SocialPart(
         database=database,
         users=users,
         limits=limits,
         facts=facts,
         links=Links(config.invite_link),
+        page_tokens=page_tokens,
+        clock=clock,
+    )
+    avatars = AvatarPart(config, database=database, users=users, facts=facts, clock=clock)
+    accounts = AccountPart(
+        config,
+        ground,
+        users=users,
+        limits=limits,
+        sessions=ToldSessions(outbox),
+        facts=facts,
+        social=social,
+        avatars=avatars.avatars,
+        passwords=passwords,
+        others=[RemotePersonalData(channel) for channel in channels.values()],
+        clock=clock,
+    )
+    user_door = UserDoor(
+        profiles=social.profiles,
+        deletions=accounts.deletions,
+        exports=accounts.exports,
+        avatars=avatars.calls,
         page_tokens=page_tokens,
         clock=clock,
     )
@@ -99,10 +90,7 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
     )
     return ground.app(
         config,
-        public=[
-            AuthDoor(accounts, sessions, signer, clock),
-            *social.doors,
-        ],
-        internal=[EventSinkDoor(goals), social.social_graph],
-        parts=[feed, filling, *social.chores, forget, relay],
+        public=[accounts.door, user_door, *social.doors],
+        internal=[EventSinkDoor(goals), social.social_graph, accounts.session_check],
+        parts=[*accounts.parts, *avatars.parts, *social.chores, forget, relay],
     )

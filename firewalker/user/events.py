@@ -11,10 +11,17 @@ from firewalker.runtime.mysql import Transaction
 from firewalker.runtime.outbox import Outbox, OutboxEvent
 from firewalker.user.domain import friendship, group, user
 from firewalker.user.domain.cheer import CheerSent
+from firewalker.user.domain.security import Notice, SecurityNoticed
 from firewalker.user.domain.user import Card, Visibility
 from firewalker.user.usecases.ports import Fact
 
 People = Mapping[UserId, Card]
+
+_NOTICES: Final = {
+    Notice.PASSWORD_CHANGED: pb.SecurityNoticedKind.PASSWORD_CHANGED,
+    Notice.EMAIL_CHANGED: pb.SecurityNoticedKind.EMAIL_CHANGED,
+    Notice.TOKEN_REUSED: pb.SecurityNoticedKind.TOKEN_REUSED,
+}
 
 _ONLY_TO: Final[Mapping[type[Fact], Collection[str]]] = {CheerSent: ("notification",)}
 """Facts that only some services have a use for."""
@@ -109,6 +116,16 @@ _RENDERED: Final[Mapping[type[Fact], tuple[str, Callable[[Any, People], Any]]]] 
         "group_join_requested",
         lambda fact, people: pb.GroupJoinRequested(
             str(fact.group_id), fact.group_name, _profile(people[fact.requester]), [*map(str, fact.told)]
+        ),
+    ),
+    user.UserDeleted: ("user_deleted", lambda fact, _: pb.UserDeleted(str(fact.user_id))),
+    SecurityNoticed: (
+        "security_noticed",
+        lambda fact, _: pb.SecurityNoticed(
+            str(fact.user_id),
+            _NOTICES[fact.notice],
+            fact.device_name,
+            "" if fact.session_id is None else str(fact.session_id),
         ),
     ),
     CheerSent: (

@@ -12,7 +12,6 @@ from firewalker.user.links import Links
 from firewalker.user.rpc.friends import FriendDoor
 from firewalker.user.rpc.groups import GroupDoor
 from firewalker.user.rpc.social_graph import SocialGraphDoor
-from firewalker.user.rpc.users import UserDoor
 from firewalker.user.store.friend_lists import FriendLists
 from firewalker.user.store.friendships import Friendships
 from firewalker.user.store.group_doors import GroupDoors
@@ -50,7 +49,8 @@ class SocialPart:
     ) -> None:
         self._database = database
         self._clock = clock
-        friendships, lists, invites = Friendships(), FriendLists(), InviteStore()
+        self.friendships = friendships = Friendships()
+        lists, invites = FriendLists(), InviteStore()
         pairs = Pairs(friendships=friendships, limits=limits, users=users, facts=facts)
         self.requests = FriendRequests(
             database=database, pairs=pairs, lists=lists, users=users, invites=invites, clock=clock
@@ -76,7 +76,7 @@ class SocialPart:
         )
         self.social_graph = SocialGraphDoor(graph)
         """A door of the internal port."""
-        rooms = GroupRooms(
+        self.rooms = rooms = GroupRooms(
             groups=GroupStore(),
             memberships=memberships,
             doors=GroupDoors(),
@@ -87,7 +87,6 @@ class SocialPart:
         self.groups = Groups(database=database, rooms=rooms, clock=clock)
         self.members = Members(database=database, rooms=rooms, clock=clock)
         self.doors: Sequence[object] = (
-            UserDoor(self.profiles, page_tokens, clock),
             FriendDoor(
                 requests=self.requests,
                 friends=self.friends,

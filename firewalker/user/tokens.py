@@ -49,6 +49,11 @@ class AccessTokenSigner:
             raise ValueError(f"{path} holds no Ed25519 private key")  # noqa: TRY004 - the file is wrong, not a type
         return cls(key)
 
+    def load(self, path: Path) -> None:
+        """Sign with the key in *path* from here on. Raises as `from_file` does."""
+        other = type(self).from_file(path)
+        self._key, self.key_id = other._key, other.key_id  # noqa: SLF001 - one of its own kind
+
     def sign(self, user_id: UserId, session_id: SessionId, at: datetime) -> AccessToken:
         """An access token for that user and session, issued at *at*; times in it are whole seconds."""
         issued = at.replace(microsecond=0)

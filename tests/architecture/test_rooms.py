@@ -15,7 +15,7 @@ SOURCES = [
 ]
 _SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE TABLE|ALTER TABLE)\s", re.IGNORECASE)
 _SQL_ROOMS = re.compile(
-    r"^firewalker/(\w+/store/|runtime/(mysql|outbox)/|runtime/(migrations|inbox|repeats)\.py|local/)"
+    r"^firewalker/(\w+/store/|runtime/(mysql|outbox|personal_data)/|runtime/(migrations|inbox|repeats)\.py|local/)"
 )
 
 

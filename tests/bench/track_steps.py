@@ -186,7 +186,7 @@ def token(secrets: Secrets, user: UUID) -> list[tuple[str, str]]:
     """Metadata with which *user* calls."""
     key = load_pem_private_key(secrets.access_token_key.read_bytes(), None)
     assert isinstance(key, Ed25519PrivateKey)
-    (jwk,) = json.loads(secrets.jwks.read_text())["keys"]
+    jwk, *_ = json.loads(secrets.jwks.read_text())["keys"]
     return [("authorization", f"Bearer {Signer(jwk['kid'], key).token(sub=str(user))}")]
 
 

@@ -21,7 +21,7 @@ def test_everything_is_private(tmp_path: Path) -> None:
     made = make_secrets(tmp_path / "secrets")
     assert stat.S_IMODE(made.folder.stat().st_mode) == 0o700
     secret = [path for path in made.folder.iterdir() if path.name != ".lock"]
-    assert len(secret) == 9
+    assert len(secret) == 10
     assert {stat.S_IMODE(path.stat().st_mode) for path in secret} == {0o600}
 
 
@@ -40,14 +40,14 @@ def test_keys_are_32_random_bytes(tmp_path: Path) -> None:
 def test_a_token_signed_with_the_key_verifies_with_the_key_set(tmp_path: Path) -> None:
     made = make_secrets(tmp_path)
     key_set = jwt.PyJWKSet.from_json(made.jwks.read_text())
-    (key,) = key_set.keys
+    key, *_ = key_set.keys
     assert key.key_id
     token = jwt.encode({"sub": "ann"}, made.access_token_key.read_bytes(), "EdDSA", {"kid": key.key_id})
     assert jwt.decode(token, key_set[key.key_id].key, ["EdDSA"]) == {"sub": "ann"}
 
 
 def test_the_key_id_is_the_thumbprint_of_rfc_7638(tmp_path: Path) -> None:
-    (key,) = json.loads(make_secrets(tmp_path).jwks.read_text())["keys"]
+    key, *_ = json.loads(make_secrets(tmp_path).jwks.read_text())["keys"]
     canonical = f'{{"crv":"Ed25519","kty":"OKP","x":"{key["x"]}"}}'
     digest = base64.urlsafe_b64encode(hashlib.sha256(canonical.encode()).digest()).decode()
     assert key["kid"] == digest.rstrip("=")

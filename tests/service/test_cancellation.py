@@ -159,6 +159,7 @@ async def user_house(folder: Path, mysql_url: str, redis_url: str) -> AsyncItera
     settings = {
         "access_token_key_file": secrets.access_token_key,
         "refresh_key_file": secrets.refresh_key,
+        "mail_folder": folder / "mail",
         # Nobody is there: what is to be told stays in the outbox, where it can be counted.
         "step_address": "127.0.0.1:1",
         "notification_address": "127.0.0.1:1",

@@ -20,7 +20,7 @@ from tests.support.signing import Signer
 def signer_of(secrets: Secrets) -> Signer:
     key = load_pem_private_key(secrets.access_token_key.read_bytes(), None)
     assert isinstance(key, Ed25519PrivateKey)
-    (jwk,) = json.loads(secrets.jwks.read_text())["keys"]
+    jwk, *_ = json.loads(secrets.jwks.read_text())["keys"]
     return Signer(jwk["kid"], key)
 
 

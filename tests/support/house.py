@@ -194,7 +194,7 @@ async def assert_survives(
             break
     else:
         pytest.fail(f"not done after {MOST_SUSPENSIONS} suspensions")
-    assert len(seen) > 1
+    assert len(seen) > 1 or allowed  # what is refused at once never waits
     whole, nothing = seen[-1], [0] * len(seen[-1])
     if prepared.partly:
         assert all(0 <= now <= most for change in seen for now, most in zip(change, whole, strict=True)), seen

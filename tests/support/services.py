@@ -38,7 +38,7 @@ class Service:
         """Metadata with which *user_id* calls the public port, in a session that nobody has ended."""
         key = load_pem_private_key(self.secrets.access_token_key.read_bytes(), None)
         assert isinstance(key, Ed25519PrivateKey)
-        (jwk,) = json.loads(self.secrets.jwks.read_text())["keys"]
+        jwk, *_ = json.loads(self.secrets.jwks.read_text())["keys"]
         return [("authorization", f"Bearer {Signer(jwk['kid'], key).token(sub=str(user_id), **claims)}")]
 
     def as_service(self, name: str) -> list[tuple[str, str]]:

@@ -149,7 +149,7 @@ def forged(backend: Backend, person: Person, **changes: Any) -> str:
     """A token of *person* signed with the backend's own key, with some claims changed."""
     secrets = backend.plan.secrets
     key = load_pem_private_key(secrets.access_token_key.read_bytes(), password=None)
-    (public,) = json.loads(secrets.jwks.read_bytes())["keys"]
+    public, *_ = json.loads(secrets.jwks.read_bytes())["keys"]
     claims = jwt.decode(person.token, options={"verify_signature": False}) | changes
     header = jwt.get_unverified_header(person.token)
     assert header == {"alg": "EdDSA", "typ": "at+jwt", "kid": public["kid"]}

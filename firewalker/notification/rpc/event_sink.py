@@ -8,7 +8,9 @@ from firewalker.kernel.faults import InvalidRequest, Violation
 from firewalker.notification.domain.facts import Fact
 from firewalker.notification.rpc.event_meanings import Malformed, fact_of
 from firewalker.notification.usecases.news import News
+from firewalker.runtime.grpc.deletions import deleted_users
 from firewalker.runtime.grpc.policy import Caller, Rule
+from firewalker.runtime.personal_data import Erasure
 
 MAX_EVENTS = 100
 """Events of one batch (proto)."""
@@ -19,12 +21,14 @@ class EventSinkDoor(EventSinkServiceBase):
 
     POLICY: ClassVar[Mapping[str, Rule]] = {"Deliver": Rule(Caller.SERVICE, max_message_bytes=1_048_576)}
 
-    def __init__(self, news: News) -> None:
+    def __init__(self, news: News, erasure: Erasure) -> None:
         self._news = news
+        self._erasure = erasure
 
     async def deliver(self, message: DeliverRequest) -> DeliverResponse:
         """See the proto. An event that is not whole is refused with its batch; the relay then sets it aside."""
         await self._news.take(_facts(message.events))
+        await self._erasure.take(deleted_users(message.events))
         return DeliverResponse()
 
 

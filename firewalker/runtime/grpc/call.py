@@ -242,6 +242,8 @@ class Call:
             deadlines.current.set(self.deadline)
             if self._edge.rates is not None:
                 await self._edge.rates.spend(self)
+            if self._edge.in_doubt(self):
+                await self._edge.settle(self)
             await self._serve()
             if self._why is not None:
                 outcome = self._outcome_of_end()

@@ -33,6 +33,7 @@ from firewalker.runtime.grpc.measures import MEASURES, CallMeasures
 from firewalker.runtime.grpc.policy import Caller, Rule
 from firewalker.runtime.grpc.rates import CallRates
 from firewalker.runtime.grpc.status import OK, Outcome
+from firewalker.runtime.revocation import SessionDoubts
 from firewalker.runtime.tokens import AccessTokens
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class Edge:
         self._log = structlog.get_logger("firewalker.grpc").bind()
         self.measures = measures
         self.rates = rates
+        self.doubts: SessionDoubts | None = None
+        """Who judges calls while ended sessions are not heard of; without it what was heard before counts."""
         self._admission = admission
 
     def can_admit(self, caller: Caller) -> bool:
@@ -116,6 +119,19 @@ class Edge:
             call.principal = self._user(call.head.authorization)
         elif call.head.authorization:
             call.principal = self._user_if_valid(call.head.authorization)
+
+    def in_doubt(self, call: "Call") -> bool:
+        """Whether somebody has to be asked about the session of *call*, which was admitted."""
+        return call.method.rule.caller is Caller.USER and self.doubts is not None and self.doubts.arise
+
+    async def settle(self, call: "Call") -> None:
+        """Ask about the session of a call that is in doubt.
+
+        Raises:
+            SessionRevoked, SessionStateUnknown: The call does not go on.
+        """
+        if self.doubts is not None and call.principal is not None:
+            await self.doubts.settle(call.principal, sensitive=call.method.rule.sensitive)
 
     def watch(self, call: "Call") -> Callable[[], None]:
         """Offer a stream its end when its time is over, its access token expires or its session ends.

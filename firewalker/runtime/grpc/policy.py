@@ -61,6 +61,10 @@ class Rule:
     rate: Rate | None = None
     """How often one user may call methods of its class; where nobody is signed in, how often one address may (NET-34)."""
 
+    sensitive: bool = False
+    """Never let through by mistake: where it cannot be told whether the caller's session has ended, such a method is refused
+    and others are not (AUTH-23). For what changes who has the account or who sees the steps, and for all of one's data."""
+
     def __post_init__(self) -> None:
         if (
             min(self.deadline_s, self.idle_s, self.body_s, self.stream_messages, self.stream_bytes, self.stream_s) <= 0

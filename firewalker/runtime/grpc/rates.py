@@ -1,14 +1,16 @@
 """Which rates a call counts against: its user's or its address's, by its method's rule; and its address's in all.
 
-Counting is `firewalker.runtime.rate_limits`'s. The throttles of signing in and up, which go by address and device, will
-be rates of their own beside these.
+Counting is `firewalker.runtime.rate_limits`'s. The throttles of signing in and up, which go by account and device too, are the
+user service's own (`firewalker.user.throttles`); they read here where a call comes from.
 """
 
 from collections.abc import Sequence
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 
+from firewalker.kernel.principal import current_site
 from firewalker.runtime.grpc.arrivals import Network, within
+from firewalker.runtime.grpc.policy import Caller
 from firewalker.runtime.rate_limits import Rate, RateLimits
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ READS = Rate("reads", per_s=20.0, burst=200)
 
 CHANGES = Rate("changes", per_s=5.0, burst=100)
 """Other changes by one user. The contract's own limits (requests and cheers a day) are kept in MySQL, not here."""
+
+EXPORTS = Rate("exports", per_s=1 / 60, burst=5)
+"""Exports of all of a user's data: each reads everything."""
 
 SEARCHES = Rate("searches", per_s=1.0, burst=30)
 """Searches for people by one user: as fast as somebody types, too slow to copy everybody's names (PRIV-09)."""
@@ -61,6 +66,8 @@ class CallRates:
         address = client_address(call.address, call.head.fields, self._trusted)
         if self._is_exempt(address):
             return
+        if call.method.rule.caller is Caller.PUBLIC or call.method.rule.sensitive:
+            current_site.set(_site(address))
         if call.principal is not None:
             await self._limits.spend(f"u:{call.principal.user_id}", rate)
         elif address:

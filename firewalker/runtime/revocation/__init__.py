@@ -2,9 +2,10 @@
 
 MySQL holds the truth. The user service announces each end on a Redis stream after its commit (`RevocationFeed`); every
 process follows that stream (`RevocationView`) and answers from memory. Where MySQL can be asked, a view that hears
-nothing is filled from there (`ViewFilling`). What a session is, and what ends it, is not here.
+nothing is filled from there (`ViewFilling`); what a call is worth meanwhile, `SessionDoubts` decides. What a session is, and what ends it, is not here.
 """
 
+from firewalker.runtime.revocation.doubts import OnUnknown, SessionDoubts, SessionStateUnknown, SessionTruth
 from firewalker.runtime.revocation.entries import BEAT_S, EPOCH, KEEP, STREAM, Replay, Revocation
 from firewalker.runtime.revocation.feed import RevocationFeed
 from firewalker.runtime.revocation.filling import ViewFilling
@@ -16,9 +17,13 @@ __all__ = [
     "KEEP",
     "STALE_S",
     "STREAM",
+    "OnUnknown",
     "Replay",
     "Revocation",
     "RevocationFeed",
     "RevocationView",
+    "SessionDoubts",
+    "SessionStateUnknown",
+    "SessionTruth",
     "ViewFilling",
 ]

@@ -10,12 +10,16 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from firewalker.kernel.clock import Clock, SystemClock
-from firewalker.kernel.faults import Fault
+from firewalker.kernel.faults import DeadlineExceeded, Fault
 from firewalker.runtime import redis as redis_clients
+from firewalker.runtime.redis import calling
 from firewalker.runtime.revocation.entries import BATCH, BEAT, BEAT_S, EPOCH, KEEP, STREAM, Replay, Revocation, to_ms
 from firewalker.runtime.revocation.view import RevocationView
 from firewalker.runtime.tasks import begin, end
 from firewalker.runtime.tokens import LEEWAY, LIFETIME
+
+TELL_S = 0.05
+"""Longest wait of a call for Redis to take an announcement. One that is away costs it once; then the heartbeat does it."""
 
 _log = structlog.get_logger("firewalker.revocation")
 
@@ -43,6 +47,8 @@ class RevocationFeed:
         self._beat_s = beat_s
         self._epoch: bytes | None = None
         self._must_replay = True
+        self._away = False
+        """Redis did not take the last that it was told. While so no call waits for it."""
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -70,10 +76,13 @@ class RevocationFeed:
         ended = list(revocations)
         if self._view is not None:
             self._view.learn(ended)
+        if not ended or self._away:
+            return  # the heartbeat after its return tells them with all the others, from MySQL
         try:
-            await self._announce(ended)
-        except (RedisError, OSError) as error:
-            self._must_replay = True
+            async with calling(TELL_S):
+                await self._announce(ended)
+        except (RedisError, OSError, DeadlineExceeded) as error:
+            self._must_replay = self._away = True
             _log.warning("revocation not announced yet", error=type(error).__name__)
         except asyncio.CancelledError:
             # The caller left in the middle; the session has ended all the same.
@@ -84,9 +93,10 @@ class RevocationFeed:
         while True:
             try:
                 await self._beat()
+                self._away = False
             except (RedisError, OSError) as error:
                 # It may come back empty, or without our last entries (a replica).
-                self._must_replay = True
+                self._must_replay = self._away = True
                 _log.warning("revocation stream is away", error=type(error).__name__)
             except Fault as fault:
                 # The callback's, such as MySQL being away; tried again with the next beat.
@@ -108,7 +118,7 @@ class RevocationFeed:
                 self._must_replay = True
                 raise
         if await self._redis.set(BEAT, b"1", nx=True, px=int(self._beat_s * 900)):
-            await self._add({b"epoch": self._epoch or b""})
+            await self._tell_beat()
 
     async def _check_epoch(self) -> None:
         """Learn whether this is still the Redis that was announced to."""
@@ -129,8 +139,13 @@ class RevocationFeed:
                 pipeline.xadd(STREAM, self._fields(revocation), minid=self._oldest(), approximate=True)
             await pipeline.execute()
 
-    async def _add(self, fields: dict[Any, Any]) -> None:
-        await self._redis.xadd(STREAM, fields, minid=self._oldest(), approximate=True)
+    async def _tell_beat(self) -> None:
+        """Add the heartbeat, and let nothing be kept for longer than the tokens it concerns (AUTH-21)."""
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.xadd(STREAM, {b"epoch": self._epoch or b""}, minid=self._oldest(), approximate=False)
+        pipeline.expire(STREAM, KEEP)
+        pipeline.expire(EPOCH, KEEP)
+        await pipeline.execute()
 
     def _fields(self, revocation: Revocation) -> dict[Any, Any]:
         time = revocation.time or self._clock.now()

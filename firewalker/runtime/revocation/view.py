@@ -29,9 +29,6 @@ _BLOCK_MS = 1000
 _STALE = Gauge(
     "firewalker_revocation_view_stale", "1 while this process does not hear of ended sessions.", registry=REGISTRY
 )
-_STALE_DECISIONS = Counter(
-    "firewalker_revocation_stale_decisions_total", "Calls admitted while the view was stale.", registry=REGISTRY
-)
 _UNREADABLE = Counter(
     "firewalker_revocation_unreadable_entries_total",
     "Entries of the revocation stream that were skipped because they make no sense.",
@@ -90,11 +87,7 @@ class RevocationView:
         """Whether the principal's session has ended, as far as this process knows."""
         if principal.session_id in self._sessions:
             return True
-        if self._users and self._is_user_revoked(principal):
-            return True
-        if self.stale:
-            _STALE_DECISIONS.inc()
-        return False
+        return bool(self._users) and self._is_user_revoked(principal)
 
     def learn(self, revocations: Iterable[Revocation]) -> None:
         """Take in what this process knows by itself, without Redis: what it has just ended, what MySQL says."""

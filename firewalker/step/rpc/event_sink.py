@@ -5,7 +5,9 @@ from typing import ClassVar
 
 from firewalker.gen.pb.firewalker.event.v1 import DeliverRequest, DeliverResponse, Event, EventSinkServiceBase
 from firewalker.kernel.faults import InvalidRequest, Violation
+from firewalker.runtime.grpc.deletions import deleted_users
 from firewalker.runtime.grpc.policy import Caller, Rule
+from firewalker.runtime.personal_data import Erasure
 from firewalker.step.domain.facts import Fact
 from firewalker.step.rpc.facts import MalformedEvent, read
 from firewalker.step.usecases.projections import Projections
@@ -19,12 +21,14 @@ class EventSinkDoor(EventSinkServiceBase):
 
     POLICY: ClassVar[Mapping[str, Rule]] = {"Deliver": Rule(Caller.SERVICE, max_message_bytes=1_048_576)}
 
-    def __init__(self, projections: Projections) -> None:
+    def __init__(self, projections: Projections, erasure: Erasure) -> None:
         self._projections = projections
+        self._erasure = erasure
 
     async def deliver(self, message: DeliverRequest) -> DeliverResponse:
         """See the proto."""
         await self._projections.take(_facts(message.events))
+        await self._erasure.take(deleted_users(message.events))
         return DeliverResponse()
 
 

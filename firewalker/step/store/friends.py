@@ -69,6 +69,25 @@ async def list_friends_of(tx: Transaction, user_ids: Sequence[UserId]) -> list[b
     return [friend for (friend,) in rows]
 
 
+_REMOVE_FROM_OTHERS = "DELETE FROM friend WHERE friend_id = %s AND user_id IN ({places})"
+# primary key
+
+_ALL_OF = "SELECT friend_id FROM friend WHERE user_id = %(user)s"
+# primary key
+
+_REMOVE = "DELETE FROM friend WHERE user_id = %(user)s"
+# primary key
+
+
+async def remove_of(tx: Transaction, user_id: UserId) -> None:
+    """Remove every friendship of *user_id*, ended ones too, in both directions. Each is two rows, so the own ones name all others."""
+    others = [friend for (friend,) in await tx.all(_ALL_OF, {"user": user_id})]
+    if others:
+        places = ",".join(["%s"] * len(others))
+        await tx.execute(_REMOVE_FROM_OTHERS.format(places=places), [user_id, *others])
+    await tx.execute(_REMOVE, {"user": user_id})
+
+
 def _first_date(change: tuple[date, ZoneInfo]) -> date:
     return change[0]
 

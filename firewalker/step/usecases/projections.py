@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from firewalker.kernel.ids import UserId
 from firewalker.runtime.inbox import first_time, forget
 from firewalker.runtime.mysql import Database, retried
 from firewalker.step.domain.facts import (
@@ -66,6 +67,18 @@ class Projections:
                 touched = await friends.list_friends_of(tx, users[start : start + WALKERS_PER_LOOK])
             if touched:
                 await self._announce(touched, at_once=False)
+
+    async def remove(self, user: UserId) -> None:
+        """Take *user*, who was deleted, off every board. Repeating it is harmless."""
+        async with self._database.reading() as tx:
+            touched = await friends.list_friends_of(tx, [user])
+        await self._remove(user)
+        await self._announce([user.bytes, *touched])
+
+    @retried(idempotent=True)
+    async def _remove(self, user: UserId) -> None:
+        async with self._database.transaction() as tx:
+            await friends.remove_of(tx, user)
 
     @retried(idempotent=True)
     async def forget_deliveries(self, before: datetime) -> int:

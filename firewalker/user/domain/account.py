@@ -1,6 +1,7 @@
 """Accounts: the sign-in side of a user. Sessions and profiles are elsewhere."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 
 from firewalker.kernel.ids import UserId
@@ -20,6 +21,10 @@ class Account:
     """What it takes to sign in. *password_hash* is a PHC string (argon2id)."""
 
     user_id: UserId
-    email: Email
-    password_hash: str
+    email: Email | None
+    """None for who came by a provider that vouched for no address."""
+    password_hash: str | None
+    """None for who has never set a password."""
     state: AccountState = AccountState.ACTIVE
+    email_verify_time: datetime | None = None
+    """When its owner showed that the address is theirs."""

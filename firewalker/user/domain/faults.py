@@ -27,6 +27,22 @@ class RefreshTokenReused(Fault):
     message = "The refresh token was already replaced; the session has been ended. Sign in again."
 
 
+class SessionNotFound(Fault):
+    """The caller has no such session."""
+
+    kind = Kind.NOT_FOUND
+    reason = "SESSION_NOT_FOUND"
+    message = "There is no such session."
+
+
+class MailTokenInvalid(Fault):
+    """The token is not from one of our mails, or not good for this, or not any more."""
+
+    kind = Kind.INVALID
+    reason = "MAIL_TOKEN_INVALID"
+    message = "The token from the mail is not valid; ask for another mail."
+
+
 class EmailTaken(Fault):
     """Another account has this e-mail address."""
 

@@ -40,6 +40,14 @@ class EndReason(Enum):
     """An old refresh token was presented."""
     TOO_MANY = 3
     """A newer session took its place."""
+    EVERYWHERE = 4
+    """The user signed out everywhere."""
+    REVOKED = 5
+    """The user ended it from another one."""
+    PASSWORD = 6
+    """The password was changed or reset elsewhere."""
+    DELETED = 7
+    """The account was deleted."""
 
 
 class Rotation(Enum):

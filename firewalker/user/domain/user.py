@@ -90,6 +90,7 @@ class User:
     create_time: datetime
     avatar_url: str = ""
     visibility: Visibility = Visibility.FRIENDS
+    email_verified: bool = False
     daily_goal: int | None = None
     zone_before: str | None = None
     zone_date: date | None = None
@@ -128,6 +129,14 @@ class User:
             events.append(TimeZoneChanged(user.user_id, wish.time_zone, first_date, at))
         return (replace(user, changed=at) if events else user), events
 
+    def picturing(self, avatar_url: str, at: datetime) -> "tuple[User, Sequence[ProfileEvent]]":
+        """The user with that picture, empty for none, and what there is to tell of it."""
+        if avatar_url == self.avatar_url:
+            return self, ()
+        at = at if self.changed is None else max(at, self.changed + MILLISECOND)
+        user = replace(self, avatar_url=avatar_url, changed=at)
+        return user, [ProfileChanged(user.card, at)]
+
     def _first_date(self, at: datetime) -> date:
         """The first date that a zone chosen at *at* holds on."""
         today = self.zones.today(at)
@@ -135,6 +144,14 @@ class User:
         if self.zone_date is not None and first_date <= self.zone_date:
             raise TimeZoneChangedToday(retry_after=day_end(today, self.zones.on(today)) - at)
         return first_date
+
+
+@dataclass(frozen=True, slots=True)
+class UserDeleted:
+    """The account of *user_id* is no more, and everything about it has to go."""
+
+    user_id: UserId
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ _CHEERS: Final = {
 }
 
 _CHANGE: Final = Rule(Caller.USER, rate=CHANGES)
+_SENSITIVE: Final = Rule(Caller.USER, rate=CHANGES, sensitive=True)
 _READ: Final = Rule(Caller.USER, priority=Priority.READ, rate=READS)
 
 
@@ -50,12 +51,12 @@ class FriendDoor(pb.FriendServiceBase):
     POLICY: ClassVar[Mapping[str, Rule]] = {
         "SendFriendRequest": _CHANGE,
         "ListFriendRequests": _READ,
-        "AcceptFriendRequest": _CHANGE,
+        "AcceptFriendRequest": _SENSITIVE,
         "DeclineFriendRequest": _CHANGE,
         "CancelFriendRequest": _CHANGE,
         "ListFriends": _READ,
         "RemoveFriend": _CHANGE,
-        "SetFriendVisibility": _CHANGE,
+        "SetFriendVisibility": _SENSITIVE,
         "SendCheer": _CHANGE,
         "BlockUser": _CHANGE,
         "UnblockUser": _CHANGE,

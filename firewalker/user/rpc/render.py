@@ -1,13 +1,16 @@
 """Domain values as messages of `firewalker.user.v1`."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Final
 
 from firewalker.gen.pb.firewalker.user import v1 as pb
-from firewalker.kernel.ids import UserId
+from firewalker.kernel.ids import SessionId, UserId
+from firewalker.runtime.tokens import ALGORITHM
 from firewalker.user.domain.friendship import Friendship, State
 from firewalker.user.domain.group import Group, JoinPolicy, Membership, Role
 from firewalker.user.domain.invite import Invite
+from firewalker.user.domain.session import Session
 from firewalker.user.domain.user import Card, User, Visibility
 from firewalker.user.links import Links
 from firewalker.user.store.friend_lists import Row
@@ -60,6 +63,7 @@ def own_user(user: User) -> pb.User:
         daily_goal=user.daily_goal,
         visibility=VISIBILITIES[user.visibility],
         create_time=user.create_time,
+        email_verified=user.email_verified,
     )
 
 
@@ -81,6 +85,23 @@ def tokens(grant: Grant, access: AccessToken) -> pb.Tokens:
         refresh_token=grant.refresh_token.text,
         refresh_expire_time=grant.session.refresh_expire_time,
         session_id=str(grant.session.session_id),
+    )
+
+
+def public_key(key_id: str, raw: bytes) -> pb.JsonWebKey:
+    """A key of access tokens, by its 32 bytes."""
+    x = urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return pb.JsonWebKey(kty="OKP", crv="Ed25519", x=x, kid=key_id, alg=ALGORITHM, use="sig")
+
+
+def session(value: Session, asking: SessionId) -> pb.Session:
+    """The session, seen from the one that asks."""
+    return pb.Session(
+        session_id=str(value.session_id),
+        device_name=value.client.device_name,
+        create_time=value.create_time,
+        last_used_time=value.last_used_time,
+        current=value.session_id == asking,
     )
 
 

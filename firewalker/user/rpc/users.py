@@ -1,6 +1,6 @@
 """`UserService`: profiles, one's own and others'."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import ClassVar, Final
 
 from firewalker.gen.pb.firewalker.user import v1 as pb
@@ -8,15 +8,18 @@ from firewalker.kernel.clock import Clock
 from firewalker.kernel.days import parse_zone
 from firewalker.kernel.principal import principal
 from firewalker.runtime.grpc.policy import Caller, Priority, Rule
-from firewalker.runtime.grpc.rates import CHANGES, READS, SEARCHES
+from firewalker.runtime.grpc.rates import CHANGES, EXPORTS, READS, SEARCHES
 from firewalker.runtime.page_tokens import PageTokens
 from firewalker.runtime.repeats import Repeatable
 from firewalker.user.domain.nickname import NICKNAME_RULE, parse_beginning, parse_nickname
 from firewalker.user.domain.report import MAX_REPORT_CHARACTERS, Reason, Report
 from firewalker.user.domain.user import Wish
 from firewalker.user.rpc import render
+from firewalker.user.rpc.avatars import AvatarCalls
 from firewalker.user.rpc.fields import Fields, masked, visibility_of
 from firewalker.user.rpc.pages import Turn
+from firewalker.user.usecases.deletions import Deletions
+from firewalker.user.usecases.exports import Exports
 from firewalker.user.usecases.ports import moment
 from firewalker.user.usecases.profiles import Profiles
 
@@ -40,20 +43,63 @@ class UserDoor(pb.UserServiceBase):
 
     POLICY: ClassVar[Mapping[str, Rule]] = {
         "GetMe": _READ,
-        "UpdateMe": Rule(Caller.USER, rate=CHANGES),
+        "UpdateMe": Rule(Caller.USER, rate=CHANGES, sensitive=True),
+        "CreateAvatarUpload": Rule(Caller.USER, rate=CHANGES),
+        # The picture comes from its storage, is decoded, and goes back in two sizes.
+        "CommitAvatar": Rule(Caller.USER, deadline_s=20.0, rate=CHANGES),
+        "DeleteAvatar": Rule(Caller.USER, deadline_s=20.0, rate=CHANGES),
+        "DeleteMe": Rule(Caller.USER, deadline_s=10.0, rate=CHANGES, sensitive=True),
+        "ExportMyData": Rule(Caller.USER, rate=EXPORTS, sensitive=True),
         "GetUser": _READ,
         "SearchUsers": Rule(Caller.USER, priority=Priority.READ, rate=SEARCHES),
         "ReportUser": Rule(Caller.USER, rate=CHANGES),
     }
 
-    def __init__(self, profiles: Profiles, page_tokens: PageTokens, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        profiles: Profiles,
+        deletions: Deletions,
+        exports: Exports,
+        avatars: AvatarCalls,
+        page_tokens: PageTokens,
+        clock: Clock,
+    ) -> None:
         self._profiles = profiles
+        self._deletions = deletions
+        self._exports = exports
+        self._avatars = avatars
         self._page_tokens = page_tokens
         self._clock = clock
 
     async def get_me(self, message: pb.GetMeRequest) -> pb.GetMeResponse:  # noqa: ARG002 - it has no fields
         """The caller's own profile."""
         return pb.GetMeResponse(user=render.own_user(await self._profiles.me(principal().user_id)))
+
+    async def create_avatar_upload(self, message: pb.CreateAvatarUploadRequest) -> pb.CreateAvatarUploadResponse:
+        """A place for a picture."""
+        return await self._avatars.promise(principal().user_id, message)
+
+    async def commit_avatar(self, message: pb.CommitAvatarRequest) -> pb.CommitAvatarResponse:
+        """Make an uploaded picture the caller's."""
+        return await self._avatars.commit(principal().user_id, message)
+
+    async def delete_avatar(self, message: pb.DeleteAvatarRequest) -> pb.DeleteAvatarResponse:  # noqa: ARG002 - it has no fields
+        """Have no picture."""
+        return await self._avatars.delete(principal().user_id)
+
+    async def delete_me(self, message: pb.DeleteMeRequest) -> pb.DeleteMeResponse:
+        """Delete the caller's account for good."""
+        fields = Fields()
+        fields.read("password", message.password or message.id_token or None, "is needed, or an id_token")
+        fields.ensure_valid()
+        await self._deletions.delete(principal().user_id, message.password, message.id_token)
+        return pb.DeleteMeResponse()
+
+    async def export_my_data(self, message: pb.ExportMyDataRequest) -> AsyncIterator[pb.ExportMyDataResponse]:  # noqa: ARG002 - it has no fields
+        """Everything about the caller, record by record."""
+        async for record in self._exports.of(principal().user_id):
+            yield pb.ExportMyDataResponse(kind=record.kind, fields=dict(record.fields))
 
     async def update_me(self, message: pb.UpdateMeRequest) -> pb.UpdateMeResponse:
         """Change the caller's own profile."""

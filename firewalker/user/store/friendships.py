@@ -1,6 +1,6 @@
 """Rows of `friendship`: what stands between two users. The lists that each of them sees are in `friend_lists`."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from firewalker.kernel.ids import UserId
@@ -37,6 +37,15 @@ _SAVE = """
         high_blocks = %(high_blocks)s, high_declined = %(high_declined)s, high_shows = %(high_shows)s
     WHERE low_id = %(low)s AND high_id = %(high)s
 """  # primary key
+
+_OTHERS = """
+    SELECT high_id FROM friendship WHERE low_id = %(user)s
+    UNION ALL SELECT low_id FROM friendship WHERE high_id = %(user)s
+    LIMIT %(rows)s
+"""  # primary key, friendship_of_high
+
+_DELETE = "DELETE FROM friendship WHERE low_id = %(low)s AND high_id = %(high)s"
+# primary key
 
 _LIST = f"SELECT {_COLUMNS} FROM friendship WHERE {{pairs}}"  # primary key, one row for each pair
 _ONE_OF_PAIRS = "(low_id = %s AND high_id = %s)"
@@ -88,6 +97,14 @@ class Friendships:
                 "high_shows": high.shows,
             },
         )
+
+    async def list_others(self, tx: Transaction, user: UserId, rows: int) -> Sequence[UserId]:
+        """Some of those with whom *user* makes up a pair, whatever its state."""
+        return [UserId(uuid_of(other)) for (other,) in await tx.all(_OTHERS, {"user": user, "rows": rows})]
+
+    async def delete(self, tx: Transaction, pair: Pair) -> None:
+        """Remove a pair whose row is locked."""
+        await tx.execute(_DELETE, {"low": pair.low, "high": pair.high})
 
 
 def _code(friendship: Friendship) -> int:

@@ -13,6 +13,9 @@ _ADD = "INSERT INTO friend_count (user_id, friends, outgoing, incoming) VALUES (
 _LOCK = "SELECT friends, outgoing, incoming FROM friend_count WHERE user_id = %(user)s FOR UPDATE"
 # primary key
 
+_EXIST = "SELECT 1 FROM friend_count WHERE user_id = %(user)s"
+# primary key
+
 _SAVE = """
     UPDATE friend_count SET friends = %(friends)s, outgoing = %(outgoing)s, incoming = %(incoming)s
     WHERE user_id = %(user)s
@@ -47,6 +50,10 @@ class Limits:
         """
         friends, outgoing, incoming = await tx.one(_LOCK, {"user": user})
         return Counts(friends, outgoing, incoming)
+
+    async def exist(self, tx: Transaction, user: UserId) -> bool:
+        """Whether the user has counters: nobody who was erased has."""
+        return await tx.find(_EXIST, {"user": user}) is not None
 
     async def save(self, tx: Transaction, user: UserId, counts: Counts) -> None:
         """Store counters that are locked."""

@@ -23,6 +23,13 @@ _ADD = f"""
 _LOCK = f"SELECT {_COLUMNS} FROM session WHERE session_id = %(session_id)s FOR UPDATE"
 # primary key
 
+_HAS_ENDED = "SELECT end_time IS NOT NULL FROM session WHERE session_id = %(session_id)s"
+# primary key
+
+_KNOWN_DEVICE = """
+    SELECT 1 FROM session WHERE user_id = %(user_id)s AND installation_id = %(installation_id)s LIMIT 1
+"""  # session_of_user
+
 _SAVE = """
     UPDATE session
     SET generation = %(generation)s, key_id = %(key_id)s, secret_hash = %(secret_hash)s,
@@ -57,6 +64,16 @@ class Sessions:
         """
         row = await tx.find(_LOCK, {"session_id": session_id})
         return None if row is None else _session(row)
+
+    async def has_ended(self, tx: Transaction, session_id: SessionId) -> bool:
+        """Whether the session was ended on purpose, or never was."""
+        row = await tx.find(_HAS_ENDED, {"session_id": session_id})
+        return row is None or bool(row[0])
+
+    async def is_known_device(self, tx: Transaction, user_id: UserId, installation_id: str) -> bool:
+        """Whether the user was ever signed in on that device, as far as sessions are kept."""
+        params = {"user_id": user_id, "installation_id": installation_id}
+        return await tx.find(_KNOWN_DEVICE, params) is not None
 
     async def save(self, tx: Transaction, session: Session) -> bool:
         """Store what may change of a session that is there, and tell whether anything did."""

@@ -19,8 +19,8 @@ _ADD = """
 """
 
 _GET = """
-    SELECT user.user_id, nickname, email, time_zone, create_time, avatar_url, visibility, daily_goal, zone_before,
-        zone_date, changed
+    SELECT user.user_id, nickname, email, time_zone, create_time, avatar_url, visibility,
+        email_verify_time IS NOT NULL, daily_goal, zone_before, zone_date, changed
     FROM user JOIN account ON account.user_id = user.user_id
     WHERE user.user_id = %(user_id)s
 """  # primary keys of both
@@ -30,7 +30,7 @@ _LOCK = f"{_GET} FOR UPDATE"
 _SAVE = """
     UPDATE user SET nickname = %(nickname)s, nickname_key = %(nickname_key)s, nickname_lower = %(nickname_lower)s,
         time_zone = %(time_zone)s, zone_before = %(zone_before)s, zone_date = %(zone_date)s,
-        visibility = %(visibility)s, changed = %(changed)s
+        visibility = %(visibility)s, avatar_url = %(avatar_url)s, changed = %(changed)s
     WHERE user_id = %(user_id)s
 """  # primary key
 
@@ -44,6 +44,9 @@ _FIND_CARD = "SELECT user_id, nickname, avatar_url FROM user WHERE user_id = %(u
 
 _FIND_CARD_BY_NICKNAME = "SELECT user_id, nickname, avatar_url FROM user WHERE nickname_key = %(nickname_key)s"
 # user_nickname
+
+_DELETE = "DELETE FROM user WHERE user_id = %(user_id)s"
+# primary key
 
 _HOLD_CARDS = """
     SELECT user_id, nickname, avatar_url FROM user WHERE user_id IN ({places}) LOCK IN SHARE MODE
@@ -61,7 +64,7 @@ class Users:
         Raises:
             NicknameTaken: Another one has this nickname or one that looks like it.
         """
-        await _naming(tx, _ADD, {**_params(user), "avatar_url": user.avatar_url, "create_time": user.create_time})
+        await _naming(tx, _ADD, {**_params(user), "create_time": user.create_time})
 
     async def get(self, tx: Transaction, user_id: UserId) -> User:
         """The user with this id.
@@ -115,6 +118,10 @@ class Users:
         row = await tx.find(_FIND_CARD_BY_NICKNAME, {"nickname_key": nickname.key})
         return None if row is None else card_of(row)
 
+    async def delete(self, tx: Transaction, user_id: UserId) -> None:
+        """Remove the user: nobody finds or lists them any more, and the nickname is free."""
+        await tx.execute(_DELETE, {"user_id": user_id})
+
     async def list_visibilities(self, tx: Transaction, user_ids: Collection[UserId]) -> dict[UserId, Visibility]:
         """What these users show everybody; those who do not exist are left out."""
         if not user_ids:
@@ -142,6 +149,7 @@ async def _naming(tx: Transaction, sql: str, params: dict[str, object]) -> None:
 def _params(user: User) -> dict[str, object]:
     return {
         "user_id": user.user_id,
+        "avatar_url": user.avatar_url,
         "nickname": user.nickname.text,
         "nickname_key": user.nickname.key,
         "nickname_lower": user.nickname.text.lower(),
@@ -155,15 +163,15 @@ def _params(user: User) -> dict[str, object]:
 def _user(row: tuple[Any, ...] | None) -> User:
     if row is None:
         raise UserNotFound
-    found, nickname, email, time_zone, create_time, avatar_url, visibility, daily_goal, *rest = row
+    found, nickname, email, time_zone, create_time, avatar_url, visibility, verified, *rest = row
     return User(
         UserId(uuid_of(found)),
         Nickname(nickname),
-        email,
+        email or "",
         time_zone,
         create_time,
         avatar_url,
         Visibility(visibility),
-        daily_goal,
+        bool(verified),
         *rest,
     )

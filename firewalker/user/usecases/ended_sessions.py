@@ -1,12 +1,13 @@
-"""Telling every process that sessions have ended: the words for it, and what to say again to one that knows nothing."""
+"""Ending several sessions of a user, and telling every process: the words for it, and what to say again."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from firewalker.runtime.mysql import Database
+from firewalker.kernel.ids import SessionId, UserId
+from firewalker.runtime.mysql import Database, Transaction
 from firewalker.runtime.revocation import Revocation
 from firewalker.runtime.tokens import LEEWAY, LIFETIME
-from firewalker.user.domain.session import Session
+from firewalker.user.domain.session import EndReason, Session
 from firewalker.user.store.sessions import Sessions
 
 
@@ -21,6 +22,30 @@ class EndedSessions:
         """Those ended at *at* or later, the earliest first."""
         async with self._database.reading() as reading:
             return list(map(revocation, await self._sessions.list_ended_since(reading, at)))
+
+    async def has_ended(self, session_id: SessionId) -> bool:
+        """Whether this one has ended, or never was."""
+        async with self._database.reading() as reading:
+            return await self._sessions.has_ended(reading, session_id)
+
+
+async def end_all(
+    tx: Transaction,
+    sessions: Sessions,
+    user_id: UserId,
+    reason: EndReason,
+    at: datetime,
+    *,
+    spare: SessionId | None = None,
+) -> Sequence[Session]:
+    """End every living session of a user whose account is locked, but for *spare*; announce them after the commit."""
+    ended = []
+    for alive in await sessions.list_alive(tx, user_id, at):
+        locked = None if alive.session_id == spare else await sessions.lock(tx, alive.session_id)
+        if locked is not None:
+            ended.append(locked.end(reason, at))
+            await sessions.save(tx, ended[-1])
+    return ended
 
 
 def revocation(session: Session) -> Revocation:

@@ -2,24 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.faults import Contention, Fault
-from firewalker.kernel.ids import SessionId, new_uuid7
+from firewalker.kernel.ids import SessionId, UserId, new_uuid7
 from firewalker.runtime.mysql import Database, retried
 from firewalker.runtime.revocation import RevocationFeed
 from firewalker.user.domain.account import Account, AccountState
 from firewalker.user.domain.email import Email
 from firewalker.user.domain.faults import BadCredentials, RefreshTokenInvalid, RefreshTokenReused
 from firewalker.user.domain.refresh_token import RefreshKeys, RefreshToken
+from firewalker.user.domain.security import Notice, SecurityNoticed
 from firewalker.user.domain.session import Client, EndReason, Rotation, Session, overflowing
 from firewalker.user.domain.user import User
 from firewalker.user.store.accounts import Accounts
 from firewalker.user.store.sessions import Sessions as SessionStore
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.ended_sessions import is_news, revocation
-from firewalker.user.usecases.ports import Passwords, moment
+from firewalker.user.usecases.ports import Facts, Passwords, Throttles, moment
 
+_NOBODY = UserId(UUID(int=0))
 _SIGN_IN_ATTEMPTS = 3  # each but the first because the password's hash was replaced in between
 
 
@@ -44,6 +47,8 @@ class Sessions:
         passwords: Passwords,
         keys: RefreshKeys,
         revocations: RevocationFeed,
+        throttles: Throttles,
+        facts: Facts,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -53,6 +58,8 @@ class Sessions:
         self._passwords = passwords
         self._keys = keys
         self._revocations = revocations
+        self._throttles = throttles
+        self._facts = facts
         self._clock = clock
 
     async def login(self, email: Email | None, password: str, client: Client) -> tuple[User, Grant]:
@@ -60,20 +67,50 @@ class Sessions:
 
         Raises:
             BadCredentials: Unknown address, wrong password or disabled account: the same words after the same work.
+            RateExceeded: Too many were wrong.
             Overloaded: Too many passwords are being checked.
         """
         for _ in range(_SIGN_IN_ATTEMPTS):
-            account = await self._authenticate(email, password)
+            account = await self._authenticate(email, password, client)
             opened = await self._open(account, client)
             if opened is None:
                 continue
             user, grant, ended = opened
             if ended:
                 await self._revocations.publish(map(revocation, ended))
-            if self._passwords.is_outdated(account.password_hash):
-                await self._rehash(account, password)
+            before = account.password_hash
+            if before is not None and self._passwords.is_outdated(before):
+                await self._rehash(account.user_id, before, password)
             return user, grant
         raise Contention
+
+    async def open_for(self, user_id: UserId, client: Client) -> tuple[User, Grant]:
+        """Open a session for somebody who was recognised otherwise than by a password.
+
+        Raises:
+            BadCredentials: There is no such account, or it is disabled.
+        """
+        for _ in range(_SIGN_IN_ATTEMPTS):
+            account = await self.account_of(user_id, user_id)
+            opened = await self._open(account, client)
+            if opened is not None:
+                user, grant, ended = opened
+                if ended:
+                    await self._revocations.publish(map(revocation, ended))
+                return user, grant
+        raise Contention
+
+    async def account_of(self, user_id: UserId, recognised: UserId | None) -> Account:
+        """The account of *user_id*, if that is who was *recognised*.
+
+        Raises:
+            BadCredentials: It is not, or there is no such account, or it is disabled.
+        """
+        async with self._database.reading() as reading:
+            account = await self._accounts.find(reading, user_id)
+        if account is None or recognised != user_id or account.state is not AccountState.ACTIVE:
+            raise BadCredentials
+        return account
 
     async def refresh(self, text: str) -> Grant:
         """Rotate a refresh token. Repeating with the same one gives the same successor until that was used.
@@ -112,14 +149,20 @@ class Sessions:
         if is_news(ended, self._clock.now()):
             await self._revocations.publish([revocation(ended)])
 
-    async def _authenticate(self, email: Email | None, password: str) -> Account:
-        account = None
+    async def _authenticate(self, email: Email | None, password: str, client: Client) -> Account:
+        account, known_device = None, ""
         if email is not None:
             async with self._database.reading() as reading:
                 account = await self._accounts.find_by_email(reading, email)
-        right = await self._passwords.verify(None if account is None else account.password_hash, password)
-        if account is None or not right or account.state is not AccountState.ACTIVE:
-            raise BadCredentials
+                if client.installation_id:
+                    # Asked for nobody too: whether there is an account must not show in the time.
+                    user_id = _NOBODY if account is None else account.user_id
+                    if await self._sessions.is_known_device(reading, user_id, client.installation_id):
+                        known_device = client.installation_id
+        async with self._throttles.guess(email, known_device):
+            right = await self._passwords.verify(None if account is None else account.password_hash, password)
+            if account is None or not right or account.state is not AccountState.ACTIVE:
+                raise BadCredentials
         return account
 
     @retried
@@ -142,11 +185,11 @@ class Sessions:
             await self._sessions.add(tx, session)
         return user, Grant(session, session.newest_token(self._keys)), ended
 
-    async def _rehash(self, account: Account, password: str) -> None:
+    async def _rehash(self, user_id: UserId, before: str, password: str) -> None:
         try:
             upgraded = await self._passwords.hash(password)
             async with self._database.transaction() as tx:
-                await self._accounts.replace_password_hash(tx, account.user_id, account.password_hash, upgraded)
+                await self._accounts.replace_password_hash(tx, user_id, before, upgraded)
         except Fault:
             # The sign-in has succeeded; the next one tries again.
             return
@@ -162,6 +205,11 @@ class Sessions:
             if not await self._accounts.is_active(tx, session.user_id):
                 raise RefreshTokenInvalid
             await self._sessions.save(tx, after)
+            if rotation is Rotation.REUSED and session.end_time is None:
+                at = after.end_time or after.last_used_time
+                device = after.client.device_name
+                noticed = SecurityNoticed(after.user_id, Notice.TOKEN_REUSED, at, after.session_id, device)
+                await self._facts.append(tx, [noticed], {})
         return rotation, after
 
     @retried(idempotent=True)

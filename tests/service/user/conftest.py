@@ -1,9 +1,13 @@
 """The user service on real MySQL and Redis, called by grpcio; two recorders stand for the services that it tells."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -93,10 +97,28 @@ class World:
     mysql_url: str
     step: Recorder
     notification: Recorder
+    mail_folder: Path
     people: list[Person] = field(default_factory=list)
 
-    async def call(self, rpc: str, access: str | None = None, **fields: Any) -> Any:
-        """The answer of an RPC; raises RefusedError."""
+    def mails(self, to: str) -> list[str]:
+        """Subjects and bodies of the mails to an address, the oldest first."""
+        read = [
+            message_from_bytes(path.read_bytes(), policy=default)
+            for path in sorted(self.mail_folder.glob("*.eml"), key=_age)
+        ]
+        return [f"{mail['Subject']}\n{mail.get_content()}" for mail in read if mail["To"] == to]
+
+    async def token(self, to: str, number: int = 1) -> str:
+        """The token in the *number*th mail to an address that has one."""
+        async with asyncio.timeout(5):
+            while True:
+                found: list[str] = [token for mail in self.mails(to) for token in _TOKEN.findall(mail)]
+                if len(found) >= number:
+                    return found[number - 1]
+                await asyncio.sleep(0.01)  # files tell nobody that they are there
+
+    async def call(self, rpc: str, access: str | None = None, headers: Any = None, **fields: Any) -> Any:
+        """The answer of an RPC, called with more *headers*, a mapping; raises RefusedError."""
         path = f"/firewalker.user.v1.{SERVICES[rpc]}/{rpc}"
         descriptors = public_descriptors()
         method = descriptors.method(path)
@@ -105,7 +127,9 @@ class World:
         multicallable = self.service.public.unary_unary(
             path, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString
         )
-        metadata = None if access is None else [("authorization", f"Bearer {access}")]
+        metadata = [*(headers or {}).items()]
+        if access is not None:
+            metadata.append(("authorization", f"Bearer {access}"))
         try:
             return await multicallable(request, metadata=metadata, timeout=20)
         except grpc.aio.AioRpcError as error:
@@ -135,7 +159,24 @@ class World:
         return await run_on(self.mysql_url, fill(statement, params))
 
 
+def _age(path: Path) -> int:
+    return path.stat().st_mtime_ns
+
+
+_TOKEN = re.compile(r"^fwm1_\S+", re.MULTILINE)
 _LETTERS = "abcdefghjkmnopqrstuw"  # no two of them look alike
+
+
+class Keeper(event_pb.PersonalDataServiceBase):
+    """Another service's part of an export: one record, which tells whose it is."""
+
+    POLICY: ClassVar = {"Export": Rule(Caller.SERVICE)}
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+
+    async def export(self, message: event_pb.ExportRequest) -> AsyncIterator[event_pb.ExportResponse]:
+        yield event_pb.ExportResponse(kind=self._kind, fields={"of": message.user_id})
 
 
 def _refusal(error: grpc.aio.AioRpcError) -> Refusal:
@@ -157,17 +198,26 @@ def _refusal(error: grpc.aio.AioRpcError) -> Refusal:
 def settings(secrets: Secrets, **more: Any) -> dict[str, Any]:
     # Storms in these tests are for what stands behind the edge, which would hold most of them off.
     wide = {"concurrency": 1_000, "concurrency_adaptive": False}
+    more = {"mail_folder": secrets.folder / "mail", **more}
     return {"access_token_key_file": secrets.access_token_key, "refresh_key_file": secrets.refresh_key, **wide, **more}
 
 
 @pytest.fixture
 async def world(tmp_path: Path, mysql_url: str, redis_url: str) -> AsyncIterator[World]:
+    async with open_world(tmp_path, mysql_url, redis_url) as made:
+        yield made
+
+
+@asynccontextmanager
+async def open_world(tmp_path: Path, mysql_url: str, redis_url: str, **more: Any) -> AsyncIterator[World]:
+    """The service and its listeners; *more* are settings of its configuration."""
     secrets = make_secrets(tmp_path)
     clock = FakeClock(datetime.now(UTC))
     async with AsyncExitStack() as stack:
         recorders = Recorder(), Recorder()
         edge = Edge(services=ServiceCredentials.from_file(secrets.allowed_services))
-        sinks = [await stack.enter_async_context(GrpcServer([door], edge, internal=True)) for door in recorders]
+        others = zip(recorders, (Keeper("step"), Keeper("notification")), strict=True)
+        sinks = [await stack.enter_async_context(GrpcServer(doors, edge, internal=True)) for doors in others]
         addresses = {
             "step_address": f"127.0.0.1:{sinks[0].port}",
             "notification_address": f"127.0.0.1:{sinks[1].port}",
@@ -180,7 +230,7 @@ async def world(tmp_path: Path, mysql_url: str, redis_url: str) -> AsyncIterator
                 folder=tmp_path,
                 mysql_url=mysql_url,
                 redis_url=redis_url,
-                settings=settings(secrets, **addresses),
+                settings=settings(secrets, **addresses, **more),
             )
         )
-        yield World(service, clock, mysql_url, *recorders)
+        yield World(service, clock, mysql_url, *recorders, mail_folder=tmp_path / "mail")

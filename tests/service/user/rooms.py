@@ -12,6 +12,7 @@ from firewalker.runtime.outbox import Outbox
 from firewalker.runtime.page_tokens import PageTokens
 from firewalker.runtime.revocation import RevocationFeed
 from firewalker.user.domain.email import parse_email
+from firewalker.user.domain.mail_secret import MailKeys
 from firewalker.user.domain.nickname import parse_nickname
 from firewalker.user.domain.refresh_token import RefreshKeys
 from firewalker.user.domain.session import Client
@@ -21,11 +22,16 @@ from firewalker.user.passwords import PasswordLane
 from firewalker.user.social_part import SocialPart
 from firewalker.user.store.accounts import Accounts as AccountRows
 from firewalker.user.store.limits import Limits
+from firewalker.user.store.mail_tokens import MailTokens
+from firewalker.user.store.mails import Mails as MailRows
+from firewalker.user.store.provider_logins import ProviderLogins
 from firewalker.user.store.sessions import Sessions as SessionRows
 from firewalker.user.store.users import Users
+from firewalker.user.throttles import Throttles
 from firewalker.user.usecases.accounts import Accounts, SignUp
 from firewalker.user.usecases.ended_sessions import EndedSessions
 from firewalker.user.usecases.friend_requests import FriendRequests
+from firewalker.user.usecases.mails import Mails
 from firewalker.user.usecases.ports import Facts
 from firewalker.user.usecases.sessions import Grant, Sessions
 from tests.support.clock import FakeClock
@@ -42,6 +48,7 @@ class Rooms:
     requests: FriendRequests
     social: SocialPart
     clock: FakeClock
+    mails: Mails
 
     async def sign_up(self, name: str) -> tuple[UserId, Grant]:
         email, nickname = parse_email(f"{name}@example.org"), parse_nickname(name)
@@ -84,7 +91,23 @@ async def open_rooms(mysql_url: str, redis_url: str, facts: Facts | None = None)
         feed = RevocationFeed(redis_url, EndedSessions(database, sessions).since, clock=clock)
         shared = {"database": database, "clock": clock, "users": users}
         facts = facts or OutboxFacts(Outbox("step", "notification"))
-        signing = {"accounts": accounts, "sessions": sessions, "passwords": lane, "keys": KEYS}
+        mails = Mails(
+            database=database,
+            accounts=accounts,
+            users=users,
+            mails=MailRows(),
+            tokens=MailTokens(),
+            keys=MailKeys([bytes(32)]),
+            link_url="http://x",
+            clock=clock,
+        )
+        signing = {
+            "accounts": accounts,
+            "sessions": sessions,
+            "passwords": lane,
+            "keys": KEYS,
+            "throttles": Throttles(None, bytes(32)),
+        }
         social = SocialPart(
             database=database,
             users=users,
@@ -97,11 +120,12 @@ async def open_rooms(mysql_url: str, redis_url: str, facts: Facts | None = None)
         try:
             yield Rooms(
                 database,
-                Accounts(**shared, **signing, limits=limits, facts=facts),  # type: ignore[arg-type]
-                Sessions(**shared, **signing, revocations=feed),  # type: ignore[arg-type]
+                Accounts(**shared, **signing, limits=limits, facts=facts, mails=mails, links=ProviderLogins()),  # type: ignore[arg-type]
+                Sessions(**shared, **signing, revocations=feed, facts=facts),  # type: ignore[arg-type]
                 social.requests,
                 social,
                 clock,
+                mails,
             )
         finally:
             await feed.stop()

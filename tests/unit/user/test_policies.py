@@ -9,9 +9,33 @@ from firewalker.user.rpc.friends import FriendDoor
 from firewalker.user.rpc.groups import GroupDoor
 from firewalker.user.rpc.users import UserDoor
 
-PUBLIC = {"AuthService/SignUp", "AuthService/Login", "AuthService/Refresh", "AuthService/Logout"}
+PUBLIC = {
+    "AuthService/SignUp",
+    "AuthService/RequestPasswordReset",
+    "AuthService/ResetPassword",
+    "AuthService/VerifyEmail",
+    "AuthService/GetKeySet",
+    "AuthService/LoginWithProvider",
+    "AuthService/Login",
+    "AuthService/Refresh",
+    "AuthService/Logout",
+}
 USER = {
+    "AuthService/LogoutEverywhere",
+    "AuthService/ListSessions",
+    "AuthService/RevokeSession",
+    "AuthService/ChangePassword",
+    "AuthService/ResendVerification",
+    "AuthService/ChangeEmail",
+    "AuthService/LinkProvider",
+    "AuthService/UnlinkProvider",
+    "AuthService/ListProviders",
     "UserService/GetMe",
+    "UserService/CreateAvatarUpload",
+    "UserService/CommitAvatar",
+    "UserService/DeleteAvatar",
+    "UserService/DeleteMe",
+    "UserService/ExportMyData",
     "UserService/UpdateMe",
     "UserService/GetUser",
     "UserService/SearchUsers",
@@ -64,7 +88,15 @@ def test_public_is_what_was_agreed_and_nothing_else() -> None:
 
 
 def test_only_what_hashes_a_password_has_twice_the_time() -> None:
-    assert {rpc for rpc, rule in AuthDoor.POLICY.items() if rule.deadline_s == 10.0} == {"SignUp", "Login"}
+    assert {rpc for rpc, rule in AuthDoor.POLICY.items() if rule.deadline_s == 10.0} == {
+        "SignUp",
+        "Login",
+        "ChangePassword",
+        "ResetPassword",
+        "ChangeEmail",
+        "LoginWithProvider",
+        "LinkProvider",
+    }
 
 
 @pytest.mark.requirement("PRIV-09")

@@ -1,0 +1,40 @@
+"""What the tables of this service hold of one person: exported, erased, or excused with a reason. A test compares it with the schema."""
+
+from firewalker.runtime.personal_data import PersonalTable
+
+TABLES = (
+    PersonalTable(
+        "notification",
+        "user_id",
+        kind="notification",
+        columns=("notification_id", "type", "params", "create_time", "read_time"),
+        order=("notification_id",),
+    ),
+    PersonalTable("notification", "actor_id", not_exported="in the inboxes of others"),
+    PersonalTable(
+        "recipient",
+        "user_id",
+        kind="notification_preferences",
+        columns=("time_zone", "quiet_start", "quiet_end", "locale"),
+        erased=False,
+        kept="emptied with the news of the deletion; what stays keeps late news from being told",
+    ),
+    PersonalTable(
+        "device",
+        "user_id",
+        kind="device",
+        columns=("installation_id", "session_id", "register_time", "last_seen_time"),
+        order=("last_seen_time", "installation_id"),
+    ),
+    PersonalTable("push", "user_id", not_exported="the inbox once more, on its way to devices"),
+    PersonalTable("push", "actor_id", not_exported="on its way to others"),
+    PersonalTable("delivery", "user_id", not_exported="the inbox once more, on its way to devices"),
+    PersonalTable("delivery", "actor_id", not_exported="on its way to others"),
+    PersonalTable(
+        "tombstone",
+        "user_id",
+        not_exported="there is none as long as there is a person",
+        erased=False,
+        kept="keeps late arrivals and old backups from bringing anybody back",
+    ),
+)

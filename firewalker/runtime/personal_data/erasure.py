@@ -1,0 +1,122 @@
+"""Erasing people: a tombstone at once, their rows in the background, again after everything that was under way is over.
+
+The tombstone (the id and a time, nothing else) stays. As long as an access token of the person may live, what arrives late is
+erased too; the last pass is made after that. A process that dies leaves the tombstone open, and another one goes on.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from firewalker.kernel.clock import Clock
+from firewalker.kernel.faults import Fault
+from firewalker.kernel.ids import UserId
+from firewalker.runtime.mysql import Database, Transaction, retried
+from firewalker.runtime.personal_data import tombstones
+from firewalker.runtime.personal_data.tables import PersonalTable, erase_some
+from firewalker.runtime.tasks import begin, end
+from firewalker.runtime.tokens import LEEWAY, MAX_LIFETIME
+
+LOOK_S = 30.0
+"""How often it is looked for tombstones that other processes have set, or whose last pass is due."""
+
+LAST_PASS = MAX_LIFETIME + LEEWAY + timedelta(minutes=5)
+"""So long after the deletion nothing of that person can arrive any more: no token lives, no event is on its way."""
+
+BATCH = 20
+"""People whose erasure is looked at in one round."""
+
+Work = Callable[[UserId], Awaitable[None]]
+
+_log = structlog.get_logger(__name__)
+
+
+class Erasure:
+    """A part of a service that erases who has a tombstone. Any number of processes may have one."""
+
+    def __init__(
+        self,
+        database: Database,
+        tables: Sequence[PersonalTable],
+        clock: Clock,
+        *,
+        first: Work | None = None,
+        after: Work | None = None,
+        look_s: float = LOOK_S,
+    ) -> None:
+        """*first* does what is more than deleting rows, before they go; *after* tells who should know. Both are repeated."""
+        self._database = database
+        self._tables = [table for table in tables if table.erased]
+        self._clock = clock
+        self._first = first
+        self._after = after
+        self._look_s = look_s
+        self._work = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def bury(self, tx: Transaction, users: Iterable[UserId], at: datetime) -> None:
+        """Set the tombstones of *users* in the caller's transaction. Erasing begins after its commit."""
+        for user in users:
+            await tombstones.add(tx, user, at)
+        tx.after_commit(self._work.set)
+
+    async def take(self, users: Sequence[UserId]) -> None:
+        """Set the tombstones of *users*, who were deleted elsewhere; durable when this returns."""
+        if users:
+            await self._take(users)
+
+    @retried(idempotent=True)
+    async def _take(self, users: Sequence[UserId]) -> None:
+        async with self._database.transaction() as tx:
+            await self.bury(tx, users, self._clock.now())
+
+    async def start(self) -> None:
+        """Begin, with what was left open."""
+        self._task = begin(self._run(), "erasure")
+
+    async def stop(self) -> None:
+        """Stop; what is left is done by the next process."""
+        await end([self._task])
+
+    async def _run(self) -> None:
+        while True:
+            self._work.clear()
+            try:
+                await self.round()
+            except Fault as fault:
+                _log.warning("erasure put off", reason=fault.reason)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._look_s):
+                    await self._work.wait()
+
+    async def round(self) -> None:
+        """Erase who is to be erased now."""
+        async with self._database.reading() as reading:
+            found = await tombstones.list_open(reading, BATCH)
+        for user_id, delete_time in found:
+            await self._erase(UserId(UUID(bytes=user_id)), last=self._clock.now() - delete_time >= LAST_PASS)
+
+    async def _erase(self, user: UserId, *, last: bool) -> None:
+        if self._first is not None:
+            await self._first(user)
+        for table in self._tables:
+            while (last or not table.last) and await self._erase_some(table, user):
+                pass
+        if self._after is not None:
+            await self._after(user)
+        if last:
+            await self._close(user)
+
+    @retried(idempotent=True)
+    async def _erase_some(self, table: PersonalTable, user: UserId) -> int:
+        async with self._database.transaction() as tx:
+            return await erase_some(tx, table, user)
+
+    @retried(idempotent=True)
+    async def _close(self, user: UserId) -> None:
+        async with self._database.transaction() as tx:
+            await tombstones.close(tx, user, self._clock.now())

@@ -1,0 +1,34 @@
+"""Rows of `tombstone` (`tombstone.sql`): who was deleted, and whether everything of them is erased."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from firewalker.kernel.ids import UserId
+from firewalker.runtime.mysql import Transaction
+
+_ADD = """
+    INSERT INTO tombstone (user_id, delete_time, erase_time) VALUES (%(user)s, %(at)s, NULL)
+    ON DUPLICATE KEY UPDATE user_id = VALUES(user_id)
+"""
+
+_LIST_OPEN = "SELECT user_id, delete_time FROM tombstone WHERE erase_time IS NULL ORDER BY delete_time LIMIT %(rows)s"
+# tombstone_open
+
+_CLOSE = "UPDATE tombstone SET erase_time = %(at)s WHERE user_id = %(user)s"
+# primary key
+
+
+async def add(tx: Transaction, user: UserId, at: datetime) -> None:
+    """Set a tombstone; one that stands stays as it is."""
+    await tx.execute(_ADD, {"user": user, "at": at.replace(microsecond=at.microsecond // 1000 * 1000)})
+
+
+async def list_open(tx: Transaction, rows: int) -> Sequence[tuple[Any, ...]]:
+    """Ids and times of those who are not erased yet, the first deleted first."""
+    return await tx.all(_LIST_OPEN, {"rows": rows})
+
+
+async def close(tx: Transaction, user: UserId, at: datetime) -> None:
+    """Nothing of *user* is left."""
+    await tx.execute(_CLOSE, {"user": user, "at": at})

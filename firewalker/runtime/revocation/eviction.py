@@ -1,0 +1,40 @@
+"""Whether the Redis of ended sessions throws entries away to make room (AUTH-24): each of them would let a session in again."""
+
+import structlog
+from redis.exceptions import ResponseError
+
+from firewalker.runtime.config import ConfigError
+from firewalker.runtime.redis import RedisUnavailable, calling, connect
+
+SAFE = "noeviction"
+
+ASK_S = 2.0
+"""Longest wait for Redis at the start; a service starts without it."""
+
+_log = structlog.get_logger("firewalker.revocation")
+
+
+async def ensure_nothing_is_evicted(url: str) -> None:
+    """Return if the Redis at *url* evicts nothing, or is away: then what it is is looked at with the next start.
+
+    Raises:
+        ConfigError: It evicts, or does not say.
+    """
+    redis = connect(url)
+    try:
+        async with calling(ASK_S):
+            try:
+                policy = (await redis.config_get("maxmemory-policy")).get("maxmemory-policy", "")
+            except ResponseError:
+                policy = ""
+    except RedisUnavailable as error:
+        _log.warning("not known whether Redis evicts", error=str(error))
+        return
+    finally:
+        await redis.aclose()
+    found = policy.decode() if isinstance(policy, bytes) else str(policy)
+    if found != SAFE:
+        raise ConfigError(
+            f"redis_url: its maxmemory-policy is {found or 'not told'}; it must be {SAFE}, or ended sessions come to life "
+            "again. Where Redis does not tell, or at your own risk: redis_eviction=declared_none"
+        )

@@ -1,0 +1,125 @@
+"""How often passwords may be tried and accounts be made (AUTH-36, AUTH-37).
+
+A guess takes a turn of its address and one of its account; a right password gives them back. A device that has been signed in to
+the account before, by the installation id that it alone knows, has turns of its own there: whoever uses up the account's
+cannot lock its owner out. Turns are taken before the password is looked at, so that guesses at once are counted too, and
+by what was typed: whether there is such an account shows nowhere. Calls from exempt networks are not counted.
+"""
+
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from firewalker.kernel.faults import Fault
+from firewalker.kernel.ids import UserId
+from firewalker.kernel.principal import current_site
+from firewalker.runtime.rate_limits import Rate, RateExceeded, RateLimits
+from firewalker.user.domain.email import Email
+from firewalker.user.domain.faults import BadCredentials
+
+ACCOUNT = Rate("sign-in", per_s=1 / 30, burst=5, alone=0.5)
+"""Wrong passwords for one account, from devices that it does not know: 125 in the first hour, 120 in any other."""
+
+DEVICE = Rate("sign-in-device", per_s=1 / 30, burst=5, alone=0.5)
+"""Wrong passwords for one account from one device that it knows."""
+
+SITE = Rate("sign-in-site", per_s=0.5, burst=30, alone=0.5)
+"""Wrong passwords from one address, whatever the account; behind it may be a whole office."""
+
+SIGN_UPS = Rate("sign-up", per_s=1 / 60, burst=20, alone=0.5)
+"""Attempts to sign up from one address, successful or not: they tell which addresses are taken."""
+
+DEVICE_SIGN_UPS = Rate("sign-up-device", per_s=1 / 3600, burst=5, alone=0.5)
+"""The same from one device."""
+
+RESETS = Rate("mail", per_s=1 / 60, burst=10, alone=0.5)
+"""Mails that one address may ask for, whoever gets them. How many one mailbox gets is limited too, in `usecases/mails.py`."""
+
+
+class Throttles:
+    """Counts for the use cases. *key* hides addresses and devices in Redis."""
+
+    def __init__(self, limits: RateLimits | None, key: bytes) -> None:
+        """Without *limits* nothing is counted."""
+        self._limits = limits
+        self._key = key
+
+    @asynccontextmanager
+    async def guess(self, email: Email | None, known_device: str) -> AsyncIterator[None]:
+        """Run the block, in which the password for *email* is checked. Left by BadCredentials, the turns stay taken.
+
+        *known_device* is the installation id of a device that was signed in to the account before; else empty.
+
+        Raises:
+            RateExceeded: Too many were wrong; `retry_after` tells when to come back.
+        """
+        site = current_site.get()
+        takes = [(site, SITE)]
+        if email is not None and known_device:
+            takes.append((self._hidden("device", email.key, known_device), DEVICE))
+        elif email is not None:
+            takes.append((self._hidden("account", email.key), ACCOUNT))
+        async with self._taking(takes if site else []):
+            yield
+        if site and known_device and self._limits is not None:
+            await self._limits.forget(*takes[-1])
+
+    @asynccontextmanager
+    async def confirm(self, user_id: UserId) -> AsyncIterator[None]:
+        """The same for a user who is signed in already."""
+        async with self._taking([(f"u:{user_id}", ACCOUNT)] if current_site.get() else []):
+            yield
+
+    async def sign_up(self, device: str) -> None:
+        """Count an attempt to sign up, from a device with that installation id, empty if it has none.
+
+        Raises:
+            RateExceeded: There were too many.
+        """
+        site = current_site.get()
+        if site and self._limits is not None:
+            await self._limits.spend(site, SIGN_UPS)
+            if device:
+                await self._limits.spend(self._hidden("device", device), DEVICE_SIGN_UPS)
+
+    async def ask_for_mail(self) -> None:
+        """Count a mail that somebody asks for.
+
+        Raises:
+            RateExceeded: There were too many.
+        """
+        site = current_site.get()
+        if site and self._limits is not None:
+            await self._limits.spend(site, RESETS)
+
+    @asynccontextmanager
+    async def _taking(self, takes: Sequence[tuple[str, Rate]]) -> AsyncIterator[None]:
+        limits = self._limits
+        if limits is None:
+            yield
+            return
+        taken = []
+        try:
+            for who, rate in takes:
+                await limits.spend(who, rate)
+                taken.append((who, rate))
+        except RateExceeded:
+            # What is refused here was no guess.
+            await self._give_back(taken)
+            raise
+        try:
+            yield
+        except Fault as fault:
+            if not isinstance(fault, BadCredentials):
+                await self._give_back(taken)  # nothing was learnt of the password
+            raise
+        await self._give_back(taken)
+
+    async def _give_back(self, taken: Sequence[tuple[str, Rate]]) -> None:
+        if self._limits is not None:
+            for who, rate in taken:
+                await self._limits.give_back(who, rate)
+
+    def _hidden(self, *parts: str) -> str:
+        return hmac.new(self._key, "\0".join(parts).encode(), hashlib.sha256).hexdigest()[:32]

@@ -1,0 +1,111 @@
+"""Deleting an account and exporting what is known about one, through the real wire."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from firewalker.runtime.grpc.messages import public_descriptors
+from firewalker.runtime.personal_data.erasure import LAST_PASS
+from tests.service.user.conftest import PASSWORD, Person, World
+from tests.service.user.test_sessions import becomes_revoked
+from tests.support.waiting import until
+
+
+async def befriend(world: World, one: Person, other: Person) -> None:
+    await world.call("SendFriendRequest", one.access, user_id=other.user_id)
+    await world.call("AcceptFriendRequest", other.access, user_id=one.user_id)
+
+
+async def becomes(world: World, statement: str, rows: list[tuple[object, ...]]) -> None:
+    async with asyncio.timeout(10):
+        while await world.sql(statement) != rows:  # noqa: ASYNC110 - MySQL tells no event
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.requirement("AUTH-50")
+async def test_a_deleted_account_is_gone_at_once_for_everybody(world: World) -> None:
+    ann, bob = await world.sign_up("Ann"), await world.sign_up("Bob")
+    await befriend(world, ann, bob)
+    refusal = await world.refusal("DeleteMe", ann.access, password="wrong")
+    assert (refusal.status, refusal.reason) == ("UNAUTHENTICATED", "BAD_CREDENTIALS")
+    await world.call("DeleteMe", ann.access, password=PASSWORD)
+    await becomes_revoked(world, ann.access)
+    assert (await world.refusal("Refresh", refresh_token=ann.tokens.refresh_token)).reason == "REFRESH_TOKEN_INVALID"
+    assert (await world.refusal("Login", email=ann.email, password=PASSWORD)).reason == "BAD_CREDENTIALS"
+    assert list((await world.call("ListFriends", bob.access)).friends) == []
+    assert (await world.refusal("SendFriendRequest", bob.access, user_id=ann.user_id)).reason == "USER_NOT_FOUND"
+    for recorder in (world.step, world.notification):
+        await until(lambda: recorder.of("user_deleted"))  # noqa: B023
+        [fact] = recorder.of("user_deleted")
+        assert fact.user_id == ann.user_id
+    # Nothing keeps the address and the name.
+    again = await world.sign_up("Ann", email=ann.email)
+    assert again.user_id != ann.user_id
+
+
+@pytest.mark.requirement("AUTH-50", "PRIV-06")
+async def test_the_rest_is_erased_in_the_background_and_counts_of_friends_go_down(world: World) -> None:
+    ann, bob, eve = await world.sign_up("Ann"), await world.sign_up("Bob"), await world.sign_up("Eve")
+    await befriend(world, ann, bob)
+    await world.call("SendFriendRequest", ann.access, user_id=eve.user_id)
+    await world.call("DeleteMe", ann.access, password=PASSWORD)
+    await becomes(world, "SELECT COUNT(*) FROM friendship", [(0,)])
+    await becomes(world, "SELECT SUM(friends), SUM(outgoing), SUM(incoming) FROM friend_count", [(0, 0, 0)])
+    ended = "SELECT COUNT(*) FROM session WHERE end_reason = 7"
+    assert await world.sql(ended) == [(1,)]  # until no access token of it lives
+    world.clock.advance(LAST_PASS + timedelta(seconds=1))
+    await world.sign_in(bob)
+    other = await world.sign_in(eve)
+    await world.call("DeleteMe", other.access, password=PASSWORD)  # wakes the erasure
+    await becomes(world, "SELECT COUNT(*) FROM tombstone WHERE erase_time IS NOT NULL", [(1,)])
+    id_of_ann = bytes.fromhex(ann.user_id.replace("-", ""))
+    for table in ("session", "mail", "mail_token", "friend_count", "used_quota", "account", "user"):
+        assert await world.sql(f"SELECT COUNT(*) FROM {table} WHERE user_id = %s", id_of_ann) == [(0,)]  # noqa: S608
+
+
+async def export(world: World, person: Person) -> list[Any]:
+    path = "/firewalker.user.v1.UserService/ExportMyData"
+    method = public_descriptors().method(path)
+    request = public_descriptors().message_class(method.input_type.full_name)()
+    answer = public_descriptors().message_class(method.output_type.full_name)
+    stream: Callable[..., AsyncIterator[Any]] = world.service.public.unary_stream(
+        path, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString
+    )
+    metadata = [("authorization", f"Bearer {person.access}")]
+    return [record async for record in stream(request, metadata=metadata, timeout=20)]
+
+
+@pytest.mark.requirement("AUTH-50")
+async def test_groups_of_a_deleted_owner_go_to_a_member_and_empty_ones_end(world: World) -> None:
+    ann, bob = await world.sign_up("Ann"), await world.sign_up("Bob")
+    shared = (await world.call("CreateGroup", ann.access, name="Walkers", join_policy=1)).group
+    await world.call("CreateGroup", ann.access, name="Alone", join_policy=1)
+    await world.call("JoinGroup", bob.access, group_id=shared.group_id)
+    await world.call("DeleteMe", ann.access, password=PASSWORD)
+    await becomes(world, "SELECT COUNT(*) FROM user_group", [(1,)])
+    await becomes(world, "SELECT COUNT(*), SUM(role) FROM group_membership WHERE leave_time IS NULL", [(1, 1)])
+    group = (await world.call("GetGroup", bob.access, group_id=shared.group_id)).group
+    assert (group.owner_id, group.member_count) == (bob.user_id, 1)
+    await until(lambda: world.step.of("group_deleted"))
+
+
+@pytest.mark.requirement("PRIV-05")
+async def test_an_export_has_the_records_of_all_services_and_no_secret(world: World) -> None:
+    ann, bob = await world.sign_up("Ann", device_name="Pixel 8"), await world.sign_up("Bob")
+    await befriend(world, ann, bob)
+    token = await world.token(ann.email)
+    records = await export(world, ann)
+    kinds = [record.kind for record in records]
+    assert {"profile", "account", "session", "friend", "mail", "step", "notification"} <= set(kinds)
+    by_kind = {record.kind: dict(record.fields) for record in records}
+    assert by_kind["profile"]["nickname"] == "Ann"
+    assert by_kind["account"]["email"] == ann.email
+    assert by_kind["session"]["device_name"] == "Pixel 8"
+    friend = by_kind["friend"]
+    assert bob.user_id in {friend.get("high_id"), friend.get("low_id")}
+    text = repr(records)
+    for secret in ("argon2", token[30:], bob.email, "secret", "key_id", ann.tokens.refresh_token[40:]):
+        assert secret not in text
