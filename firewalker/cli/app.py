@@ -29,7 +29,10 @@ CLIENTS = "Clients of a running backend"
 Host = Annotated[
     str, typer.Option("--address", help="Host of the backend; FIREWALKER_USER_PORT and so on move its ports.")
 ]
-Users = Annotated[int, typer.Option(min=2, max=5000, help="How many people walk.")]
+MOST_WALKING = 5_000
+MOST_FILLED = 1_000_000
+
+Users = Annotated[int, typer.Option(min=2, max=MOST_WALKING, help="How many people walk.")]
 Minutes = Annotated[float, typer.Option(min=0.01, help="How long they walk.")]
 Seed = Annotated[int | None, typer.Option(help="Repeats movement and circles of friends; names are always new.")]
 Speed = Annotated[float, typer.Option(min=0.1, max=20, help="Multiplies every cadence; 1 is real life.")]
@@ -209,17 +212,34 @@ def doctor(address: Host = LOOPBACK) -> None:
 @app.command(rich_help_panel=CLIENTS)
 def walk(
     *,
-    users: Users = 50,
+    users: Annotated[int, typer.Option(min=2, max=MOST_FILLED, help="How many people walk; at most 5000 live.")] = 50,
+    days: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=400,
+            help="Instead of walking, fill so many days at once, past all services: for benchmarks and figures of growth.",
+        ),
+    ] = None,
     minutes: Minutes = 2.0,
     address: Host = LOOPBACK,
     seed: Seed = None,
     speed: Speed = 1.0,
     interval: Interval = 1.0,
 ) -> None:
-    """Simulate people who sign up, befriend each other and walk; check that no acknowledged step is missing."""
+    """Simulate people who sign up, befriend each other and walk; check that no acknowledged step is missing.
+
+    With `--days` the days are written straight into the step service's database, by people who cannot sign in.
+    """
+    from firewalker.cli.walk.command import fill as run_fill
     from firewalker.cli.walk.command import walk as run_walk
     from firewalker.cli.walk.crowd import Plan
 
+    if days is not None:
+        asyncio.run(run_fill(users, days, _seed(seed)))
+        return
+    if users > MOST_WALKING:
+        raise CommandError(f"At most {MOST_WALKING} people can walk live; with --days up to {MOST_FILLED}.")
     plan = Plan(users, _seed(seed), speed, interval)
     good = asyncio.run(run_walk(plan, minutes, _addresses(address)))
     raise typer.Exit(0 if good else 1)

@@ -184,3 +184,11 @@ class StreamIdle(Fault):
     kind = Kind.TIMED_OUT
     reason = "STREAM_IDLE"
     message = "Nothing was sent on the stream for too long."
+
+
+class GroupNotFound(Fault):
+    """There is no such group, or the caller may not know of it: nobody learns which. Any service that knows groups says so."""
+
+    kind = Kind.NOT_FOUND
+    reason = "GROUP_NOT_FOUND"
+    message = "There is no such group."

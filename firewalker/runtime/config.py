@@ -127,10 +127,10 @@ class ServiceConfig(BaseSettings):
     """``ask``: do not start on a Redis that evicts keys, which would let ended sessions in again. ``declared_none``: do not
     ask; for a managed one whose CONFIG command is closed and whose ``maxmemory-policy`` you have set to ``noeviction``."""
 
-    proxy_protocol: bool = False
-    """The public port is behind a balancer that passes connections on and tells whose they are by the PROXY protocol,
-    version 2. Only ``trusted_proxies`` may connect then, each time with such a header. Off behind such a balancer nothing
-    is understood; on without one nobody gets in."""
+    proxy_protocol_from: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_listed)] = ()
+    """Networks of balancers that pass connections on to the public port and tell whose they are by the PROXY protocol,
+    version 2, in front of each. From there nothing is understood without, from elsewhere nothing with it. With too wide
+    ones clients can choose the address they are counted by."""
 
     tls_certificate_file: FilePath | None = None
     """Certificate chain of the public port, in PEM. Without it the port is in plain text: for a balancer in front of it that

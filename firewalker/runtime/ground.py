@@ -63,7 +63,7 @@ class Ground:
     ) -> App:
         """The service with its doors: *public* and *internal* ones, each behind its own port, and background *parts*."""
         # Connections through a balancer that tells whose they are count for their clients.
-        uncounted = (*config.exempt_networks, *config.trusted_proxies)
+        uncounted = (*config.exempt_networks, *config.trusted_proxies, *config.proxy_protocol_from)
         shared: dict[str, Any] = {
             "host": config.host,
             "wire": Wire(config.wire),
@@ -78,7 +78,7 @@ class Ground:
                     self.edge,
                     port=config.port,
                     tls=_tls(config.tls_certificate_file, config.tls_key_file),
-                    proxies=config.trusted_proxies if config.proxy_protocol else None,
+                    proxies=config.proxy_protocol_from,
                     **shared,
                 ),
                 GrpcServer(

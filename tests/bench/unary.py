@@ -47,7 +47,10 @@ class BoardDoor:
     """Answers without any store: what is left is the wire and the edge."""
 
     SERVICE: ClassVar = "firewalker.step.v1.LeaderboardService"
-    POLICY: ClassVar = {"GetFriendLeaderboard": Rule(Caller.USER), "WatchFriendLeaderboard": Rule(Caller.USER)}
+    POLICY: ClassVar = dict.fromkeys(
+        ("GetFriendLeaderboard", "WatchFriendLeaderboard", "GetGroupLeaderboard", "WatchGroupLeaderboard"),
+        Rule(Caller.USER),
+    )
 
     def __init__(self) -> None:
         self._answer = message_class("firewalker.step.v1.GetFriendLeaderboardResponse")
@@ -56,7 +59,13 @@ class BoardDoor:
         return self._answer(leaderboard={"date": request.date, "version": str(principal().user_id)})
 
     async def watch_friend_leaderboard(self, request: Any, stream: Any) -> None:
-        """Not measured here."""
+        """Not measured here; nor are the two below."""
+
+    async def get_group_leaderboard(self, request: Any) -> Any:
+        return await self.get_friend_leaderboard(request)
+
+    async def watch_group_leaderboard(self, request: Any, stream: Any) -> None:
+        await self.watch_friend_leaderboard(request, stream)
 
 
 async def serve(kind: str) -> None:

@@ -104,7 +104,7 @@ def built(script: bytes) -> bytes:
 async def _connect(wire: bytes, which: Wire, *, in_pieces: bool, proxied: bool) -> None:
     failures: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
-    proxies = [_ANYBODY] if proxied else None
+    proxies = [_ANYBODY] if proxied else []
     server = GrpcServer([StepDoor()], Edge(measures=CallMeasures()), wire=which, proxies=proxies)
     protocol = server._protocol()
     transport = _Transport(protocol)

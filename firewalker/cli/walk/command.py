@@ -8,14 +8,16 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from firewalker.cli import services
 from firewalker.cli.addresses import require_listening
 from firewalker.cli.calls import CallError
 from firewalker.cli.terminal import CommandError, err, out
-from firewalker.cli.walk import last
+from firewalker.cli.walk import bulk, last
 from firewalker.cli.walk.course import walk_all
 from firewalker.cli.walk.crowd import Plan, crowd
 from firewalker.cli.walk.meters import Meters
 from firewalker.cli.walk.report import WalkDisplay, line, summary
+from firewalker.kernel.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -43,6 +45,22 @@ async def walk(plan: Plan, minutes: float, addresses: Addresses) -> bool:
                 seconds = time.monotonic() - began
     out.print(summary(meters, outcome, seconds))
     return outcome.good
+
+
+async def fill(users: int, days: int, seed: int) -> None:
+    """Fill *days* days of *users* new people straight into the step service's database, and print what that took.
+
+    Raises:
+        CommandError: The database or Redis cannot be reached.
+    """
+    mysql_url = services.mysql_urls()["step"]
+    with WalkDisplay() as display:
+        try:
+            filled = await bulk.fill(mysql_url, users, days, seed, say=display.say)
+        except Fault as problem:
+            raise CommandError(f"The days could not be filled: {problem}") from None
+    bulk.show(filled)
+    await services.rebuild()
 
 
 @contextlib.asynccontextmanager

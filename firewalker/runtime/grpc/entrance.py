@@ -35,8 +35,8 @@ class Porch:
     calls: Callable[[], CallsProtocol]
     """Makes what a connection becomes."""
     tls: ServerTls | None = None
-    proxies: Sequence[Network] | None = None
-    """Who connects, and has to say for whom; None if that is not so here."""
+    proxies: Sequence[Network] = ()
+    """Who connects for others, and has to say for whom."""
     entering: set["Entrance"] = field(default_factory=set)
     """Connections that have not got through yet."""
 
@@ -56,15 +56,15 @@ class Entrance(asyncio.Protocol):
         """Somebody has connected."""
         porch, self._transport = self._porch, cast("asyncio.Transport", transport)
         host = host_of(transport)
-        if porch.proxies is not None and not within(host, porch.proxies):
-            self._refuse("not_a_proxy")
-        elif self._take_place(host):
-            porch.entering.add(self)
-            if porch.proxies is None:
-                self._go_on(b"")
-            else:
-                loop = asyncio.get_running_loop()
-                self._timer = loop.call_later(porch.limits.opening_s, self._refuse, "slow_proxy_header")
+        if not self._take_place(host):
+            return
+        porch.entering.add(self)
+        # By the address alone: who could choose whether there is a header could choose who they are.
+        if within(host, porch.proxies):
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(porch.limits.opening_s, self._refuse, "slow_proxy_header")
+        else:
+            self._go_on(b"")
 
     def data_received(self, data: bytes) -> None:
         """More of the PROXY header, and what follows it."""

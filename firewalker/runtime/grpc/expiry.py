@@ -1,6 +1,6 @@
 """When the calls of one connection have to be done: one timer for all of them, set to the earliest.
 
-A timer of its own for each call costs some 3 µs and is nearly always cancelled; the next call's deadline is mostly later than
+A timer of its own for each call would nearly always be cancelled, which costs as much as setting it; the next call's deadline is mostly later than
 the one that is waited for, so that this one is left alone for seconds.
 """
 

@@ -7,6 +7,7 @@ from importlib.metadata import version
 import grpclib.client
 import grpclib.protocol
 import grpclib.utils
+import h2.stream
 import hpack.hpack
 from h2.config import H2Configuration
 from h2.connection import ConnectionState, H2Connection, H2ConnectionStateMachine
@@ -25,6 +26,7 @@ _H2_NAMES = (
     "_prepare_for_sending",
     "_receive_frame",
     "_receive_goaway_frame",
+    "_receive_window_update_frame",
     "_stream_is_closed_by_end",
     "_stream_is_closed_by_reset",
     "decoder",
@@ -67,7 +69,9 @@ def check() -> None:
         (WindowUpdateFrame(1), ("window_increment",)),
         (stream, ("_initialize_content_length", "outbound_flow_control_window", "receive_data", "state_machine")),
         (StreamClosedError(1), ("_events", "error_code")),
-        (StreamInputs, ("SEND_HEADERS", "SEND_DATA", "SEND_END_STREAM")),
+        (StreamInputs, ("SEND_HEADERS", "SEND_DATA", "SEND_END_STREAM", "RECV_WINDOW_UPDATE")),
+        (h2.stream, ("_transitions",)),
+        (h2.stream.H2StreamStateMachine, ("window_updated",)),
         (ConnectionState, ("SERVER_OPEN", "CLOSED")),
         (H2ConnectionStateMachine, ("_transitions", "process_input")),
         (hpack.hpack, ("log",)),

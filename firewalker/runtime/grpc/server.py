@@ -50,13 +50,13 @@ class GrpcServer:
         share_port: bool = False,
         uncounted: Iterable[Network] = LOOPBACK,
         tls: ServerTls | None = None,
-        proxies: Sequence[Network] | None = None,
+        proxies: Sequence[Network] = (),
         descriptors: DescriptorSet | None = None,
     ) -> None:
         """*internal* tells the port for other services: it takes SERVICE methods alone, the public one takes none.
         From addresses in *uncounted* any number may connect, up to the port's limit.
-        *share_port* lets other processes listen on the same port. Without *tls* the port is in plain text. With *proxies*
-        only balancers at those addresses may connect, and begin each connection with a PROXY header.
+        *share_port* lets other processes listen on the same port. Without *tls* the port is in plain text. From
+        addresses in *proxies*, which should be *uncounted* too, each connection has to begin with a PROXY header.
         *descriptors* has the protos of the doors where they are not this project's.
 
         Port 0 takes a free one; `port` tells which after `start`.
@@ -188,7 +188,7 @@ class GrpcServer:
             entrance.abort()
 
     def _protocol(self) -> asyncio.Protocol:
-        if self._porch.tls is None and self._porch.proxies is None:
+        if self._porch.tls is None and not self._porch.proxies:
             return self._calls()
         return Entrance(self._porch)
 

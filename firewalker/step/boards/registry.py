@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import date
 
 from firewalker.kernel.clock import Clock
-from firewalker.kernel.faults import Overloaded
+from firewalker.kernel.faults import GroupNotFound, Overloaded
 from firewalker.kernel.ids import UserId
 from firewalker.step.boards.agenda import Agenda
 from firewalker.step.boards.board import WatchedBoard
@@ -15,7 +15,6 @@ from firewalker.step.boards.subjects import Subjects
 from firewalker.step.boards.updates import EndReason
 from firewalker.step.boards.watcher import Watcher
 from firewalker.step.domain.circle import Circle
-from firewalker.step.domain.faults import GroupNotFound
 from firewalker.step.domain.group import GroupId
 from firewalker.step.domain.leaderboard import board_date, require_in_range
 from firewalker.step.domain.period import Period

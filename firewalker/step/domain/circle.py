@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
-from typing import TypeAlias
+from typing import Self, TypeAlias
 from zoneinfo import ZoneInfo
 
 from firewalker.kernel.days import day_end
@@ -62,7 +62,7 @@ class Circle:
     me: Person
     friends: tuple[Friend, ...] = ()
 
-    def with_goals(self, goals: Mapping[bytes, Goals]) -> "Circle":
+    def with_goals(self, goals: Mapping[bytes, Goals]) -> Self:
         """The same people with their *goals*, by 16-byte id; who has none is left out there."""
         if not goals:
             return self

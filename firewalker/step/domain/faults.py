@@ -59,11 +59,3 @@ class PictureUnavailable(Fault):
     kind = Kind.UNAVAILABLE
     reason = "PICTURE_UNAVAILABLE"
     message = "The picture cannot be drawn at the moment; try again."
-
-
-class GroupNotFound(Fault):
-    """There is no such group, or the caller is not in it: nobody learns which."""
-
-    kind = Kind.NOT_FOUND
-    reason = "GROUP_NOT_FOUND"
-    message = "There is no such group among yours."

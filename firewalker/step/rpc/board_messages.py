@@ -71,7 +71,7 @@ def _add(entries: Any, rows: Iterable[Row], me: bytes) -> None:
         entry.user_id = person.text_id
         entry.nickname = person.nickname
         entry.avatar_url = person.avatar_url
-        entry.steps = steps_seen(-behind, sight)
+        entry.steps = steps_seen(-behind, sight) if sight else -behind
         entry.state = _STATES[state]
         entry.freshness = _FRESHNESS[freshness]
         if goal_reached:

@@ -14,7 +14,8 @@ from firewalker.step.domain.group import GroupCircle, GroupId
 from firewalker.step.domain.leaderboard import arranged, as_seen, standing_of
 from firewalker.step.domain.period import Period, require_askable
 from firewalker.step.live.known import KnownTotals
-from firewalker.step.store import history
+from firewalker.step.store import goals, history
+from firewalker.step.usecases.circles import GOALS_BACK
 from firewalker.step.usecases.group_circles import GroupCircles
 from firewalker.step.usecases.leaderboards import FriendBoard
 
@@ -52,6 +53,8 @@ class GroupBoards:
             DatabaseUnavailable, DeadlineExceeded, Overloaded: Members or totals could not be read.
         """
         circle = await self.circle(viewer, group_id, period, asked)
+        if period is Period.DAY:
+            circle = await self._with_goals(circle)
         totals = await self.totals(circle, [person.user_id for person in circle.shown])
         now_ms, me = to_ms(self._clock.now()), viewer.bytes
         day = circle.span.first if period is Period.DAY else None
@@ -70,6 +73,15 @@ class GroupBoards:
         if asked is not None:
             require_askable(asked, self._clock.now())
         return await self._circles.of(viewer, group_id, period, asked)
+
+    async def _with_goals(self, circle: GroupCircle) -> GroupCircle:
+        """With the goals as of the board's date, where those that are kept do not reach back so far."""
+        day = circle.span.first
+        if day >= (self._clock.now() - GOALS_BACK).date():
+            return circle
+        async with self._database.reading() as tx:
+            found = await goals.find_of(tx, [person.user_id for person in circle.shown], since=day)
+        return circle.with_goals(found)
 
     async def totals(self, circle: GroupCircle, users: Collection[bytes]) -> dict[bytes, UserTotal]:
         """What each of *users* comes to on the board; who has no data is left out."""

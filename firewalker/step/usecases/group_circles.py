@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from uuid import UUID
 
+from firewalker.kernel.faults import GroupNotFound
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Database
 from firewalker.step.domain.circle import Friend, Person
-from firewalker.step.domain.faults import GroupNotFound
 from firewalker.step.domain.group import GroupCircle, GroupId, Stay, counted, stays
 from firewalker.step.domain.period import Period, span_of
 from firewalker.step.store import bonds, goals, groups

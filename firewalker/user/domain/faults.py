@@ -219,14 +219,6 @@ class TimeZoneChangedToday(Fault):
     message = "The time zone can be changed once a day."
 
 
-class GroupNotFound(Fault):
-    """There is no such group, or the caller may not know of it."""
-
-    kind = Kind.NOT_FOUND
-    reason = "GROUP_NOT_FOUND"
-    message = "There is no such group."
-
-
 class NotAMember(Fault):
     """The caller does not belong to the group."""
 

@@ -7,9 +7,10 @@ group's row after those of a friendship, or two groups' rows.
 from dataclasses import dataclass
 from datetime import datetime
 
+from firewalker.kernel.faults import GroupNotFound
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Transaction
-from firewalker.user.domain.faults import GroupLimitReached, GroupNotFound, GroupRoleRequired, NotAMember
+from firewalker.user.domain.faults import GroupLimitReached, GroupRoleRequired, NotAMember
 from firewalker.user.domain.group import (
     MAX_GROUPS,
     Group,

@@ -1,13 +1,13 @@
 """Members of groups: joining, waiting, leaving, roles, being sent away."""
 
 from firewalker.kernel.clock import Clock
+from firewalker.kernel.faults import GroupNotFound
 from firewalker.kernel.ids import UserId
 from firewalker.kernel.paging import Page
 from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.user.domain.faults import (
     BanLimitReached,
     BannedFromGroup,
-    GroupNotFound,
     InviteNotFound,
     JoinRequestLimitReached,
     JoinRequestNotFound,

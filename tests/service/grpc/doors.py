@@ -88,7 +88,9 @@ class BoardDoor:
     SERVICE: ClassVar = "firewalker.step.v1.LeaderboardService"
 
     def __init__(self, rule: Rule = Rule(Caller.USER)) -> None:  # noqa: B008 - frozen
-        self.POLICY = {"GetFriendLeaderboard": rule, "WatchFriendLeaderboard": rule}
+        self.POLICY = dict.fromkeys(
+            (f"{verb}{whose}Leaderboard" for verb in ("Get", "Watch") for whose in ("Friend", "Group")), rule
+        )
         self.on_watch: Callable[[Any, HotStream], Awaitable[None]] = self._heartbeats
 
     async def get_friend_leaderboard(self, request: Any) -> Any:
@@ -98,6 +100,12 @@ class BoardDoor:
         return GetResponse(leaderboard={"version": "1", "entries": entries})
 
     async def watch_friend_leaderboard(self, request: Any, stream: HotStream) -> None:
+        await self.on_watch(request, stream)
+
+    async def get_group_leaderboard(self, request: Any) -> Any:
+        return await self.get_friend_leaderboard(request)
+
+    async def watch_group_leaderboard(self, request: Any, stream: HotStream) -> None:
         await self.on_watch(request, stream)
 
     async def _heartbeats(self, request: Any, stream: HotStream) -> None:

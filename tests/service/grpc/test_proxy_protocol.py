@@ -94,14 +94,19 @@ async def test_a_client_has_so_many_connections_however_they_come(bench: Bench) 
     await until(lambda: server._arrivals.open == 0)
 
 
-async def test_who_is_no_balancer_is_not_heard(bench: Bench) -> None:
-    server = await bench.serve(StepDoor(), **BEHIND)
-    for first in (PREFACE, proxied("198.51.100.7") + PREFACE):
-        reader, writer = await arrive(server, first, "127.0.0.9")
-        assert await ended(reader) == b""
-        writer.close()
-    assert bench.measures.connections("not_a_proxy") == 2
-    assert server._arrivals.open == 0
+async def test_who_is_no_balancer_comes_as_himself_and_cannot_say_he_is_somebody_else(bench: Bench) -> None:
+    server = await bench.serve(StepDoor(), limits=Limits(connections_per_address=1), **BEHIND)
+    reader, writer = await arrive(server, proxied("198.51.100.7") + PREFACE, "127.0.0.9")
+    await ended(reader)
+    writer.close()
+    await until(lambda: bench.measures.connections("protocol_error") == 1)
+    await until(lambda: server.open_connections == 0)
+    direct = [await arrive(server, PREFACE, "127.0.0.9") for _ in range(2)]
+    await until(lambda: server.open_connections == 1)
+    assert bench.measures.connections("address_full") == 1
+    for _, each in direct:
+        each.close()
+    await until(lambda: server._arrivals.open == 0)
 
 
 async def test_without_the_setting_a_header_is_no_http_2(bench: Bench) -> None:

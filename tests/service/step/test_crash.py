@@ -2,12 +2,9 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -17,17 +14,14 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from firewalker.kernel.ids import new_uuid7
-from firewalker.local import ports
 from firewalker.local.secrets import Secrets, make_secrets
 from firewalker.local.servers import PrivateServers
 from firewalker.runtime.grpc.messages import message_class
 from firewalker.runtime.migrations import migrate
+from tests.support.crashing import crashing, signer_of
 from tests.support.databases import run_on
-from tests.support.signing import Signer
 
 METHOD = "/firewalker.step.v1.StepService/TrackSteps"
 TrackStepsRequest = message_class("firewalker.step.v1.TrackStepsRequest")
@@ -36,13 +30,6 @@ TODAY = datetime.now(UTC).date()
 WALKERS, ROUNDS = 20, 3
 SOON = [(f"grpc.{which}_reconnect_backoff_ms", 200) for which in ("initial", "min", "max")]
 """Connect again quickly."""
-
-
-def signer_of(secrets: Secrets) -> Signer:
-    key = load_pem_private_key(secrets.access_token_key.read_bytes(), None)
-    assert isinstance(key, Ed25519PrivateKey)
-    jwk, *_ = json.loads(secrets.jwks.read_text())["keys"]
-    return Signer(jwk["kid"], key)
 
 
 class Ledger:
@@ -91,49 +78,6 @@ async def lost(ledger: Ledger, mysql_url: str) -> list[tuple[str, int, int]]:
         for (user, hour), steps in ledger.highest().items()
         if int(str(stored.get(user, nothing)[hour])) < steps
     ]
-
-
-class Crashing:
-    """A step service in a process of its own that can be killed and started again, always on the same port."""
-
-    def __init__(self, mysql_url: str, redis_url: str, secrets: Secrets, log: Path) -> None:
-        free = ports.free()
-        self.port = free["FIREWALKER_STEP_PORT"]
-        self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
-        settings = {
-            "PORT": self.port,
-            "INTERNAL_PORT": free["FIREWALKER_STEP_INTERNAL_PORT"],
-            "MYSQL_URL": mysql_url,
-            "REDIS_URL": redis_url,
-            "JWKS_FILE": secrets.jwks,
-            "SERVICE_TOKEN_FILE": secrets.service_token("step"),
-            "SERVICE_ALLOW_FILE": secrets.allowed_services,
-            "PAGE_KEY_FILE": secrets.page_key,
-        }
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("FIREWALKER_")}
-        self._environment = ours | {f"FIREWALKER_STEP_{name}": str(value) for name, value in settings.items()}
-
-    def start(self) -> None:
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "firewalker.step"], env=self._environment, stdout=log, stderr=log
-            )
-
-    def end(self, number: signal.Signals) -> int:
-        assert self._process is not None
-        self._process.send_signal(number)
-        return self._process.wait(20)
-
-
-@contextlib.contextmanager
-def crashing(mysql_url: str, redis_url: str, secrets: Secrets, log: Path) -> Iterator[Crashing]:
-    service = Crashing(mysql_url, redis_url, secrets, log)
-    service.start()
-    try:
-        yield service
-    finally:
-        service.end(signal.SIGKILL)
 
 
 async def walk(port: int, metadata: Any, user: str, ledger: Ledger, stop: asyncio.Event) -> None:
@@ -204,7 +148,7 @@ async def test_kill_9_of_the_service_loses_nothing_acknowledged(
     mysql_url: str, redis_url: str, tmp_path: Path, secrets: Secrets, ledger: Ledger
 ) -> None:
     await migrate(mysql_url, files("firewalker.step.store") / "schema")
-    with crashing(mysql_url, redis_url, secrets, tmp_path / "log") as service:
+    with crashing("step", mysql_url, redis_url, secrets, tmp_path / "log") as service:
         async with walking(service.port, secrets, ledger) as count:
             for _ in range(ROUNDS):
                 await more(count)
@@ -219,7 +163,7 @@ async def test_sigterm_answers_what_was_taken_and_ends_with_0(
     mysql_url: str, redis_url: str, tmp_path: Path, secrets: Secrets, ledger: Ledger
 ) -> None:
     await migrate(mysql_url, files("firewalker.step.store") / "schema")
-    with crashing(mysql_url, redis_url, secrets, tmp_path / "log") as service:
+    with crashing("step", mysql_url, redis_url, secrets, tmp_path / "log") as service:
         async with walking(service.port, secrets, ledger) as count:
             await more(count)
             assert await asyncio.to_thread(service.end, signal.SIGTERM) == 0
@@ -233,7 +177,7 @@ async def test_kill_9_of_mysql_loses_nothing_acknowledged(tmp_path: Path, secret
     with PrivateServers.start(tmp_path / "servers", databases=("step",)) as servers:
         mysql_url = servers.mysql_url("step")
         await migrate(mysql_url, files("firewalker.step.store") / "schema")
-        with crashing(mysql_url, servers.redis_url(), secrets, tmp_path / "log") as service:
+        with crashing("step", mysql_url, servers.redis_url(), secrets, tmp_path / "log") as service:
             async with walking(service.port, secrets, ledger) as count:
                 for _ in range(ROUNDS):
                     await more(count)

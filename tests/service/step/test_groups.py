@@ -12,10 +12,11 @@ import grpc
 import pytest
 
 from firewalker.kernel.ids import UserId, new_uuid7
+from firewalker.runtime.mysql import Database
 from firewalker.step.app import build
 from firewalker.step.config import StepConfig
 from firewalker.step.live import LiveTotals
-from tests.service.step.calls import BOARDS, STATS, call, deliver, event, eventually, record, refusal
+from tests.service.step.calls import BOARDS, GOALS, STATS, call, deliver, event, eventually, record, refusal
 from tests.service.step.reading import Watch, someone
 from tests.service.step.test_stats import walked
 from tests.support.services import Service, serving
@@ -264,3 +265,22 @@ async def test_nobody_watches_a_group_that_is_not_theirs(step: Service) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as ended:
         await watching(step, someone(), group, "WEEK").next()
     assert Refusal.of(ended.value).reason == "GROUP_NOT_FOUND"
+
+
+async def test_an_old_day_shows_the_goal_of_that_day(step: Service, mysql_url: str) -> None:
+    me = someone()
+    group = await new_group(step, me)
+    await call(step, f"{GOALS}/SetGoal", me, dailySteps=1_000)
+    await call(step, f"{GOALS}/SetGoal", me, dailySteps=90_000)
+    async with Database(mysql_url) as database, database.transaction() as tx:
+        changed = TODAY - timedelta(days=20)
+        await tx.execute("UPDATE goal SET first_date = %s WHERE daily_steps = 90000", (changed,))
+        await tx.execute(
+            "UPDATE goal SET first_date = %s, end_date = %s WHERE daily_steps = 1000",
+            (changed - timedelta(days=99), changed),
+        )
+    await walk(step, mysql_url, me, {19: 1_500, 21: 1_500})
+    for ago, reached in ((19, False), (21, True)):
+        day = (TODAY - timedelta(days=ago)).isoformat()
+        answer = await call(step, METHODS[0], me, groupId=str(group), period="DAY", date=day)
+        assert [entry.goal_reached for entry in answer.leaderboard.entries] == [reached]

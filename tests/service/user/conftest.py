@@ -31,7 +31,7 @@ from tests.support.services import Service, serving
 
 PASSWORD = "mist over the gate"
 
-_SERVICES = {
+SERVICES = {
     method.name: service.name
     for file in ("auth", "user", "friend", "group")
     for service in public_descriptors().file(f"firewalker/user/v1/{file}.proto").services_by_name.values()
@@ -119,7 +119,7 @@ class World:
 
     async def call(self, rpc: str, access: str | None = None, headers: Any = None, **fields: Any) -> Any:
         """The answer of an RPC, called with more *headers*, a mapping; raises RefusedError."""
-        path = f"/firewalker.user.v1.{_SERVICES[rpc]}/{rpc}"
+        path = f"/firewalker.user.v1.{SERVICES[rpc]}/{rpc}"
         descriptors = public_descriptors()
         method = descriptors.method(path)
         request = descriptors.message_class(method.input_type.full_name)(**fields)

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 
-from firewalker.kernel.ids import UserId
+from firewalker.kernel.ids import UserId, new_uuid7
 from firewalker.runtime.migrations import migrate
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import Outbox
@@ -56,6 +56,29 @@ class Rooms:
         assert nickname is not None
         user, grant = await self.accounts.sign_up(SignUp(email, PASSWORD, nickname, "Asia/Seoul", Client()))
         return user.user_id, grant
+
+    async def newcomers(self, count: int) -> list[UserId]:
+        """Users who never sign in: they are made without the hashing of a password."""
+        users = sorted(UserId(new_uuid7()) for _ in range(count))
+        names = [f"w{user.hex[-12:]}" for user in users]
+        async with self.database.transaction() as tx:
+            await tx.execute_rows(
+                "INSERT INTO user (user_id, nickname, nickname_key, nickname_lower, avatar_url, time_zone, visibility,"
+                " create_time) VALUES",
+                "(%s,%s,%s,%s,'','UTC',1,'2026-05-20')",
+                [(user, name, name, name) for user, name in zip(users, names, strict=True)],
+            )
+            await tx.execute_rows(
+                "INSERT INTO account (user_id, email, email_key, password_hash, state) VALUES",
+                "(%s,%s,%s,'',1)",
+                [(user, name, name) for user, name in zip(users, names, strict=True)],
+            )
+            await tx.execute_rows(
+                "INSERT INTO friend_count (user_id, friends, outgoing, incoming) VALUES",
+                "(%s,0,0,0)",
+                [(user,) for user in users],
+            )
+        return users
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 import pytest
 
 from firewalker.runtime.grpc.policy import Caller
+from firewalker.runtime.grpc.rates import SEARCHES
 from firewalker.user.rpc.auth import AuthDoor
 from firewalker.user.rpc.friends import FriendDoor
 from firewalker.user.rpc.groups import GroupDoor
@@ -96,3 +97,11 @@ def test_only_what_hashes_a_password_has_twice_the_time() -> None:
         "LoginWithProvider",
         "LinkProvider",
     }
+
+
+@pytest.mark.requirement("PRIV-09")
+def test_searches_have_a_rate_of_their_own_that_a_typing_person_does_not_reach() -> None:
+    rate = UserDoor.POLICY["SearchUsers"].rate
+    assert rate is SEARCHES
+    assert rate.per_s <= 1
+    assert [rpc for rpc, rule in UserDoor.POLICY.items() if rule.rate is SEARCHES] == ["SearchUsers"]
