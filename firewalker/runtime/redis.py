@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import MovedError, ReadOnlyError, RedisError
 
 from firewalker.runtime import deadline
 
@@ -47,6 +47,35 @@ class _Pool(BlockingConnectionPool):
             if str(error) == _NO_PLACE:
                 raise _NoPlaceError from error
             raise
+
+
+class _Leaving:
+    """Leaves a server that serves no more: the next command connects anew, and asks the name where to (DATA-35).
+
+    One that has become a replica, or has given its keys to another, goes on answering for as long as it is asked.
+    """
+
+    async def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super().read_response(*args, **kwargs)  # type: ignore[misc]
+        except (ReadOnlyError, MovedError):
+            await self.disconnect(nowait=True)  # type: ignore[attr-defined]
+            raise
+
+
+class _Tcp(_Leaving, Connection):
+    """As the library's."""
+
+
+class _Tls(_Leaving, SSLConnection):
+    """As the library's."""
+
+
+class _Unix(_Leaving, UnixDomainSocketConnection):
+    """As the library's."""
+
+
+_CONNECTIONS: Final[dict[type, type]] = {Connection: _Tcp, SSLConnection: _Tls, UnixDomainSocketConnection: _Unix}
 
 
 class _NoPlaceError(RedisError):
@@ -117,4 +146,5 @@ def _client(url: str, *, command_s: float, max_connections: int) -> Redis:
         client_name="firewalker",
         **keepalive,
     )
+    pool.connection_class = _CONNECTIONS[pool.connection_class]
     return Redis.from_pool(pool)

@@ -1,6 +1,6 @@
 """All benchmarks, one table, and a file of figures: what `make bench` runs.
 
-    python -m tests.bench [--quick] [unary] [track_steps] [leaderboard] [live] [peers] [stats]
+    python -m tests.bench [--quick] [unary] [track_steps] [leaderboard] [stats] [live] [peers] [pushes]
 
 Every benchmark is a program of its own, which measures a bare grpc.aio echo in the same run: on a shared machine only
 ratios within one run mean much. The figures of a run are kept in `.local/bench/`.
@@ -59,6 +59,15 @@ def unary(figures: dict[str, dict[str, float]]) -> Iterator[Row]:
         yield Row(f"call, {server}", figure["cpu_us"], figure["calls_per_s"], figure["cpu_us"] / echo, target)
 
 
+def transcoder(figures: dict[str, Any]) -> Iterator[Row]:
+    found = figures["uvicorn"]
+    for name, what in (("GET", "request, one path variable"), ("POST", "request, 6 fields each way")):
+        yield Row(what, found[name]["cpu_us"], found[name]["per_second"], target="450 µs")
+    of = found["listeners"]
+    what = f"message to one of {of['listeners']} SSE listeners, {of['kib']:.0f} KiB each"
+    yield Row(what, of["cpu_us"], of["messages_per_second"])
+
+
 def track_steps(figures: dict[str, Any]) -> Iterator[Row]:
     for figure in figures["full"]:
         yield Row(
@@ -110,13 +119,20 @@ def live(figures: list[dict[str, Any]]) -> Iterator[Row]:
         )
 
 
+def pushes(figures: list[dict[str, Any]]) -> Iterator[Row]:
+    for figure in figures:
+        yield Row(f"push, {figure['what']}", figure["cpu_us"], figure["per_second"])
+
+
 BENCHMARKS = {
     "unary": Benchmark(("--calls", "4000", "--rounds", "1"), unary),
+    "transcoder": Benchmark(("--requests", "800", "--listeners", "200", "--seconds", "2"), transcoder),
     "track_steps": Benchmark(("--seconds", "1", "--runs", "1"), track_steps),
     "leaderboard": Benchmark(("--seconds", "1", "--runs", "1", "--watchers", "100"), leaderboard),
     "stats": Benchmark(("--calls", "100", "--runs", "1"), stats),
     "live": Benchmark(("--seconds", "4", "--walkers", "200", "--watchers", "100"), live),
     "peers": Benchmark(("--seconds", "1", "--runs", "1"), peers),
+    "pushes": Benchmark(("--seconds", "1"), pushes),
 }
 
 

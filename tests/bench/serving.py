@@ -16,6 +16,7 @@ import grpc.aio
 
 from firewalker.runtime import logging
 from firewalker.runtime.config import load
+from firewalker.runtime.garbage import rare_collections
 from firewalker.runtime.grpc.messages import message_class
 from firewalker.runtime.grpc.server import GrpcServer
 from firewalker.step.app import build
@@ -33,8 +34,9 @@ async def serve_step() -> None:
             await server.start()
         public = app.servers[0]
         assert isinstance(public, GrpcServer)
-        print(public.port, flush=True)
-        await terminated()
+        async with rare_collections():
+            print(public.port, flush=True)
+            await terminated()
         for server in app.servers:
             await server.close()
         for part in reversed(app.parts):

@@ -6,7 +6,6 @@ import asyncio
 import os
 import re
 import signal
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,23 +15,8 @@ from firewalker.kernel.ids import new_uuid7
 from firewalker.local.backend import Backend
 from firewalker.runtime.mysql.literals import fill
 from tests.support.databases import run_on
+from tests.system.command_line import FIREWALKER, ended, started
 from tests.system.people import Town
-
-FIREWALKER = [sys.executable, "-m", "firewalker.cli"]
-
-
-async def started(backend: Backend, *arguments: str) -> asyncio.subprocess.Process:
-    ports = {variable: str(port) for variable, port in backend.plan.ports.items()}
-    environment = {**os.environ, **ports, "FIREWALKER_LOCAL_DIR": str(backend.plan.secrets.folder.parent)}
-    return await asyncio.create_subprocess_exec(
-        *FIREWALKER, *arguments, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-
-
-async def ended(process: asyncio.subprocess.Process) -> tuple[int | None, str, str]:
-    async with asyncio.timeout(60):
-        output, complaints = await process.communicate()
-    return process.returncode, output.decode(), complaints.decode()
 
 
 async def test_walkers_survive_a_kill_and_their_ledger_agrees(backend: Backend) -> None:

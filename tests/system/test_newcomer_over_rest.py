@@ -194,3 +194,24 @@ async def test_a_full_password_lane_says_when_to_come_back(rest: httpx.AsyncClie
     refused = next(answer for answer in answers if answer.status_code == 429)
     assert reason(refused) == "OVERLOADED"
     assert int(refused.headers["retry-after"]) >= 1
+
+
+async def test_a_day_is_read_and_corrected(town: Town, rest: httpx.AsyncClient) -> None:
+    ann = await town.person()
+    missing = await rest.get(f"/v1/steps/days/{TODAY}", headers=bearer(ann))
+    assert (missing.status_code, reason(missing)) == (404, "DAY_NOT_FOUND")
+    readings = [{"deviceId": "phone", "date": TODAY, "hour": hour, "steps": 800} for hour in (8, 9)]
+    await rest.post("/v1/steps", json={"readings": readings}, headers=bearer(ann))
+    truth = {"deviceId": "phone", "hours": [0] * 8 + [300] + [0] * 15, "reason": "the tram"}
+    corrected = await rest.post(f"/v1/steps/days/{TODAY}:correct", json=truth, headers=bearer(ann))
+    assert corrected.status_code == 200, corrected.text
+    day = corrected.json()["day"]
+    assert (day["total"], day["state"], day["revision"], day["hourlyDeviceIds"][8]) == (300, "OPEN", 1, "phone")
+    assert (await rest.get(f"/v1/steps/days/{TODAY}", headers=bearer(ann))).json()["day"] == day
+    asked = {"startDate": TODAY, "endDate": TODAY}
+    listed = (await rest.get("/v1/steps/days", params=asked, headers=bearer(ann))).json()["days"]
+    assert [(one["date"], one["total"], one["hourly"]) for one in listed] == [(TODAY, 300, truth["hours"])]
+    repeated = (await rest.post("/v1/steps", json={"readings": readings}, headers=bearer(ann))).json()
+    assert repeated["results"] == [{"verdict": "UNCHANGED", "reason": "HOUR_CORRECTED"}] * 2
+    short = await rest.post(f"/v1/steps/days/{TODAY}:correct", json={**truth, "hours": [1]}, headers=bearer(ann))
+    assert (short.status_code, violated(short)) == (400, {"hours"})

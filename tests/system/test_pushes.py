@@ -10,6 +10,7 @@ import httpx
 from firewalker.local.backend import Backend
 from firewalker.runtime.mysql.literals import fill
 from tests.support.databases import run_on
+from tests.system.command_line import ended, started
 from tests.system.people import FRIENDS, TOLD_WITHIN_S, Person, Town, eventually
 
 NO_QUIET_HOURS = {"quietHours": {"start": "00:00", "end": "00:00"}, "locale": "ko"}
@@ -46,6 +47,23 @@ async def test_a_friend_request_rings_the_phone_of_who_was_asked(
     assert push["body"] == f"{ann.nickname}님이 친구 요청을 보냈어요."
     async with httpx.AsyncClient(base_url=f"http://{backend.address('emulator')}") as page:
         assert ann.nickname in (await page.get("/")).text
+
+
+async def test_people_see_pushes_and_the_queue_on_the_command_line(
+    town: Town, backend: Backend, rest: httpx.AsyncClient
+) -> None:
+    ann, bo = await town.person("Ann"), await town.person("Bo")
+    await with_phone(rest, bo)
+    await town.user.unary(f"{FRIENDS}/SendFriendRequest", {"userId": bo.user_id}, ann.token)
+    await eventually(lambda: shown(backend, ann), TOLD_WITHIN_S)
+    status, output, complaints = await ended(await started(backend, "pushes"))
+    assert (status, complaints) == (0, "")
+    assert ann.nickname in output.replace("\n", "")
+    status, output, _ = await ended(await started(backend, "deliveries"))
+    assert status == 0
+    assert "to send" in output
+    status, output, _ = await ended(await started(backend, "deliveries", "replay"))
+    assert (status, output.strip()) == (0, "0 queued again")
 
 
 async def test_what_is_pushed_while_the_service_is_killed_arrives_all_the_same(

@@ -202,7 +202,7 @@ async def test_the_deadline_is_kept_and_travels(client: httpx.AsyncClient) -> No
     assert (response.status_code, response.json()["code"]) == (504, "deadline_exceeded")
     echo = (await post(client, "EchoBook", b"{}", JSON, **{"connect-timeout-ms": "500"})).json()
     (deadline,) = [each for each in echo["metadata"] if each.startswith("deadline=")]
-    assert 0.3 < float(deadline.removeprefix("deadline=")) <= 0.5
+    assert 0 < float(deadline.removeprefix("deadline=")) <= 0.5
 
 
 async def test_a_request_above_the_cap_is_resource_exhausted(app_with: Callable[..., Transcoder]) -> None:

@@ -93,9 +93,9 @@ class _Document:
             described: Json = {"name": parameter.name, "in": "path", "required": True, "schema": {"type": "string"}}
             if parameter.field is not None:
                 schema = self._requests.field(binding.captures[parameter.field].field)
-                described["schema"] = _visible(schema)
                 if "description" in schema:
                     described["description"] = schema.pop("description")
+                described["schema"] = _visible(schema)
             if parameter.many:
                 described["description"] = (described.get("description", "") + " May hold slashes.").strip()
             yield described

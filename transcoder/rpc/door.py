@@ -8,7 +8,7 @@ from typing import Final
 from transcoder.bodies import read_body
 from transcoder.calls import Caller, Opening, Passage, Request
 from transcoder.config import Settings
-from transcoder.errors import HTTP_STATUS, Code, Headers, Problem, Reason
+from transcoder.errors import HTTP_STATUS, Code, Headers, Problem, Reason, method_not_allowed
 from transcoder.exchange import JSON_HEADERS, NO_STORE, Exchange
 from transcoder.requests import media_type
 from transcoder.rpc import connect, grpcweb
@@ -42,7 +42,7 @@ class RpcDoor:
             await self._unary(exchange, method, query)
             return
         if exchange.method != "POST":
-            raise _not_allowed(exchange.method, method)
+            raise method_not_allowed(exchange.method, ["GET", "POST"] if method.side_effect_free else ["POST"])
         kind = media_type(exchange.headers.get(b"content-type", b""))
         if kind in grpcweb.KINDS:
             await self._enveloped(exchange, method, GrpcWeb(kind, method, self._caller.visible))
@@ -68,7 +68,8 @@ class RpcDoor:
         except (Fault, Problem) as error:
             exchange.code = error.code
             body = form.error(form.status(status_of(error, self._settings.error_domain)))
-            headers = []
+            # A body that was not read to its end must not be taken for the next request.
+            headers = [] if isinstance(error, Fault) else [pair for pair in error.headers if pair[0] == b"connection"]
         await exchange.answer(200, [(b"content-type", form.content_type), _NOSNIFF, *_uncached(headers)], body)
 
     async def _request(self, exchange: Exchange, method: Method, form: GrpcWeb | ConnectStream) -> Request:
@@ -132,17 +133,6 @@ def _passage(form: GrpcWeb | ConnectStream, domain: str) -> Passage:
 
 def _uncached(headers: Headers) -> Headers:
     return headers if any(name == NO_STORE[0] for name, _ in headers) else [*headers, NO_STORE]
-
-
-def _not_allowed(given: str, method: Method) -> Problem:
-    allowed = "GET, POST" if method.side_effect_free else "POST"
-    return Problem(
-        Code.UNIMPLEMENTED,
-        Reason.METHOD_NOT_ALLOWED,
-        f"{given} is not allowed here; allowed: {allowed}.",
-        http=405,
-        headers=[(b"allow", allowed.encode())],
-    )
 
 
 def _unsupported(method: Method) -> Problem:

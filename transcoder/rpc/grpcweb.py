@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import quote
@@ -18,7 +19,9 @@ _TRAILERS: Final = 0x80
 _UNQUOTED: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 """What ``grpc-message`` carries as it is."""
 
-_QUANTUM: Final = 4
+_PIECE: Final = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
+"""What a client wrote at once: each piece may have padding of its own."""
+
 _TEXT: Final = b"application/grpc-web-text"
 KINDS: Final = frozenset(
     {b"application/grpc-web", b"application/grpc-web+proto", _TEXT, _TEXT + b"+proto"},
@@ -55,11 +58,11 @@ class GrpcWeb:
         """
         if not self._is_text:
             return body
+        pieces = _PIECE.findall(body)
+        if sum(map(len, pieces)) != len(body):
+            raise malformed("is not base64")
         try:
-            # Each piece that a client wrote may have padding of its own.
-            ends = [at + 1 for at in range(len(body)) if body[at : at + 1] == b"=" and body[at + 1 : at + 2] != b"="]
-            pieces = [body[start:end] for start, end in zip([0, *ends], [*ends, len(body)], strict=True)]
-            return b"".join(base64.b64decode(piece, validate=True) for piece in pieces)
+            return b"".join(map(base64.b64decode, pieces))
         except binascii.Error:
             raise malformed("is not base64") from None
 

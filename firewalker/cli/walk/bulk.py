@@ -26,6 +26,7 @@ from firewalker.step.domain.day import SLOTS
 from firewalker.step.domain.facts import WalkerNews
 from firewalker.step.domain.period import Span
 from firewalker.step.store import bonds, days, history, sizes, walkers
+from firewalker.step.store.keys import ROWS_PER_STATEMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -171,4 +172,4 @@ T = TypeVar("T")
 
 
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    return (items[start : start + days.ROWS_PER_STATEMENT] for start in range(0, len(items), days.ROWS_PER_STATEMENT))
+    return (items[start : start + ROWS_PER_STATEMENT] for start in range(0, len(items), ROWS_PER_STATEMENT))

@@ -95,7 +95,8 @@ def device_days(one: Habit, dates: Iterable[date], now: datetime, random: Random
         for device_id, found in counts.items():
             yield Rise(
                 one.user, day, device_id, late=False, source=int(last[device_id].source),
-                last_reading_ms=last[device_id].at_ms, reached_ms=reached_ms.get(device_id, 0), counts=tuple(found),
+                last_reading_ms=last[device_id].at_ms, reached_ms=reached_ms.get(device_id, 0), revision=0,
+                counts=tuple(found),
             )  # fmt: skip
 
 

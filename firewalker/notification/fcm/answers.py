@@ -33,6 +33,10 @@ _INVALID_TOKEN: Final = "The registration token is not a valid FCM registration 
 _TARGETS: Final = frozenset({"message.token", "message.fid"})
 
 
+QUOTA_EXCEEDED: Final = "quota_exceeded"
+"""The code of an answer that asks for a slower pace: of a device's messages, or of the whole project's."""
+
+
 class Kind(Enum):
     """What is to be done."""
 
@@ -118,7 +122,7 @@ def _waiting(status: int, details: list[Mapping[str, Any]], attempts: int, asked
     """What asking again may change, later."""
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         scope = Scope.DEVICE if _of_device(details) else Scope.PROJECT
-        return Answer(Kind.LATER, scope, "quota_exceeded", asked or _growing(_QUOTA_WAIT, attempts))
+        return Answer(Kind.LATER, scope, QUOTA_EXCEEDED, asked or _growing(_QUOTA_WAIT, attempts))
     if status == HTTPStatus.BAD_GATEWAY:
         return Answer(Kind.LATER, Scope.MESSAGE, "bad_gateway", asked or _growing(_GATEWAY_WAIT, attempts))
     if status == HTTPStatus.REQUEST_TIMEOUT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:

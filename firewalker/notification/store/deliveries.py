@@ -66,7 +66,6 @@ _DELETE_ABOUT_USER = "DELETE FROM delivery WHERE actor_id = %s"
 
 # Indexes delivery_dead and delivery_due.
 _DELETE_DEAD = "DELETE FROM delivery WHERE state = 'DEAD' AND create_time < %s ORDER BY create_time LIMIT %s"
-_LIST_DEAD = f"SELECT {_COLUMNS} FROM delivery WHERE state = 'DEAD' ORDER BY create_time DESC LIMIT %s"
 _REPLAY = """
     UPDATE delivery
     SET state = 'QUEUED', due_time = %(now)s, expire_time = GREATEST(expire_time, %(until)s), attempts = 0, claims = 0
@@ -75,7 +74,6 @@ _REPLAY = """
 _BACKLOG = """
     SELECT lane, COUNT(*), MIN(due_time) FROM delivery WHERE state = 'QUEUED' AND due_time <= %s GROUP BY lane
 """
-_COUNT = "SELECT state, COUNT(*) FROM delivery GROUP BY state"
 _COUNT_DEAD = """
     SELECT type, last_error, COUNT(*) FROM delivery WHERE state = 'DEAD'
     GROUP BY type, last_error ORDER BY COUNT(*) DESC LIMIT 50
@@ -190,10 +188,6 @@ class Deliveries:
         """Remove at most *limit* dead ones from before that time, and tell how many."""
         return await tx.execute(_DELETE_DEAD, (before, limit))
 
-    async def list_dead(self, tx: Transaction, limit: int) -> list[Delivery]:
-        """The dead ones, the newest first."""
-        return [_delivery(row) for row in await tx.all(_LIST_DEAD, (limit,))]
-
     async def count_dead(self, tx: Transaction) -> list[DeadCount]:
         """The dead ones by type and reason."""
         return [DeadCount(kind, error, int(number)) for kind, error, number in await tx.all(_COUNT_DEAD)]
@@ -205,10 +199,6 @@ class Deliveries:
     async def backlog(self, tx: Transaction, now: datetime) -> dict[Lane, tuple[int, datetime]]:
         """How many are due by lane, and since when the first of them."""
         return {Lane(lane): (int(number), oldest) for lane, number, oldest in await tx.all(_BACKLOG, (now,))}
-
-    async def count(self, tx: Transaction) -> dict[str, int]:
-        """How many there are by state."""
-        return {state: int(number) for state, number in await tx.all(_COUNT)}
 
 
 def _places(values: Collection[object]) -> str:

@@ -174,8 +174,14 @@ class Lane:
             _READINGS.inc(sum(len(message.readings) for message in messages))
             if group.gains and self._walked is not None:
                 self._walked(group.walked(totals))
-            self._queue[:0] = again
-            self._waiting += sum(len(message.readings) for message in again)
+            self._put_back(again)
+
+    def _put_back(self, messages: Sequence[Message]) -> None:
+        """Merge these again, before all others. There are some only where a date was corrected at this moment."""
+        self._queue[:0] = messages
+        self._waiting += sum(len(message.readings) for message in messages)
+        if self.full:
+            self._roomy.clear()
 
     def _outdated(self, group: Group, totals: Mapping[UserDate, UserTotal]) -> set[UserDate]:
         """The dates of *group* that were corrected while it was under way: of them everything is read anew."""

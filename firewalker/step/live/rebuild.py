@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 import structlog
@@ -98,10 +99,10 @@ class Rebuilder:
             self._sampled_at = self._clock.monotonic()
             await self.sample()
 
-    async def rebuild(self) -> bool:
+    async def rebuild(self, copied: Callable[[int], None] = lambda _: None) -> bool:
         """Put every total of the open dates into Redis, then declare it complete; False if another process is at it.
 
-        Readers go by MySQL meanwhile, writers go on.
+        Readers go by MySQL meanwhile, writers go on. *copied* is called with how many totals were, again and again.
 
         Raises:
             RedisUnavailable: It went away in the middle; nothing is declared complete.
@@ -114,7 +115,7 @@ class Rebuilder:
             run_id = await self._buckets.run_id()  # before the copying: of another server, less is known
             users = 0
             for day in open_dates(self._clock.now()):
-                users += await self._copy(day, renew=True)
+                users += await self._copy(day, renew=True, copied=copied)
         except Exception:
             with contextlib.suppress(RedisUnavailable):
                 await self._buckets.unlock(token)
@@ -147,16 +148,29 @@ class Rebuilder:
         for day in open_dates(self._clock.now()):
             await self._copy(day, raised_since=since)
 
-    async def _copy(self, day: date, *, raised_since: datetime | None = None, renew: bool = False) -> int:
-        after, copied = b"", 0
+    async def count(self) -> int:
+        """How many totals a rebuild has to copy, as of now."""
+        async with self._database.reading() as tx:
+            return sum([await days.count_users(tx, day) for day in open_dates(self._clock.now())])
+
+    async def _copy(
+        self,
+        day: date,
+        *,
+        raised_since: datetime | None = None,
+        renew: bool = False,
+        copied: Callable[[int], None] = lambda _: None,
+    ) -> int:
+        after, done = b"", 0
         while True:
             async with self._database.reading() as tx:
                 users = await days.list_users(tx, day, after=after, limit=CHUNK_USERS, raised_since=raised_since)
             if not users:
-                return copied
+                return done
             after = users[-1]
-            copied += len(users)
+            done += len(users)
             await self._apply(day, users)
+            copied(len(users))
             if renew:
                 await self._buckets.renew()
 
@@ -168,7 +182,11 @@ class Rebuilder:
         return await self._buckets.apply(day, [(user, total) for (user, _), total in totals.items()])
 
 
-async def rebuild_now(mysql_url: str, redis_url: str) -> None:
+Progress = Callable[[int, int], None]
+"""Is told how many totals are copied, and of how many."""
+
+
+async def rebuild_now(mysql_url: str, redis_url: str, progress: Progress = lambda _done, _of: None) -> None:
     """Rebuild Redis from MySQL while the services run: what `firewalker rebuild` does.
 
     Returns when Redis is complete again, whether by this process or by another that was quicker.
@@ -180,10 +198,19 @@ async def rebuild_now(mysql_url: str, redis_url: str) -> None:
     try:
         async with Database(mysql_url, pool_size=2) as database:
             buckets = Buckets(redis, os.urandom(8))
-            await buckets.doubt()
             rebuilder = Rebuilder(database, buckets, SystemClock())
+            wanted = await rebuilder.count()
+            done = 0
+
+            def copied(totals: int) -> None:
+                nonlocal done
+                done += totals
+                progress(min(done, wanted), wanted)
+
+            await buckets.doubt()
             while not await buckets.complete():
-                if not await rebuilder.rebuild():
+                done = 0
+                if not await rebuilder.rebuild(copied):
                     await asyncio.sleep(CHECK_S / 10)
     finally:
         await redis.aclose()

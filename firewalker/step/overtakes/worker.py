@@ -16,7 +16,7 @@ from firewalker.runtime.tasks import begin, end
 from firewalker.step.domain.circle import Circle
 from firewalker.step.domain.day import UserTotal
 from firewalker.step.domain.overtake import Overtaken, Pursuit, Walked, crossed, leads
-from firewalker.step.domain.visibility import BEFRIENDED, Visibility, visible
+from firewalker.step.domain.visibility import Visibility
 from firewalker.step.live import Frame, LiveTotals
 from firewalker.step.live.known import KnownTotals
 from firewalker.step.overtakes.pursuits import Pursuits
@@ -149,7 +149,7 @@ class Overtakes:
 
 def _shown(circle: Circle, friend: bytes) -> bool:
     """Whether the walker and *friend* see each other."""
-    return visible(circle.me.user_id, friend, BEFRIENDED) is not Visibility.HIDDEN
+    return circle.sight(friend) is not Visibility.HIDDEN
 
 
 def _is_first(circle: Circle, walker: bytes, passed: UserTotal, totals: dict[bytes, UserTotal]) -> bool:

@@ -95,6 +95,8 @@ _USERS_OF_DATE = """
     WHERE date = %s AND user_id > %s ORDER BY user_id LIMIT %s
 """
 
+_COUNT_USERS = "SELECT COUNT(DISTINCT user_id) FROM day_device WHERE date = %s"  # day_device_by_date, without its rows
+
 # Who rose on a date since an instant. Reads the date's rows: for the start of a process, not for requests.
 _RAISED_SINCE = """
     SELECT DISTINCT user_id FROM day_device
@@ -193,6 +195,11 @@ async def list_users(
     else:
         rows = await tx.all(_RAISED_SINCE, (day, after, raised_since.astimezone(UTC), limit))
     return [user for (user,) in rows]
+
+
+async def count_users(tx: Transaction, day: date) -> int:
+    """How many users have a reading of *day*. Looks at all of them: for operators, not for requests."""
+    return int((await tx.one(_COUNT_USERS, (day,)))[0])
 
 
 @lru_cache(maxsize=1024)

@@ -16,7 +16,7 @@ from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.step.domain.circle import Circle
 from firewalker.step.domain.leaderboard import Frozen, State
 from firewalker.step.domain.settling import LAST_ROUND, Result, dates_to_settle, due, zones_of_round
-from firewalker.step.store import boards, days, friends
+from firewalker.step.store import boards, days, friends, goals
 from firewalker.step.store.boards import Progress
 from firewalker.step.usecases.leaderboards import FriendBoard, board_of
 
@@ -90,7 +90,8 @@ class Settling:
         totals = {
             user: total for (user, _), total in (await days.find_totals(tx, [(user, day) for user in members])).items()
         }
-        found = [board_of(circle, day, totals, now) for circle in circles]
+        wanted = await goals.find_of(tx, list(totals), since=day)
+        found = [board_of(circle.with_goals(wanted), day, totals, now) for circle in circles]
         found = [board for board in found if any(row.standing.state is not State.NO_DATA for row in board.rows)]
         await boards.freeze(tx, day, [(board.me, _frozen(board)) for board in found])
         await self._facts.add_results(tx, [_result(board) for board in found if board.me in totals])

@@ -64,7 +64,7 @@ async def ask(client: FcmClient, count: int, token: str = "a-good-token") -> lis
 async def test_many_who_wait_ask_for_one_token_and_keep_to_the_streams(running: Google) -> None:
     running.fcm.script.load({"latency_s": 0.02})
     async with client_of(running, most_in_flight=250) as (client, clock):
-        answers = await ask(client, 600)
+        answers = await ask(client, 400)
         assert {answer.kind for answer in answers} == {Kind.ACCEPTED}
         assert running.fcm.tokens.asked == 1
         clock.advance(3_599)
@@ -119,7 +119,7 @@ async def test_what_the_token_endpoint_says_is_checked(
 @pytest.mark.requirement("FCM-17")
 async def test_a_platforms_fault_asks_for_no_other_token(running: Google) -> None:
     async with client_of(running) as (client, _):
-        answers = await ask(client, 200, "third-party.token")
+        answers = await ask(client, 100, "third-party.token")
         assert {(answer.kind, answer.scope) for answer in answers} == {(Kind.PARKED, Scope.PLATFORM)}
         assert running.fcm.tokens.asked == 1
 
@@ -264,6 +264,21 @@ async def test_what_was_given_up_is_shown_and_can_be_replayed(office: Office) ->
         assert await backlog.replay() == 1
     office.wake()
     await office.pushed(1)
+
+
+@pytest.mark.requirement("DLV-04")
+async def test_what_kills_everybody_who_works_on_it_is_given_up_and_others_flow(office: Office) -> None:
+    me, other = new_uuid7(), new_uuid7()
+    await office.register(me, "phone", token="the-token-of-a-phone")
+    await office.register(other, "other", token="the-token-of-another")
+    office.google.fcm.script.load({"targets": {"the-token-of-a-phone": "503"}})
+    await security(office, me)
+    await office.settled()
+    await office.sql("UPDATE delivery SET claims = attempts + 5")  # as after five workers that died over it
+    await security(office, other)
+    await office.later(30)
+    await office.pushed(1)
+    assert await office.sql("SELECT state, last_error FROM delivery") == [("DEAD", "abandoned")]
 
 
 @pytest.fixture

@@ -100,15 +100,13 @@ async def test_an_erased_account_leaves_nothing_and_does_not_come_back(post: Pos
     assert {n.Type.Name(n.type) for n in await post.inbox(friend)}.isdisjoint({"CHEER", "FRIEND_REQUEST"})
 
 
-async def test_what_is_off_is_told_nowhere_and_what_is_inbox_is_not_pushed(post: Post) -> None:
+async def test_what_is_off_is_told_nowhere(post: Post) -> None:
     me, other = new_uuid7(), new_uuid7()
-    await post.register(me)
     await post.call("UpdatePreferences", me, preferences={"channels": {"cheer": "OFF", "overtaken": "INBOX"}})
     facts = every_fact(me, other)
     names = ("CHEER", "OVERTAKEN", "FRIEND_REQUEST")
     await post.tell(*(event(post.clock.now(), **{facts[name][0]: facts[name][1]}) for name in names))
     assert {n.Type.Name(n.type) for n in await post.inbox(me)} == {"OVERTAKEN", "FRIEND_REQUEST"}
-    assert await post.sql("SELECT type FROM push") == [("FRIEND_REQUEST",)]
 
 
 async def test_preferences_start_as_the_contract_says_and_change_by_mask(post: Post) -> None:
@@ -128,21 +126,21 @@ async def test_preferences_start_as_the_contract_says_and_change_by_mask(post: P
     assert (whole.locale, whole.quiet_hours.start) == ("ko", "23:30")
 
 
-@pytest.mark.parametrize(
-    ("preferences", "paths"),
-    [
-        ({"quiet_hours": {"start": "24:00"}}, []),
-        ({"quiet_hours": {"end": "7:00"}}, []),
-        ({"locale": "fr"}, []),
-        ({"channels": {"security": "OFF"}}, []),
-        ({"channels": {"cheer": 9}}, []),
-        ({"locale": "ko"}, ["nickname"]),
-    ],
-)
-async def test_preferences_that_make_no_sense_are_refused(post: Post, preferences: Any, paths: list[str]) -> None:
+NONSENSE: list[tuple[Any, list[str]]] = [
+    ({"quiet_hours": {"start": "24:00"}}, []),
+    ({"quiet_hours": {"end": "7:00"}}, []),
+    ({"locale": "fr"}, []),
+    ({"channels": {"security": "OFF"}}, []),
+    ({"channels": {"cheer": 9}}, []),
+    ({"locale": "ko"}, ["nickname"]),
+]
+
+
+async def test_preferences_that_make_no_sense_are_refused(post: Post) -> None:
     me = new_uuid7()
-    fields = {"preferences": preferences, "update_mask": {"paths": paths}}
-    assert await post.refused("UpdatePreferences", me, **fields) == "INVALID_REQUEST"
+    for preferences, paths in NONSENSE:
+        fields = {"preferences": preferences, "update_mask": {"paths": paths}}
+        assert await post.refused("UpdatePreferences", me, **fields) == "INVALID_REQUEST", fields
     assert (await post.call("GetPreferences", me)).preferences.locale == "en"
 
 

@@ -27,6 +27,12 @@ from tests.support.push_ledger import examine
 from tests.support.waiting import until
 
 IN_FLIGHT = 16
+ROUNDS = int(os.environ.get("FIREWALKER_TEST_PUSH_ROUNDS", "1"))
+"""How often a worker is killed; each round costs some four seconds."""
+
+PEOPLE = 200
+"""For each round, and as many for the end."""
+
 DELIVER = "/firewalker.event.v1.EventSinkService/Deliver"
 Deliver = message_class("firewalker.event.v1.DeliverRequest")
 Delivered = message_class("firewalker.event.v1.DeliverResponse")
@@ -128,25 +134,28 @@ async def test_killed_paused_and_stopped_workers_lose_nothing(
 ) -> None:
     google, secrets, (one, other), mysql_url = site
     google.fcm.script.load({"latency_s": 0.1})
-    people = await people_with_phones(mysql_url, 400)
+    people = await people_with_phones(mysql_url, PEOPLE * (ROUNDS + 1))
     events = [event(noon(), security_noticed={"user_id": str(user), "kind": 2}) for user in people]
     for told in events:
         told.create_time.GetCurrentTime()
     one.start()
     other.start()
-    for start in range(0, 400, 100):
-        await tell(one, secrets, events[start : start + 100])
-    await until(lambda: len(google.accepted) > 60, 15)
-    await one.end(signal.SIGKILL)
-    one.start()
-    await until(lambda: len(google.accepted) > 150, 15)
+    for kill in range(ROUNDS + 1):
+        some = events[kill * PEOPLE : (kill + 1) * PEOPLE]
+        for start in range(0, PEOPLE, 100):
+            await tell(one, secrets, some[start : start + 100])
+        before = kill * PEOPLE
+        await until(lambda least=before + 40: len(google.accepted) > least, 20)  # type: ignore[misc]
+        if kill < ROUNDS:
+            await one.end(signal.SIGKILL)
+            one.start()
     other.signal(signal.SIGSTOP)
     await asyncio.sleep(0.5)
     other.signal(signal.SIGCONT)
     assert await other.end(signal.SIGTERM) == 0, (tmp_path / "log 1").read_text()[-3000:]
     ids = [told.event_id for told in events]
-    await until(lambda: {record.nid for record in google.accepted} >= set(ids), 30)
-    found = examine(ids, google.records, kills=1, in_flight=IN_FLIGHT)
+    await until(lambda: {record.nid for record in google.accepted} >= set(ids), 30 + 5 * ROUNDS)
+    found = examine(ids, google.records, kills=ROUNDS, in_flight=IN_FLIGHT)
     assert not found, found
     await until(lambda: "exceeded_max_concurrent_streams" not in {r.outcome for r in google.records})
     left = None

@@ -1,7 +1,7 @@
 """Overtakes on the real servers: what is walked comes from the ingest, what is told goes into the outbox."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -11,14 +11,23 @@ from firewalker.gen.pb.firewalker.event.v1 import Event
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.outbox import Outbox
 from firewalker.step.domain.circle import Person
-from firewalker.step.domain.day import to_ms
+from firewalker.step.domain.day import UserTotal, to_ms
 from firewalker.step.domain.overtake import Overtaken, Walked
 from firewalker.step.domain.reading import Counted
+from firewalker.step.domain.visibility import Visibility
 from firewalker.step.overtakes import Overtakes
 from firewalker.step.standing_events import StandingEvents
 from firewalker.step.usecases.corrections import Corrected, Corrections
 from firewalker.step.usecases.overtakings import Overtakings
-from tests.service.step.reading import ReadingProcess, all_ears, befriended, group_of_friends, reading_process, someone
+from tests.service.step.reading import (
+    ReadingProcess,
+    all_ears,
+    befriended,
+    group_of_friends,
+    reading_process,
+    someone,
+    veiled,
+)
 from tests.support.clock import FakeClock
 from tests.support.databases import run_on
 
@@ -166,6 +175,39 @@ async def test_neither_backfill_nor_corrections_nor_new_friends_pass_anybody(sce
     await scene.walk(me, 300, hour=10)
     await scene.hold()
     assert await scene.told() == []
+
+
+@pytest.mark.requirement("PRIV-01")
+async def test_nobody_is_told_of_a_friend_who_hides(scene: Scene) -> None:
+    me, ann = someone(), someone()
+    await scene.process.tell(*group_of_friends(me, [ann]), veiled(me, Visibility.HIDDEN))
+    await scene.walk(ann, 1_000)
+    await scene.walk(me, 2_000)
+    await scene.hold()
+    assert await scene.told() == []
+
+
+async def test_a_change_costs_as_much_as_the_walker_has_friends(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    me, friends = someone(), [someone() for _ in range(3)]
+    await scene.process.tell(*group_of_friends(me, friends))
+    known = scene.process.part.known
+    read, asked = known.read, list[int]()
+
+    async def counted(day: date, users: Sequence[bytes]) -> dict[bytes, UserTotal]:
+        asked.append(len(users))
+        return await read(day, users)
+
+    monkeypatch.setattr(known, "read", counted)
+    for _ in range(20):
+        await scene.walk(someone(), 500)
+    assert asked == []
+    await scene.walk(me, 500)
+    assert asked == [4]
+    for steps in range(600, 900, 100):  # however often until it is looked at
+        at_ms = to_ms(datetime.now(UTC))
+        await scene.process.ingest.record(me.bytes, [Counted(scene.day, "phone", 9, steps, at_ms, 1, late=False)])
+    await scene.look()
+    assert asked == [4, 4]
 
 
 async def test_yesterday_passes_nobody(scene: Scene) -> None:

@@ -1,0 +1,1 @@
+"""Connect's client for browsers, under Node: `make test-connect-web`."""
