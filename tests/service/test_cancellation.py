@@ -138,7 +138,7 @@ async def _to_get_me(house: House) -> Prepared:
 
 async def _to_ask(house: House) -> Prepared:
     (asker, _), (asked, _) = await _person(house), await _person(house)
-    marks = (*_FRIENDSHIP, "SELECT COUNT(*) FROM sent_friend_request", *_FACTS)
+    marks = (*_FRIENDSHIP, "SELECT COUNT(*) FROM used_quota", *_FACTS)
     return Prepared({"user_id": asked.user.user_id}, _bearer(asker.tokens), marks)
 
 

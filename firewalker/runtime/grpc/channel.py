@@ -31,7 +31,7 @@ from firewalker.runtime.grpc.faults import ServiceUnavailable
 from firewalker.runtime.grpc.h2state import HardenedH2
 from firewalker.runtime.grpc.links import Link, Links
 from firewalker.runtime.grpc.messages import internal_descriptors
-from firewalker.runtime.grpc.repeating import NeverBegan, RepeatedOnce, cancellations, take_back
+from firewalker.runtime.grpc.repeating import NeverBegan, RepeatedOnce, cancellations, take_back, wake_once
 from firewalker.runtime.grpc.tls import client_context
 
 CALL_S = 5.0
@@ -136,6 +136,7 @@ class _Stream(RepeatedOnce, MessageStream):
             raise DeadlineExceeded
         self._cancellations = cancellations()
         await super().__aenter__()
+        wake_once(self._wrapper)
         return self
 
     async def __aexit__(

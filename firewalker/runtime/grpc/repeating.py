@@ -71,12 +71,27 @@ class RepeatedOnce(_Base):
             context = self._wrapper.start(self._deadline)
             context.__enter__()
             self._wrapper_ctx = context
+        wake_once(self._wrapper)
 
 
 def cancellations() -> int:
     """How many cancellations the present task counts."""
     task = asyncio.current_task()
     return 0 if task is None else task.cancelling()
+
+
+def wake_once(wrapper: Wrapper) -> None:
+    """Let the first error stand, and wake who waits once: an answer and the deadline may both come before that one runs.
+
+    Each waking is a cancellation that the task counts; `take_back` takes one back.
+    """
+    wake = wrapper.cancel
+
+    def cancel(error: Exception) -> None:
+        if not wrapper.cancelled:
+            wake(error)
+
+    wrapper.cancel = cancel  # type: ignore[method-assign]
 
 
 def take_back(wrapper: Wrapper, before: int) -> None:
