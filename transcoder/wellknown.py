@@ -32,7 +32,8 @@ TEXTUAL: Final = frozenset({TIMESTAMP, DURATION, FIELD_MASK})
 
 _TIMESTAMP: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})", re.ASCII)
 _DURATION: Final = re.compile(r"-?\d{1,12}(?:\.\d{1,9})?s", re.ASCII)
-_MASK: Final = re.compile(r"(?:[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*(?:,(?!$)|$))*", re.ASCII)
+_MASK: Final = re.compile(r"\*|(?:[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*(?:,(?!$)|$))*", re.ASCII)
+"""Paths, or one star, which AIP-134 has for the whole resource."""
 _UPPER: Final = re.compile(r"[A-Z]")
 
 

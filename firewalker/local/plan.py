@@ -105,6 +105,7 @@ class Plan:
                 settings["MEDIA_PORT"] = str(self.port(service, "MEDIA_PORT"))
                 settings["AVATAR_URL"] = f"http://{HOST}:{self.port(service, 'MEDIA_PORT')}/avatars"
             settings["LINK_URL"] = f"http://{HOST}:{self.port('transcoder')}"
+            settings["INVITE_LINK"] = f"{settings['LINK_URL']}/?invite="
             if "FIREWALKER_USER_MAIL_URL" not in self.environment:
                 settings["MAIL_FOLDER"] = str(self.secrets.folder.parent / "mail")
         if service == "notification" and self.emulates_fcm:

@@ -180,3 +180,9 @@ def test_what_is_offered_to_paste_names_the_ports_of_this_run() -> None:
     walk = greeting_text(PLAN, 1).splitlines()[-1]
     assert "FIREWALKER_" not in walk
     assert walk.endswith("firewalker walk --users 50 --minutes 2")
+
+
+def test_links_for_people_lead_to_the_transcoder_of_this_run() -> None:
+    moved = told(replace(PLAN, ports={**PLAN.ports, "FIREWALKER_TRANSCODER_PORT": 18080}), "user")
+    assert moved["FIREWALKER_USER_LINK_URL"] == "http://127.0.0.1:18080"
+    assert moved["FIREWALKER_USER_INVITE_LINK"] == "http://127.0.0.1:18080/?invite="

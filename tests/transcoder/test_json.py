@@ -54,6 +54,7 @@ GOOD: list[Any] = [
     {"loan": "0.000000001s"},
     {"mask": "title,author.homeTown"},
     {"mask": ""},
+    {"mask": "*"},
     {"extra": {"a": [1, "x", None, {"b": False}], "c": 1.5}, "anything": None, "list": [[], {}]},
     {"anything": {"a": None}, "values": [None, 1, "x", []], "loose": {"a": None, "b": 2}},
     {"any": {"@type": "type.googleapis.com/library.v1.Author", "name": "J"}},

@@ -274,6 +274,7 @@ async def test_what_has_no_textual_form_is_unknown_in_the_query(client: httpx.As
     [
         ("mask=title,author.homeTown", "mask", "title,author.homeTown"),
         ("mask=author.home_town", "mask", "author.homeTown"),
+        ("mask=*", "mask", "*"),
         ("loan=1.5s", "loan", "1.500s"),
         ("printedTime=2026-01-01T00:00:00%2B09:00", "printedTime", "2025-12-31T15:00:00Z"),
         ("lent=true", "lent", True),
@@ -304,7 +305,16 @@ async def test_text_becomes_a_value_in_the_query(client: httpx.AsyncClient, quer
     "query",
     [
         *("lent=yes", "lent=True", "lent=", "color=9", "color=GREEN", "color=red", "pages=1.5", "pages=", "pages=+1"),
-        *("loan=1", "loan=x", "printedTime=5", "printedTime=2026-01-01", "mask=a b", "cover=***", "weight=inf"),
+        *(
+            "loan=1",
+            "loan=x",
+            "printedTime=5",
+            "printedTime=2026-01-01",
+            "mask=a b",
+            "mask=*,a",
+            "cover=***",
+            "weight=inf",
+        ),
         *("pages=2147483648", "stock=x", "pages=%D9%A3", "weight=1e400"),
     ],
 )

@@ -41,8 +41,8 @@ SPECIAL: Final[dict[str, Json]] = {
     wellknown.DURATION: {"type": "string", "pattern": r"^-?[0-9]{1,11}(\.[0-9]{1,9})?s$", "examples": ["1.5s"]},
     wellknown.FIELD_MASK: {
         "type": "string",
-        "pattern": r"^([A-Za-z0-9]+(\.[A-Za-z0-9]+)*(,[A-Za-z0-9]+(\.[A-Za-z0-9]+)*)*)?$",
-        "description": "Names of fields, comma-separated.",
+        "pattern": r"^(\*|[A-Za-z0-9]+(\.[A-Za-z0-9]+)*(,[A-Za-z0-9]+(\.[A-Za-z0-9]+)*)*)?$",
+        "description": "Names of fields, comma-separated; `*` for all.",
     },
     wellknown.ANY: {"type": "object", "additionalProperties": True, "description": "`@type` names the type."},
     wellknown.STRUCT: {"type": "object", "additionalProperties": True},

@@ -301,6 +301,11 @@ class ListDevicesResponse(betterproto2.Message):
     The one seen last first; at most 20.
     """
 
+    next_page_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    Always empty: they fit on one page.
+    """
+
 
 default_message_pool.register_message("firewalker.notification.v1", "ListDevicesResponse", ListDevicesResponse)
 

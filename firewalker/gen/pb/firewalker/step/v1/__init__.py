@@ -1384,6 +1384,11 @@ class ListDaysResponse(betterproto2.Message):
     The oldest first, those without a reading left out.
     """
 
+    next_page_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    Always empty: they fit on one page.
+    """
+
 
 default_message_pool.register_message("firewalker.step.v1", "ListDaysResponse", ListDaysResponse)
 
