@@ -63,9 +63,9 @@ def _without(
     left = {user: dict(sums) for user, sums in found.items()}
     for (user, day), steps in held.items():
         place = day.replace(day=1) if by_month else day
-        known = left[user].pop(place)
-        if known.days > 1:
-            left[user][place] = known._replace(steps=known.steps - steps, days=known.days - 1)
+        known = left[user].pop(place, None)
+        if known is not None and known.days > 1:  # none: the day was not there yet when the others were read
+            left[user][place] = known._replace(steps=max(0, known.steps - steps), days=known.days - 1)
     return left
 
 
