@@ -58,7 +58,7 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
     goals = GoalsPart(database=database, live=live, boards=boards, outbox=outbox, clock=clock)
     events = StandingEvents(outbox, clock)
     overtakings = Overtakings(database, events, clock)
-    overtakes = Overtakes(boards.circles, boards.known, live, overtakings, clock)
+    overtakes = Overtakes(boards.circles, boards.known, live, overtakings, clock, held_s=config.overtake_held_s)
     ingest = Ingest(
         await ground.resources.enter_async_context(_lanes_database(config, database.name)),
         live,

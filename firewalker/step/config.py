@@ -39,3 +39,7 @@ class StepConfig(ServiceConfig):
     ingest_max_known: int = Field(default=100_000, ge=1_000, le=10_000_000)
     """Device days, and as many totals, that are remembered, some 500 bytes each. Below the number of walkers on the move,
     every message costs a look at MySQL."""
+
+    overtake_held_s: float = Field(default=30.0, ge=1, le=3_600)
+    """How long a walker has to stay in front before it is told that they passed somebody. Shorter, and two who walk side
+    by side make news of every change of places; longer, and it is told late."""

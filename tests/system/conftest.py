@@ -17,6 +17,9 @@ HERE = Path(__file__).parent
 
 READY_LIMIT_S = 60
 
+SETTINGS = {"FIREWALKER_STEP_OVERTAKE_HELD_S": "2"}
+"""What differs from the defaults: nobody wants to wait half a minute for the news of an overtake."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run this folder's tests on the loop that the backend's supervisor lives on."""
@@ -60,7 +63,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Journal:
 async def running(tmp_path_factory: pytest.TempPathFactory, journal: Journal) -> AsyncIterator[Backend]:
     """The backend, started once."""
     folder = tmp_path_factory.mktemp("backend")
-    async with Backend.start(folder, within_s=READY_LIMIT_S, say=journal.say) as backend:
+    async with Backend.start(folder, settings=SETTINGS, within_s=READY_LIMIT_S, say=journal.say) as backend:
         yield backend
 
 

@@ -11,7 +11,7 @@ LEAD_SHARE = 100
 """And neither is one of less than one in so many of the passed one's steps (contract: 1 %)."""
 
 HELD_S = 30.0
-"""How long a lead has to be held (contract)."""
+"""How long a lead has to be held (contract), unless the service is told otherwise."""
 
 PAIR_PAUSE = timedelta(hours=2)
 """How often two walkers make news of each other at most, whoever passes whom (contract)."""
@@ -68,9 +68,9 @@ class Pursuit:
             self.since = now
         return True
 
-    def held(self, now: float) -> bool:
-        """Whether the lead has been held for long enough."""
-        return self.since is not None and now - self.since >= HELD_S
+    def held(self, now: float, for_s: float) -> bool:
+        """Whether the lead has been held for so long."""
+        return self.since is not None and now - self.since >= for_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ MOST_PURSUITS = 50_000
 class Pursuits:
     """Follows pursuits by what frames tell of both walkers."""
 
-    def __init__(self, *, most: int = MOST_PURSUITS) -> None:
+    def __init__(self, *, most: int = MOST_PURSUITS, held_s: float = HELD_S) -> None:
         self._most = most
+        self._held_s = held_s
         self._of: dict[tuple[date, bytes], set[Pursuit]] = {}
         """By date and walker, in either part."""
         self._pairs: dict[tuple[date, bytes, bytes], Pursuit] = {}
@@ -58,7 +59,9 @@ class Pursuits:
         found = []
         while self._due and self._due[0][0] <= now:
             _, _, pursuit = heapq.heappop(self._due)
-            if self._pairs.get((pursuit.day, pursuit.walker, pursuit.passed)) is pursuit and pursuit.held(now):
+            if self._pairs.get((pursuit.day, pursuit.walker, pursuit.passed)) is pursuit and pursuit.held(
+                now, self._held_s
+            ):
                 self.drop(pursuit)
                 found.append(pursuit)
         return found
@@ -83,4 +86,4 @@ class Pursuits:
         if not pursuit.follow(now):
             self.drop(pursuit)
         elif pursuit.since is not None and pursuit.since != before:
-            heapq.heappush(self._due, (pursuit.since + HELD_S, next(self._order), pursuit))
+            heapq.heappush(self._due, (pursuit.since + self._held_s, next(self._order), pursuit))

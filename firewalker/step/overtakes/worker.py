@@ -15,7 +15,7 @@ from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.tasks import begin, end
 from firewalker.step.domain.circle import Circle
 from firewalker.step.domain.day import UserTotal
-from firewalker.step.domain.overtake import Overtaken, Pursuit, Walked, crossed, leads
+from firewalker.step.domain.overtake import HELD_S, Overtaken, Pursuit, Walked, crossed, leads
 from firewalker.step.domain.visibility import Visibility
 from firewalker.step.live import Frame, LiveTotals
 from firewalker.step.live.known import KnownTotals
@@ -44,15 +44,23 @@ class Overtakes:
     """Finds out who passes whom. A part of the process: start it behind the ingest that tells it, stop it before."""
 
     def __init__(
-        self, circles: Circles, known: KnownTotals, live: LiveTotals, overtakings: Overtakings, clock: Clock
+        self,
+        circles: Circles,
+        known: KnownTotals,
+        live: LiveTotals,
+        overtakings: Overtakings,
+        clock: Clock,
+        *,
+        held_s: float = HELD_S,
     ) -> None:
+        """*held_s*: how long a lead has to be held."""
         self._circles = circles
         self._known = known
         self._live = live
         self._overtakings = overtakings
         self._clock = clock
         self._walked: dict[tuple[bytes, date], Walked] = {}
-        self._pursuits = Pursuits()
+        self._pursuits = Pursuits(held_s=held_s)
         self._task: asyncio.Task[None] | None = None
         live.subscribe(self._hear)
 

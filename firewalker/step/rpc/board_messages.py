@@ -26,12 +26,16 @@ _REASONS: Final = {reason: _Watched.End.Reason.Value(reason.name) for reason in 
 
 def board_answer(board: FriendBoard) -> bytes:
     """The serialised answer to GetFriendLeaderboard. Its version is made from what it shows, so equal boards share one."""
-    answer = _Read()
-    leaderboard = answer.leaderboard
-    leaderboard.date = _text(board.day)
-    _add(leaderboard.entries, board.rows, board.me)
-    leaderboard.version = blake2b(answer.SerializeToString(), digest_size=12).hexdigest()
-    return bytes(answer.SerializeToString())
+    return bytes(_read(board).SerializeToString())
+
+
+def frozen_answers(board: FriendBoard) -> tuple[bytes, bytes]:
+    """What a watcher is told of a board that stands for good: the whole of it, and that nothing more will come."""
+    snapshot, end = _Watched(), _Watched()
+    snapshot.snapshot.CopyFrom(_read(board).leaderboard)
+    end.end.reason = _REASONS[EndReason.DAY_OVER]
+    end.end.version = snapshot.snapshot.version
+    return bytes(snapshot.SerializeToString()), bytes(end.SerializeToString())
 
 
 def update_answer(update: Update) -> bytes:
@@ -39,6 +43,15 @@ def update_answer(update: Update) -> bytes:
     if not update.wire:
         update.wire = _watched(update).SerializeToString()
     return update.wire
+
+
+def _read(board: FriendBoard) -> Any:
+    answer = _Read()
+    leaderboard = answer.leaderboard
+    leaderboard.date = _text(board.day)
+    _add(leaderboard.entries, board.rows, board.me)
+    leaderboard.version = blake2b(answer.SerializeToString(), digest_size=12).hexdigest()
+    return answer
 
 
 def _watched(update: Update) -> Any:

@@ -24,7 +24,7 @@ from firewalker.step.boards.updates import End, EndReason
 from firewalker.step.boards.watcher import Watcher
 from firewalker.step.domain.period import Period
 from firewalker.step.rpc.asked import Asked
-from firewalker.step.rpc.board_messages import board_answer, update_answer
+from firewalker.step.rpc.board_messages import board_answer, frozen_answers, update_answer
 from firewalker.step.usecases.group_boards import GroupBoards
 from firewalker.step.usecases.leaderboards import Leaderboards
 
@@ -77,7 +77,13 @@ class LeaderboardDoor:
         """See the proto. One task per stream, this one; while it sends, what changes is folded for it by the board."""
         asked, resume = _asked(request), request.resume_version
         del request  # a stream lives for hours
-        await self._follow(await self._boards.watch(principal().user_id, asked, resume), stream)
+        user = principal().user_id
+        frozen = None if asked is None else await self._leaderboards.frozen(user, asked)
+        if frozen is not None:
+            for answer in frozen_answers(frozen):
+                await stream.send(answer)
+            return
+        await self._follow(await self._boards.watch(user, asked, resume), stream)
 
     async def watch_group_leaderboard(self, request: Any, stream: HotStream) -> None:
         """See the proto. The answers have the fields of the other one's, so they are made by the same."""

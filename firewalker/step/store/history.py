@@ -3,14 +3,16 @@
 They read the daily rows by primary key, a range per user; readings themselves are not kept.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from typing import NamedTuple
 
 from firewalker.runtime.mysql import Transaction
 from firewalker.step.domain.day import HOURS
 from firewalker.step.domain.period import Span
-from firewalker.step.store.days import TOTAL
+from firewalker.step.domain.suspicion import UNSUSPECTED
+from firewalker.step.store.days import TOTAL, find_totals
+from firewalker.step.store.keys import UserDate
 
 UserSpan = tuple[bytes, Span]
 """A user, as 16 bytes, and dates of theirs."""
@@ -39,7 +41,7 @@ _DAILY = f"""
 """
 _SUMS = f"""
     SELECT user_id, CAST(SUM(steps) AS SIGNED), COUNT(*),
-        CAST(UNIX_TIMESTAMP(MAX(reached)) * 1000 AS SIGNED), CAST(UNIX_TIMESTAMP(MAX(last)) * 1000 AS SIGNED)
+        CAST(UNIX_TIMESTAMP(MAX(reached)) * 1000 AS SIGNED), CAST(UNIX_TIMESTAMP(MAX(last)) * 1000 AS SIGNED), MAX(steps)
     FROM ({_DAILY}) AS daily GROUP BY user_id
 """
 
@@ -51,7 +53,8 @@ _BY_DATE = f"""
 
 # The same by month.
 _BY_MONTH = f"""
-    SELECT user_id, EXTRACT(YEAR_MONTH FROM date), CAST(SUM(steps) AS SIGNED), COUNT(*) FROM ({_DAILY}) AS daily
+    SELECT user_id, EXTRACT(YEAR_MONTH FROM date), CAST(SUM(steps) AS SIGNED), COUNT(*), MAX(steps)
+    FROM ({_DAILY}) AS daily
     GROUP BY user_id, EXTRACT(YEAR_MONTH FROM date)
 """
 
@@ -64,6 +67,13 @@ class Sum(NamedTuple):
     reached_ms: int = 0
     """When the last of these days' totals rose last, and the same of readings; Unix milliseconds."""
     last_reading_ms: int = 0
+    most: int = 0
+    """The steps of the day that has most."""
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether one of the days may be held: see `find_held`."""
+        return self.most > UNSUSPECTED
 
 
 async def list_totals(tx: Transaction, user: bytes, first: date, last: date) -> dict[date, int]:
@@ -86,7 +96,7 @@ async def sum_up(tx: Transaction, spans: Iterable[UserSpan]) -> dict[bytes, Sum]
     if not which:
         return {}
     rows = await tx.all(_SUMS.format(which=which), params)
-    return {user: Sum(int(steps), days, reached_ms, last_ms) for user, steps, days, reached_ms, last_ms in rows}
+    return {user: Sum(int(steps), *others) for user, steps, *others in rows}
 
 
 async def list_by_date(tx: Transaction, spans: Iterable[UserSpan]) -> dict[bytes, dict[date, Sum]]:
@@ -95,7 +105,7 @@ async def list_by_date(tx: Transaction, spans: Iterable[UserSpan]) -> dict[bytes
     found: dict[bytes, dict[date, Sum]] = {}
     if which:
         for user, month in await tx.all(_BY_DATE.format(which=which), params):
-            found.setdefault(user, {}).update((day, Sum(steps, 1)) for day, steps in _entries(month))
+            found.setdefault(user, {}).update((day, Sum(steps, 1, most=steps)) for day, steps in _entries(month))
     return found
 
 
@@ -104,9 +114,17 @@ async def list_by_month(tx: Transaction, spans: Iterable[UserSpan]) -> dict[byte
     which, params = _which(spans)
     found: dict[bytes, dict[date, Sum]] = {}
     if which:
-        for user, month, steps, days in await tx.all(_BY_MONTH.format(which=which), params):
-            found.setdefault(user, {})[date(month // 100, month % 100, 1)] = Sum(int(steps), days)
+        for user, month, steps, days, most in await tx.all(_BY_MONTH.format(which=which), params):
+            found.setdefault(user, {})[date(month // 100, month % 100, 1)] = Sum(int(steps), days, most=most)
     return found
+
+
+async def find_held(tx: Transaction, spans: Iterable[UserSpan], doubtful: Collection[bytes]) -> dict[UserDate, int]:
+    """The steps of the days in *spans* that nobody believes before a person has looked, of the users *doubtful*."""
+    some = [entry for entry in spans if entry[0] in doubtful]
+    by_date = await list_by_date(tx, some)
+    keys = [(user, day) for user, sums in by_date.items() for day, sum_ in sums.items() if sum_.doubtful]
+    return {key: total.total for key, total in (await find_totals(tx, keys)).items() if total.held}
 
 
 def _which(spans: Iterable[UserSpan]) -> tuple[str, list[object]]:

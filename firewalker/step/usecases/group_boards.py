@@ -96,8 +96,12 @@ class GroupBoards:
         found: dict[bytes, Walked] = {}
         if settled:
             async with self._database.reading() as tx:
-                for user, sum_ in (await history.sum_up(tx, settled)).items():
-                    found[user] = Walked(UserTotal(sum_.steps, sum_.reached_ms, sum_.last_reading_ms), {})
+                sums = await history.sum_up(tx, settled)
+                held = await history.find_held(tx, settled, {user for user, sum_ in sums.items() if sum_.doubtful})
+            held_users = {user for user, _ in held}
+            for user, sum_ in sums.items():
+                total = UserTotal(sum_.steps, sum_.reached_ms, sum_.last_reading_ms, held=user in held_users)
+                found[user] = Walked(total, {})
         for day in circle.span.dates():
             if first_open <= day <= latest_date(now):
                 some = [user for user in users if circle.counts(user, day)]
@@ -107,7 +111,7 @@ class GroupBoards:
 
 
 def added(one: UserTotal, other: UserTotal) -> UserTotal:
-    """The total of two dates: reached when the later of them was."""
+    """The total of two dates: reached when the later of them was, held while one of them is."""
     return UserTotal(
         one.total + other.total,
         max(one.reached_ms, other.reached_ms),

@@ -11,6 +11,7 @@ from firewalker.step.domain.group_stats import Cell, GroupNumbers, numbers_of
 from firewalker.step.domain.period import Period
 from firewalker.step.domain.visibility import steps_seen
 from firewalker.step.store import history
+from firewalker.step.store.keys import UserDate
 from firewalker.step.usecases.group_boards import GroupBoards
 
 
@@ -45,11 +46,27 @@ class StatsOfGroups:
         read = history.list_by_month if period is Period.YEAR else history.list_by_date
         async with self._database.reading() as tx:
             found = await read(tx, spans)
+            doubtful = {user for user, sums in found.items() if any(sum_.doubtful for sum_ in sums.values())}
+            held = await history.find_held(tx, spans, doubtful)
+        found = _without(found, held, by_month=period is Period.YEAR)
         dates = circle.span.dates()
         axis = [day for day in dates if day.day == 1] if period is Period.YEAR else dates
         seen = {user: _as_seen(circle, user, sums) for user, sums in found.items()}
         hidden = {person.user_id for person in circle.shown} - shown
         return GroupStats(circle, axis, numbers_of(axis, circle.shown, seen, hidden))
+
+
+def _without(
+    found: Mapping[bytes, Mapping[date, history.Sum]], held: Mapping[UserDate, int], *, by_month: bool
+) -> dict[bytes, dict[date, history.Sum]]:
+    """*found* without the days that are *held*: one that nobody believes yet would be most of the group's numbers."""
+    left = {user: dict(sums) for user, sums in found.items()}
+    for (user, day), steps in held.items():
+        place = day.replace(day=1) if by_month else day
+        known = left[user].pop(place, None)
+        if known is not None and known.days > 1:  # none: the day was not there yet when the others were read
+            left[user][place] = known._replace(steps=max(0, known.steps - steps), days=known.days - 1)
+    return left
 
 
 def _as_seen(circle: GroupCircle, user: bytes, sums: Mapping[date, history.Sum]) -> dict[date, Cell]:

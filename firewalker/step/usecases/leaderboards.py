@@ -18,6 +18,7 @@ from firewalker.step.domain.leaderboard import (
     arranged,
     as_seen,
     board_date,
+    require_in_range,
     require_readable,
     standing_of,
 )
@@ -71,14 +72,30 @@ class Leaderboards:
         now = self._clock.now()
         day = board_date(asked, circle, now)
         require_readable(day, now)
-        if circle.is_frozen(day, now):
-            async with self._database.reading() as tx:
-                frozen = await boards.find(tx, viewer, day)
-            if frozen is not None:
-                return frozen_board(circle, day, frozen)
+        stands = await self._frozen(circle, viewer, day, now)
+        if stands is not None:
+            return stands
         people = circle.members(day, now)
         totals = await self._known.read(day, [person.user_id for person in people])
         return board_of(circle, day, totals, now)
+
+    async def frozen(self, viewer: UserId, day: date) -> FriendBoard | None:
+        """The board of *day* as it was frozen; None if it was not, or not yet.
+
+        Raises:
+            DateOutOfRange: The board of that date cannot be watched.
+            DatabaseUnavailable, DeadlineExceeded, Overloaded: It could not be read.
+        """
+        now = self._clock.now()
+        require_in_range(day, now)
+        return await self._frozen(await self._circles.of(viewer), viewer, day, now)
+
+    async def _frozen(self, circle: Circle, viewer: UserId, day: date, now: datetime) -> FriendBoard | None:
+        if not circle.is_frozen(day, now):
+            return None
+        async with self._database.reading() as tx:
+            frozen = await boards.find(tx, viewer, day)
+        return None if frozen is None else frozen_board(circle, day, frozen)
 
     async def compare(self, viewer: UserId, subject: UserId, day: date) -> Comparison:
         """How *subject* stands to *viewer* at this moment.

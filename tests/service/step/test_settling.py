@@ -19,7 +19,15 @@ from firewalker.step.usecases import settling
 from firewalker.step.usecases.corrections import Corrected, Corrections
 from firewalker.step.usecases.leaderboards import Leaderboards
 from firewalker.step.usecases.settling import Settling
-from tests.service.step.reading import ReadingProcess, all_ears, befriended, reading_process, signed_up, someone
+from tests.service.step.reading import (
+    Reader,
+    ReadingProcess,
+    all_ears,
+    befriended,
+    reading_process,
+    signed_up,
+    someone,
+)
 from tests.support.clock import FakeClock
 from tests.support.databases import run_on
 
@@ -113,6 +121,32 @@ async def test_a_frozen_board_never_changes(process: ReadingProcess, step_url: s
     await settler(process, AFTER_ALL + timedelta(days=1)).settle()
     assert await board(process, ann, AFTER_ALL + timedelta(days=300)) == stands
     assert await results(step_url) == {str(ann): (900, 2, 2), str(ben): (1_200, 1, 2)}
+
+
+async def test_who_watches_a_frozen_board_sees_it_as_it_was_frozen(step_url: str, redis_url: str) -> None:
+    clock = FakeClock(AFTER_ALL)
+    async with reading_process(step_url, redis_url, clock=clock) as process:
+        await all_ears(process)
+        ann, ben = someone(), someone()
+        await process.tell(*(signed_up(user, told=BEFORE) for user in (ann, ben)), befriended(ann, ben, BEFORE))
+        await walk(process, ann, 900)
+        await walk(process, ben, 1_200)
+        await settler(process, AFTER_ALL).settle()
+        # What ought not to happen, a reading in time that comes afterwards: what is known of totals is others now.
+        await walk(process, ann, 5_000)
+        async with Reader(process, ann) as reader:
+            read = await reader.board(date=str(DAY))
+            for resume in ("", read.version):
+                watch = reader.watch(date=str(DAY), resume_version=resume)
+                snapshot = (await watch.next()).snapshot
+                assert snapshot == read
+                assert [(entry.user_id, entry.rank, entry.steps) for entry in snapshot.entries] == [
+                    (str(ben), 1, 1_200),
+                    (str(ann), 2, 900),
+                ]
+                await watch.next()
+                assert type(watch.end).Reason.Name(watch.end.reason) == "DAY_OVER"
+                assert (watch.end.version, await watch.next()) == (read.version, None)
 
 
 async def test_a_board_that_nobody_has_frozen_yet_shows_what_will_be(process: ReadingProcess) -> None:
