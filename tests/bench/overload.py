@@ -34,6 +34,7 @@ from firewalker.runtime.grpc.messages import message_class
 from firewalker.runtime.grpc.policy import Caller, Priority, Rule
 from firewalker.runtime.grpc.server import GrpcServer
 from tests.bench.unary import pin
+from tests.support.partial_doors import part_of
 
 PATH = "/firewalker.step.v1.StepService/RecordSteps"
 CONNECTIONS = 24
@@ -43,6 +44,7 @@ COMPUTE_S = 0.0005
 DEADLINE_S = 0.5
 
 
+@part_of("firewalker.step.v1.StepService")
 class WorkDoor:
     """RecordSteps that computes for half a millisecond and then holds one of ten places for forty."""
 

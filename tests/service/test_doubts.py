@@ -166,6 +166,7 @@ async def test_what_the_view_knows_counts_whatever_is_away(connect: Connect) -> 
     assert await judged(view, SessionDoubts(view, Truth("down")), who, sensitive=False) == "SESSION_REVOKED"
 
 
+@pytest.mark.alone
 @pytest.mark.requirement("AUTH-23")
 async def test_a_storm_asks_little_and_never_waits_long(connect: Connect) -> None:
     view, _ = await connect("down")
@@ -185,6 +186,7 @@ async def test_a_storm_asks_little_and_never_waits_long(connect: Connect) -> Non
     assert asyncio.get_running_loop().time() - start < ASK_S * 4
 
 
+@pytest.mark.alone
 @pytest.mark.requirement("AUTH-26")
 async def test_a_redis_that_never_answers_costs_the_first_logout_a_moment_and_the_next_nothing(
     connect: Connect,

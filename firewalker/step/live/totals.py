@@ -60,7 +60,8 @@ class LiveTotals:
         self._clients: list[Redis] = [reads, writes, listens]
         self.buckets = Buckets(reads, self._sender)
         writable = Buckets(writes, self._sender)
-        self.rebuilder = Rebuilder(database, writable, clock)
+        # With a sender of its own: what it finds in MySQL may be another process's, and nobody here has heard of it.
+        self.rebuilder = Rebuilder(database, Buckets(writes, os.urandom(8)), clock)
         self._writer = Writer(writable, clock, failed=self._doubt)
         self._feed = Feed(listens, clock, self._receive, lost=self._doubt, gap=self._gap)
         self._tasks: list[asyncio.Task[None]] = []

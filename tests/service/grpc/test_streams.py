@@ -48,6 +48,7 @@ def is_end(message: bytes) -> bool:
 
 
 class TestEnds:
+    @pytest.mark.alone
     @pytest.mark.requirement("NET-20")
     async def test_a_stream_has_its_time_and_what_was_acknowledged_stays(self, bench: Bench) -> None:
         door = StepDoor(Rule(Caller.PUBLIC, stream_s=0.2))
