@@ -135,7 +135,13 @@ class SessionDoubts:
     async def _question(self, session_id: SessionId) -> bool:
         with deadline(None), deadline(ASK_S):
             async with asyncio.timeout(ASK_S), self._turns:
-                ended = await self._truth.has_ended(session_id)
+                if self._clock.monotonic() < self._not_before:
+                    raise TimeoutError  # it was found to be away while this one waited for its turn
+                try:
+                    ended = await self._truth.has_ended(session_id)
+                except BaseException:  # the time limit comes as a cancellation
+                    self._not_before = self._clock.monotonic() + AWAY_S
+                    raise
         if not ended:
             self._alive[session_id] = self._clock.monotonic() + BELIEVE_S
             self._alive.move_to_end(session_id)
