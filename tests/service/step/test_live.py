@@ -98,9 +98,13 @@ async def test_frames_reach_this_process_at_once_and_others_by_redis(process: Pr
     other.live.subscribe(there.append)
     user = someone()
     await process.ingest.record(user, [counted(1_200)])
-    assert [(frame.date, frame.totals[0][0], frame.totals[0][1].total) for frame in here] == [(TODAY, user, 1_200)]
+    assert {(frame.date, frame.totals[0][0], frame.totals[0][1].total) for frame in here} == {
+        (TODAY, user, 1_200)
+    }  # may repeat
     await until(lambda: there)
-    assert [(frame.date, frame.totals[0][0], frame.totals[0][1].total) for frame in there] == [(TODAY, user, 1_200)]
+    assert {(frame.date, frame.totals[0][0], frame.totals[0][1].total) for frame in there} == {
+        (TODAY, user, 1_200)
+    }  # may repeat
 
 
 async def test_frames_of_a_date_that_redis_does_not_keep_arrive_too(process: Process, start_process: Start) -> None:
