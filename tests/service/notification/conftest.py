@@ -26,6 +26,7 @@ from firewalker.notification.planner import Planner
 from firewalker.notification.sender import Sender
 from firewalker.runtime.grpc.credentials import ServiceCredentials
 from firewalker.runtime.grpc.edge import Edge
+from firewalker.runtime.grpc.faults import MethodNotFound
 from firewalker.runtime.grpc.messages import internal_descriptors, message_class
 from firewalker.runtime.grpc.policy import Caller, Rule
 from firewalker.runtime.grpc.server import GrpcServer
@@ -145,10 +146,12 @@ class Graph(user_pb.SocialGraphServiceBase):
         return user_pb.CheckBondsResponse(bonds=bonds)
 
     async def get_circle(self, message: user_pb.GetCircleRequest) -> user_pb.GetCircleResponse:
-        raise NotImplementedError
+        del message
+        raise MethodNotFound  # notifications ask for bonds alone
 
     async def list_memberships(self, message: user_pb.ListMembershipsRequest) -> user_pb.ListMembershipsResponse:
-        raise NotImplementedError
+        del message
+        raise MethodNotFound  # notifications ask for bonds alone
 
 
 class Standings(step_pb.StandingServiceBase):
