@@ -21,7 +21,7 @@ from firewalker.step.domain.period import Period
 from firewalker.step.live import Frame, LiveTotals
 from firewalker.step.live.known import KnownTotals
 from firewalker.step.usecases.circles import Circles
-from firewalker.step.usecases.group_boards import GroupBoards
+from firewalker.step.usecases.group_boards import GroupBoards, open_from
 
 MAX_STREAMS_PER_USER = 16
 """Streams that one user may watch with in this process; one more ends the oldest (NET-22)."""
@@ -248,3 +248,6 @@ class Boards:
 
     def _hear(self, frame: Frame) -> None:
         self.subjects.hear(frame.date, frame.totals)
+        if frame.date < open_from(self._clock.now()):
+            for board in self.subjects.unsettle(frame.date, [user for user, _ in frame.totals]):
+                self._outdate(board)

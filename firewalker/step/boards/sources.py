@@ -11,7 +11,7 @@ from firewalker.step.domain.group import GroupCircle, GroupId
 from firewalker.step.domain.period import Period
 from firewalker.step.live.known import KnownTotals
 from firewalker.step.usecases.circles import Circles
-from firewalker.step.usecases.group_boards import GroupBoards
+from firewalker.step.usecases.group_boards import GroupBoards, open_from
 
 
 class BoardKey(NamedTuple):
@@ -82,10 +82,11 @@ class GroupSource:
     async def look_up(self, subjects: Subjects, circle: Circle, users: Sequence[bytes]) -> None:
         """See `Source`."""
         assert isinstance(circle, GroupCircle)  # noqa: S101 - that of `circle` above
-        read = await self._boards.walked(circle, users)
+        first_open = open_from(subjects.utc())
+        read = await self._boards.walked(circle, users, first_open)
         if self.key.period is Period.DAY:
             found = {user: walked.open.get(self.key.first, walked.settled) for user, walked in read.items()}
             totals = {user: total for user, total in found.items() if total is not None}
             subjects.settle(self.key.first, users, totals)
         else:
-            subjects.settle_tallies(circle, users, read)
+            subjects.settle_tallies(circle, users, read, first_open)

@@ -98,12 +98,30 @@ class Subjects:
                 for board in subject.boards:
                     board.touch(user)
 
-    def settle_tallies(self, circle: Circle, users: Iterable[bytes], walked: Mapping[bytes, Walked]) -> None:
-        """The same for *users* on the board of a period, whose members *circle* has."""
+    def unsettle(self, day: date, users: Iterable[bytes]) -> "Iterable[WatchedBoard]":
+        """What *users* walked on *day*, final everywhere, counts otherwise now: a review may do that.
+
+        Sums cannot tell what of them was that date's: these boards have to look them up again. They are few, and so are
+        such news, so every set of dates is looked at.
+        """
+        boards: dict[WatchedBoard, None] = {}
+        for scope, of_scope in self._days.items():
+            if isinstance(scope, date) or not any(first <= day <= last for first, last in scope):
+                continue
+            for user in users:
+                if user in of_scope:
+                    of_scope[user].known = False
+                    boards.update(of_scope[user].boards)
+        return boards
+
+    def settle_tallies(
+        self, circle: Circle, users: Iterable[bytes], walked: Mapping[bytes, Walked], first_open: date
+    ) -> None:
+        """The same for *users* on the board of a period, whose members *circle* has; dates from *first_open* are apart."""
         for user in users:
             subject = self._days.get(circle.scope(date.min, user), {}).get(user)
             if isinstance(subject, Tally):
-                subject.settle(walked.get(user))
+                subject.settle(walked.get(user), first_open)
                 for board in subject.boards:
                     board.touch(user)
 

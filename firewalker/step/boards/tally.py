@@ -17,30 +17,34 @@ if TYPE_CHECKING:
 class Tally(Subject):
     """The sum of one walker's totals on some dates, for all boards that add up the same dates."""
 
-    __slots__ = ("_open", "_settled", "counted")
+    __slots__ = ("_open", "_open_from", "_settled", "counted")
 
     def __init__(self, person: Person, counted: tuple[Span, ...], subjects: "Subjects") -> None:
         super().__init__(person, counted, subjects)
         self.counted = counted
         self._settled: UserTotal | None = None
         self._open: dict[date, UserTotal] = {}
+        self._open_from = date.min
+        """Earlier dates are in what is settled."""
 
     def dates(self, first: date) -> Iterable[date]:
         """The dates that count, from *first* on."""
         return (day for span in self.counted for day in span.dates() if day >= first)
 
-    def settle(self, walked: Walked | None) -> None:
-        """Take in what was looked up; what was heard meanwhile stays."""
+    def settle(self, walked: Walked | None, open_from: date) -> None:
+        """Take in what was looked up, with the dates from *open_from* on apart; what was heard of these meanwhile stays."""
+        self._open_from = open_from
+        self._open = {day: total for day, total in self._open.items() if day >= open_from}
+        self._settled = None if walked is None else walked.settled
         if walked is not None:
-            self._settled = walked.settled
             for day, total in walked.open.items():
                 self._merge(day, total)
         self.known = True
         self._add_up()
 
     def hear_on(self, day: date, total: UserTotal) -> None:
-        """Take in what is said of one of its dates."""
-        if self._merge(day, total) and self.known:
+        """Take in what is said of one of its dates; of settled ones see `Subjects.unsettle`."""
+        if day >= self._open_from and self._merge(day, total) and self.known:
             self._add_up()
 
     def _merge(self, day: date, total: UserTotal) -> bool:

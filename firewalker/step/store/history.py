@@ -3,9 +3,9 @@
 They read the daily rows by primary key, a range per user; readings themselves are not kept.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from datetime import date
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from firewalker.runtime.mysql import Transaction
 from firewalker.step.domain.day import HOURS
@@ -13,6 +13,8 @@ from firewalker.step.domain.period import Span
 from firewalker.step.domain.suspicion import UNSUSPECTED
 from firewalker.step.store.days import TOTAL, find_totals
 from firewalker.step.store.keys import UserDate
+
+K = TypeVar("K", bound=Hashable)
 
 UserSpan = tuple[bytes, Span]
 """A user, as 16 bytes, and dates of theirs."""
@@ -125,6 +127,13 @@ async def find_held(tx: Transaction, spans: Iterable[UserSpan], doubtful: Collec
     by_date = await list_by_date(tx, some)
     keys = [(user, day) for user, sums in by_date.items() for day, sum_ in sums.items() if sum_.doubtful]
     return {key: total.total for key, total in (await find_totals(tx, keys)).items() if total.held}
+
+
+def take_out(sums: dict[K, Sum], key: K, steps: int) -> None:
+    """Let the sum at *key* be without one of its days, which has so many *steps*; nothing is left of its only one."""
+    known = sums.pop(key, None)  # none: the day was not there yet when the sums were read
+    if known is not None and known.days > 1:
+        sums[key] = known._replace(steps=max(0, known.steps - steps), days=known.days - 1)
 
 
 def _which(spans: Iterable[UserSpan]) -> tuple[str, list[object]]:

@@ -85,12 +85,11 @@ class GroupBoards:
 
     async def totals(self, circle: GroupCircle, users: Collection[bytes]) -> dict[bytes, UserTotal]:
         """What each of *users* comes to on the board; who has no data is left out."""
-        return {user: walked.total for user, walked in (await self.walked(circle, users)).items()}
+        walked = await self.walked(circle, users, open_from(self._clock.now()))
+        return {user: found.total for user, found in walked.items()}
 
-    async def walked(self, circle: GroupCircle, users: Collection[bytes]) -> dict[bytes, Walked]:
-        """The same, with the dates apart that can still change."""
-        now = self._clock.now()
-        first_open = open_from(now)
+    async def walked(self, circle: GroupCircle, users: Collection[bytes], first_open: date) -> dict[bytes, Walked]:
+        """The same, with the dates from *first_open* on apart, which can still change."""
         wanted = set(users)
         settled = [entry for entry in circle.spans(first_open - timedelta(days=1)) if entry[0] in wanted]
         found: dict[bytes, Walked] = {}
@@ -103,7 +102,7 @@ class GroupBoards:
                 total = UserTotal(sum_.steps, sum_.reached_ms, sum_.last_reading_ms, held=user in held_users)
                 found[user] = Walked(total, {})
         for day in circle.span.dates():
-            if first_open <= day <= latest_date(now):
+            if first_open <= day <= latest_date(self._clock.now()):
                 some = [user for user in users if circle.counts(user, day)]
                 for user, total in (await self._known.read(day, some)).items():
                     found.setdefault(user, Walked(None, {})).open[day] = total

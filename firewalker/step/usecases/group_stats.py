@@ -62,10 +62,7 @@ def _without(
     """*found* without the days that are *held*: one that nobody believes yet would be most of the group's numbers."""
     left = {user: dict(sums) for user, sums in found.items()}
     for (user, day), steps in held.items():
-        place = day.replace(day=1) if by_month else day
-        known = left[user].pop(place, None)
-        if known is not None and known.days > 1:  # none: the day was not there yet when the others were read
-            left[user][place] = known._replace(steps=max(0, known.steps - steps), days=known.days - 1)
+        history.take_out(left[user], day.replace(day=1) if by_month else day, steps)
     return left
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -146,10 +147,7 @@ class _Medians:
             if circle.sight(friend.person.user_id) <= Visibility.ROUNDED
             and (first := max(span.first, circle.me.zones.today(friend.since))) <= span.last
         ]
-        sums = {}
-        if spans:
-            async with self._turns, self._database.reading() as tx:
-                sums = await history.sum_up(tx, spans)
+        sums = await self._believed(spans) if spans else {}
         averages = [steps_seen(found.steps // found.days, circle.sight(user)) for user, found in sums.items()]
         middle = FriendsMedian(median(averages), len(averages))
         self._kept[key] = circle, now, middle
@@ -157,3 +155,12 @@ class _Medians:
         while len(self._kept) > MAX_KEPT:
             self._kept.popitem(last=False)
         return middle
+
+    async def _believed(self, spans: Sequence[history.UserSpan]) -> dict[bytes, history.Sum]:
+        """What each user comes to on days that nobody doubts: one that is held is no measure for others."""
+        async with self._turns, self._database.reading() as tx:
+            sums = await history.sum_up(tx, spans)
+            held = await history.find_held(tx, spans, {user for user, sum_ in sums.items() if sum_.doubtful})
+        for (user, _), steps in held.items():
+            history.take_out(sums, user, steps)
+        return sums

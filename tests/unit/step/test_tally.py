@@ -13,8 +13,8 @@ from firewalker.step.domain.group import GroupCircle
 from firewalker.step.domain.period import Period, Span, span_of
 from firewalker.step.usecases.group_boards import Walked
 from tests.support.clock import NOON, FakeClock
+from tests.unit.step.scene import Scene
 from tests.unit.step.standings import person
-from tests.unit.step.test_watched_board import Scene
 
 TODAY = NOON.date()
 WEEK = span_of(Period.WEEK, TODAY)
@@ -42,10 +42,10 @@ def test_the_sum_is_of_the_most_that_was_heard_of_each_date_whenever_it_is_looke
     walked = Walked(None if settled is None else total(settled), {TODAY: total(5)})
     for number, (day, steps) in enumerate(heard):
         if number == looked_up_after:
-            one.settle(walked)
+            one.settle(walked, TODAY - timedelta(days=1))
         one.hear_on(day, total(steps))
     if len(heard) <= looked_up_after:
-        one.settle(walked)
+        one.settle(walked, TODAY - timedelta(days=1))
     best = {TODAY: 5}
     for day, steps in heard:
         best[day] = max(best.get(day, 0), steps)
@@ -55,9 +55,34 @@ def test_the_sum_is_of_the_most_that_was_heard_of_each_date_whenever_it_is_looke
 
 def test_a_walker_without_data_is_known_to_have_none() -> None:
     one = tally()
-    one.settle(None)
+    one.settle(None, TODAY)
     assert one.known
     assert one.total is None
+
+
+def test_a_date_that_was_heard_of_and_is_settled_by_now_counts_once() -> None:
+    one = tally()
+    one.settle(None, TODAY)
+    one.hear_on(TODAY, total(300))
+    one.settle(Walked(total(300), {}), TODAY + timedelta(days=1))
+    one.hear_on(TODAY, total(400))
+    assert one.total == total(300)
+
+
+def test_news_of_a_settled_date_have_the_sum_looked_up_again() -> None:
+    scene = Scene()
+    circle = GroupCircle(person(1), period=Period.WEEK, span=WEEK, dates={ME: (WEEK,)}, group_id=b"g" * 16)
+    board = scene.open()
+    board.show(circle)
+    held = UserTotal(65_000, 0, 0, held=True)
+    scene.subjects.settle_tallies(circle, [ME], {ME: Walked(held, {})}, TODAY)
+    assert list(scene.subjects.unsettle(WEEK.first - timedelta(days=1), [ME])) == []
+    assert list(scene.subjects.unsettle(WEEK.first, [person(2).user_id])) == []
+    assert board.unknown() == []
+    assert list(scene.subjects.unsettle(WEEK.first, [ME])) == [board]
+    assert board.unknown() == [ME]
+    scene.subjects.settle_tallies(circle, [ME], {ME: Walked(total(65_000), {})}, TODAY)
+    assert board.members[ME].total == total(65_000)
 
 
 def test_frames_reach_tallies_of_their_dates_until_no_board_shows_them() -> None:
@@ -67,7 +92,7 @@ def test_frames_reach_tallies_of_their_dates_until_no_board_shows_them() -> None
     board.show(circle)
     found = board.members[ME]
     assert isinstance(found, Tally)
-    scene.subjects.settle_tallies(circle, [ME], {})
+    scene.subjects.settle_tallies(circle, [ME], {}, TODAY)
     scene.subjects.hear(TODAY, [(ME, total(70))])
     scene.subjects.hear(WEEK.first - timedelta(days=1), [(ME, total(9_000))])
     scene.subjects.settle(TODAY + timedelta(days=1), [ME], {ME: total(5)})

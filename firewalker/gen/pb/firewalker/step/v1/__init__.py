@@ -1621,7 +1621,8 @@ class StatsFriends(betterproto2.Message):
 
     median: "int" = betterproto2.field(1, betterproto2.TYPE_INT32)
     """
-    The middle one of their averages a day, over days with data since they became friends; rounded down.
+    The middle one of their averages a day, over days with data since they became friends; rounded down. Days that are
+    under review count nothing.
     """
 
     count: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
@@ -2411,7 +2412,7 @@ class StepServiceStub(betterproto2_grpclib.ServiceStub):
         """
         The caller's days between two dates, the oldest first. A day without a reading is left out: it is not 0.
 
-        Faults: INVALID_REQUEST (the end before the start, or more than 400 days).
+        Faults: INVALID_REQUEST (the end before the start, more than 400 days, or a date that is not from 2000 to 2199).
         """
 
         return await self._unary_unary(
@@ -2804,7 +2805,7 @@ class StepServiceBase(betterproto2_grpclib.ServiceBase):
         """
         The caller's days between two dates, the oldest first. A day without a reading is left out: it is not 0.
 
-        Faults: INVALID_REQUEST (the end before the start, or more than 400 days).
+        Faults: INVALID_REQUEST (the end before the start, more than 400 days, or a date that is not from 2000 to 2199).
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
