@@ -10,7 +10,10 @@ from typing import Protocol
 import structlog
 
 MAX_PER_TURN = 250
-"""Most items handled before the loop gets a turn: at some 20 µs each, calls wait no longer than 5 ms for it."""
+"""Most items handled before the loop gets a turn."""
+
+MAX_TURN_S = 0.002
+"""Longest time for them: what woken watchers then send takes as long again, and calls wait for both."""
 
 FEWEST_DEAD = 64
 """With fewer dead entries than this it is not worth sorting them out."""
@@ -82,7 +85,7 @@ class Agenda:
         """Handle what is due; what is left over after `MAX_PER_TURN` stays due."""
         now = self._monotonic()
         for _ in range(MAX_PER_TURN):
-            if not self._entries or self._entries[0][0] > now:
+            if not self._entries or self._entries[0][0] > now or self._monotonic() - now > MAX_TURN_S:
                 return
             due, _, item = heapq.heappop(self._entries)
             if item.due != due:

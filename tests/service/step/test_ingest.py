@@ -12,7 +12,7 @@ from firewalker.kernel.ids import new_uuid7
 from firewalker.runtime.mysql import Database, OutcomeUnknown
 from firewalker.step.domain.day import MAX_DEVICES, SLOTS, WHOLE_DATE, to_ms, total
 from firewalker.step.domain.reading import Counted, Outcome
-from firewalker.step.ingest import Recorded
+from firewalker.step.ingest import Recorded, lane
 from firewalker.step.live import Frame
 from firewalker.step.store import days
 from tests.service.step.conftest import Process
@@ -170,14 +170,14 @@ async def test_a_commit_whose_answer_is_lost_is_told_to_everybody_and_to_who_rep
     repeats, silent = someone(), someone()
     for user in (repeats, silent):
         await process.ingest.record(user, [counted(1_000)])
-    for lane in process.ingest._lanes:
-        monkeypatch.setattr(lane, "_store", losing_the_answer(lane._store))
+    for each in process.ingest._lanes:
+        monkeypatch.setattr(each, "_store", losing_the_answer(each._store))
     for user in (repeats, silent):
         with pytest.raises(OutcomeUnknown):
             await process.ingest.record(user, [counted(2_500)])
     monkeypatch.undo()
     assert await process.ingest.record(repeats, [counted(2_500)]) == Recorded([UNCHANGED], {TODAY: 2_500})
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         for user in (repeats, silent):
             while (await process.live.read(TODAY, [user]))[user].total != 2_500:  # noqa: ASYNC110 - asked of Redis
                 await asyncio.sleep(0.01)
@@ -202,6 +202,22 @@ async def test_what_a_dead_process_committed_is_told_by_who_hears_the_repeat(
     assert await process.ingest.record(user, [counted(4_000)]) == Recorded([UNCHANGED], {TODAY: 4_000})
     await process.live._writer.flush()
     assert (await process.live.read(TODAY, [user]))[user].total == 4_000
+
+
+async def test_a_busy_lane_gathers_what_comes_before_its_next_group(
+    start_process: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, user = await start_process(lanes=1, max_group=5), someone()
+    await process.ingest.record(user, [counted(1)])
+    monkeypatch.setattr(lane, "PACE_S", 60.0)  # as if a group had only just begun
+    before = await commits(process.database)
+    first = process.ingest.submit(user, [counted(2)])
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not first.done()
+    full = [process.ingest.submit(user, [counted(steps)]) for steps in range(3, 7)]  # that many need not wait
+    assert [recorded.totals[TODAY] for recorded in await asyncio.gather(first, *full)] == [6] * 5
+    assert await commits(process.database) - before == 1
 
 
 async def test_a_phone_that_comes_back_from_another_process_repeats_without_news(
