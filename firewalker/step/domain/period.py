@@ -10,6 +10,9 @@ from firewalker.step.domain.faults import StatsDateOutOfRange
 EARLIEST = date(2000, 1, 1)
 """Nobody has counted before; and there is a year before every date that can be asked for."""
 
+LATEST = date(2199, 12, 31)
+"""Nobody asks for days after it but by mistake; and there are dates behind every one that can be asked for."""
+
 _DAY = timedelta(days=1)
 
 

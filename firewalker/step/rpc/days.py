@@ -11,6 +11,7 @@ from firewalker.runtime.grpc.messages import message_class
 from firewalker.step.domain.correction import MAX_REASON
 from firewalker.step.domain.day import HOURS, WHOLE_DATE, State
 from firewalker.step.domain.history import MOST_DAYS, OwnDay
+from firewalker.step.domain.period import EARLIEST, LATEST
 from firewalker.step.domain.reading import MAX_DAILY_STEPS, MAX_DEVICE_ID, MAX_HOURLY_STEPS
 from firewalker.step.usecases.corrections import Corrected, Corrections
 from firewalker.step.usecases.days import Days
@@ -52,7 +53,7 @@ class DayCalls:
         """GetDay."""
         violations: list[Violation] = []
         day = _date(request.date, "date", violations)
-        if day is None:
+        if day is None or violations:
             raise InvalidRequest(violations=violations)
         return _Got(day=render(await self._days.get(principal().user_id, day)))
 
@@ -122,4 +123,6 @@ def _date(text: str, field: str, violations: list[Violation]) -> date | None:
     day = parse_date(text)
     if day is None:
         violations.append(Violation(field, "must be a date, YYYY-MM-DD"))
+    elif not EARLIEST <= day <= LATEST:
+        violations.append(Violation(field, f"must be from {EARLIEST} to {LATEST}", "DATE_OUT_OF_RANGE"))
     return day

@@ -38,7 +38,7 @@ class Owner:
         request = message_class(f"firewalker.step.v1.{name}Request")
         answer = message_class(f"firewalker.step.v1.{name}Response")
         call = self._step.public.unary_unary(SERVICE + name, request.SerializeToString, answer.FromString)
-        return await call(request(**fields), metadata=self._metadata, timeout=5)
+        return await call(request(**fields), metadata=self._metadata, timeout=20)
 
     async def refused(self, name: str, **fields: Any) -> tuple[grpc.StatusCode, str, list[str]]:
         """Status, reason, and the fields that are wrong."""
@@ -127,12 +127,17 @@ async def test_what_cannot_be_is_refused_by_its_name(step: Service) -> None:
         ({"date": "2026-02-30", "reason": "x" * 201}, ["date", "reason"]),
         ({"device_id": "x" * 65}, ["device_id"]),
         ({"device_id": "", "date": ""}, ["date", "device_id"]),
+        ({"date": "9999-12-31"}, ["date"]),
     ):
         assert await ann.refused("CorrectDay", **{**truth, **wrong}) == (invalid, "INVALID_REQUEST", fields)
+    for day in ("0001-01-01", "9999-12-31"):
+        assert await ann.refused("GetDay", date=day) == (invalid, "INVALID_REQUEST", ["date"])
     year_later = str(TODAY + timedelta(days=400))
     for start, end, fields in (
         (str(TODAY), year_later, ["end_date"]),
         (str(TODAY), str(OLD), ["end_date"]),
         ("now", "later", ["start_date", "end_date"]),
+        ("0001-01-01", "0001-12-31", ["start_date", "end_date"]),
+        ("9999-01-01", "9999-12-31", ["start_date", "end_date"]),
     ):
         assert await ann.refused("ListDays", start_date=start, end_date=end) == (invalid, "INVALID_REQUEST", fields)
