@@ -1,6 +1,6 @@
 """All benchmarks, one table, and a file of figures: what `make bench` runs.
 
-    python -m tests.bench [--quick] [unary] [track_steps] [leaderboard] [stats] [live] [peers] [pushes]
+    python -m tests.bench [--quick] [unary] [track_steps] [leaderboard] [stats] [charts] [live] [peers] [pushes]
 
 Every benchmark is a program of its own, which measures a bare grpc.aio echo in the same run: on a shared machine only
 ratios within one run mean much. The figures of a run are kept in `.local/bench/`.
@@ -99,6 +99,17 @@ def stats(figures: list[dict[str, Any]]) -> Iterator[Row]:
         yield Row(f"statistics, {figure['what']}", figure["cpu_us"], target=f"{figure['target_us']} µs")
 
 
+def charts(figures: list[dict[str, Any]]) -> Iterator[Row]:
+    first, *others = figures
+    for figure in others:
+        yield Row(
+            f"picture, {figure['what']}, {figure['kib']:.0f} KiB; the first after {first['ms']} ms, "
+            f"in a process of {first['process_mib']} MiB",
+            figure["cpu_ms"] * 1000,
+            1000 / figure["ms"],
+        )
+
+
 def peers(figures: list[dict[str, Any]]) -> Iterator[Row]:
     ours = next(figure["cpu_us"] for figure in figures if figure["server"] == "firewalker, 10 a message")
     for figure in figures:
@@ -130,6 +141,7 @@ BENCHMARKS = {
     "track_steps": Benchmark(("--seconds", "1", "--runs", "1"), track_steps),
     "leaderboard": Benchmark(("--seconds", "1", "--runs", "1", "--watchers", "100"), leaderboard),
     "stats": Benchmark(("--calls", "100", "--runs", "1"), stats),
+    "charts": Benchmark(("--pictures", "3", "--runs", "1"), charts),
     "live": Benchmark(("--seconds", "4", "--walkers", "200", "--watchers", "100"), live),
     "peers": Benchmark(("--seconds", "1", "--runs", "1"), peers),
     "pushes": Benchmark(("--seconds", "1"), pushes),
