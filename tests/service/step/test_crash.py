@@ -127,7 +127,7 @@ async def walking(port: int, secrets: Secrets, ledger: Ledger) -> AsyncIterator[
         yield lambda: ledger.path.read_text().count("\n")
     finally:
         stop.set()
-        done, late = await asyncio.wait(tasks, timeout=10)
+        done, late = await asyncio.wait(tasks, timeout=30)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)

@@ -59,7 +59,7 @@ async def complete(process: Process) -> None:
     await until(lambda: process.live.rebuilder.trusted)
 
 
-async def until_true(condition: Callable[[], Awaitable[object]], within_s: float = 5.0) -> None:
+async def until_true(condition: Callable[[], Awaitable[object]], within_s: float = 20.0) -> None:
     async with asyncio.timeout(within_s):
         while not await condition():  # noqa: ASYNC110 - what is asked is outside of this process
             await asyncio.sleep(0.01)
