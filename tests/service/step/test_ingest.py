@@ -60,6 +60,7 @@ async def test_what_is_acknowledged_is_in_the_table(process: Process) -> None:
     assert await stored_total(process.database, user) == 1_200
 
 
+@pytest.mark.requirement("DLV-07")
 async def test_a_repeat_is_unchanged_even_after_a_restart(process: Process, start_process: Start) -> None:
     user = someone()
     batch = [counted(1_000), counted(7_000, WHOLE_DATE)]
@@ -76,7 +77,7 @@ async def test_a_first_reading_of_no_steps_is_news(process: Process) -> None:
     assert await stored_total(process.database, user) == 0
 
 
-@pytest.mark.requirement("DATA-20")
+@pytest.mark.requirement("DATA-20", "DLV-07")
 async def test_any_order_over_two_processes_ends_in_the_same_day(process: Process, start_process: Start) -> None:
     other = await start_process()
     chance = random.Random(7)

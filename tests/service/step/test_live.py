@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from firewalker.kernel.clock import SystemClock
 from firewalker.kernel.ids import new_uuid7
+from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.redis import connect
 from firewalker.step.domain.day import UserTotal, to_ms
 from firewalker.step.domain.reading import Counted
@@ -30,6 +31,11 @@ Start = Callable[..., Awaitable[Process]]
 def counted(steps: int, slot: int = 9, *, device_id: str = "phone", ago_s: int = 0, days_ago: int = 0) -> Counted:
     at = datetime.now(UTC) - timedelta(seconds=ago_s)
     return Counted(TODAY - timedelta(days=days_ago), device_id, slot, steps, to_ms(at), 1, late=False)
+
+
+def drifted() -> float:
+    """What /metrics tells of drift."""
+    return REGISTRY.get_sample_value("firewalker_step_live_drift_total") or 0.0
 
 
 def someone() -> bytes:
@@ -253,8 +259,10 @@ async def test_a_sample_repairs_drift_and_counts_it(process: Process, redis_url:
         keys = [key for key in await redis.keys("t:{*") if b"t:{" in key]
         for key in keys[:50]:
             await redis.delete(key)
+    counted_before = drifted()
     drift = sum([await process.live.rebuilder.sample() for _ in range(3)])
     assert 50 <= drift <= 250
+    assert drifted() - counted_before >= drift  # the background may have found some too
     found = await process.live.buckets.read(TODAY, users, 1)
     assert found is not None
     assert all(found)
@@ -264,12 +272,14 @@ async def test_a_sample_repairs_drift_and_counts_it(process: Process, redis_url:
 async def test_a_reading_without_news_renews_freshness_every_30_s_at_most(process: Process) -> None:
     user, frames = someone(), list[Frame]()
     await complete(process)  # what a rebuild finds is told too
-    await process.ingest.record(user, [counted(900, ago_s=100)])
+    # Times are those that phones tell, and all taken now: however long this takes, they are as far apart.
+    first, soon, later, last = (counted(900, ago_s=ago_s) for ago_s in (100, 80, 20, 0))
+    await process.ingest.record(user, [first])
     process.live.subscribe(frames.append)
-    await process.ingest.record(user, [counted(900, ago_s=80)])
+    await process.ingest.record(user, [soon])
     assert not frames
-    await process.ingest.record(user, [counted(900, ago_s=20)])
-    await process.ingest.record(user, [counted(900)])
+    await process.ingest.record(user, [later])
+    await process.ingest.record(user, [last])
     assert len(frames) == 1
     ((_, total),) = frames[0].totals
     assert total.total == 900
