@@ -19,7 +19,7 @@ from firewalker.local import packages
 from firewalker.local.layout import Layout
 from firewalker.local.problems import CannotStartError
 
-PACKAGES = packages.Selection("Chromium", (("chromium",), ("fonts-dejavu-core",)))
+PACKAGES = packages.Selection("Chromium", (("chromium",), ("chromium-common",), ("fonts-dejavu-core",)))
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 PLACES = ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",)
 UNPACKED = "usr/lib/chromium/chromium"
