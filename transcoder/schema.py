@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from google.api import annotations_pb2, http_pb2
 from google.protobuf import (
@@ -134,7 +134,7 @@ class Schema:
     def marked(self, option: str) -> frozenset[str] | None:
         """Names of the RPCs whose options say ``(option) = true``; None where the set has no bool option of that full name."""
         try:
-            extension = self.pool.FindExtensionByName(option)
+            extension: Any = self.pool.FindExtensionByName(option)
         except KeyError:
             return None
         # Read with the set's own class: protobuf's knows only its own options.

@@ -23,8 +23,8 @@ _METHODS: Final = frozenset({"GET", "PUT", "POST", "DELETE", "PATCH", "HEAD", "O
 
 _DEEPEST_QUERY: Final = 4
 
-_TOKEN: Final = [{"bearer": []}]
-_TOKEN_OR_NONE: Final = [{}, {"bearer": []}]
+_TOKEN: Final[list[Json]] = [{"bearer": []}]
+_TOKEN_OR_NONE: Final[list[Json]] = [{}, {"bearer": []}]
 """Whom an operation is for: who presents a token; anybody, and a token is taken all the same."""
 
 
