@@ -31,6 +31,12 @@ test: env ## all tests, against real servers and real processes (under 10 minute
 	@$(BIN)/pytest -n 2 -m "not alone" $(ARGS) || $(none_chosen)
 	@$(BIN)/pytest -m alone $(ARGS) || $(none_chosen)
 
+.PHONY: test-web
+test-web: env ## the web page in Chromium, which is downloaded (120 MB) where none is installed
+	@$(BIN)/uv pip install --quiet --system-certs --require-hashes -r deploy/lock/web.txt
+	@$(BIN)/python -m tests.web.chromium
+	@$(BIN)/pytest tests/web $(ARGS) || $(none_chosen)
+
 .PHONY: test-unit
 test-unit: env ## the fast lane: rules and architecture, no sockets (under 10 seconds)
 	@$(BIN)/pytest tests/unit tests/architecture $(ARGS)
@@ -76,6 +82,7 @@ lock: env ## write deploy/lock anew from pyproject.toml; newer versions with ARG
 	$(LOCK) pyproject.toml --group setup -o deploy/lock/runtime.txt $(ARGS)
 	$(LOCK) pyproject.toml --group dev -o deploy/lock/dev.txt $(ARGS)
 	$(LOCK) --group fuzz -o deploy/lock/fuzz.txt $(ARGS)
+	$(LOCK) --group web --constraint deploy/lock/dev.txt -o deploy/lock/web.txt $(ARGS)
 	$(LOCK) --group envoy -o deploy/lock/envoy.txt $(ARGS)
 
 .PHONY: demo
@@ -106,7 +113,7 @@ test-connect-web: env ## Connect's client for browsers, under Node, against the 
 
 .PHONY: clean
 clean: ## remove the environment, caches and unpacked servers; keeps data and keys in .local/
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .local/packages .local/packages.*
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .local/packages .local/packages.* .local/chromium .local/chromium.*
 	@find firewalker transcoder tests deploy -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Costs 0.1 s when there is nothing to do.

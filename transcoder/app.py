@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from transcoder import page
 from transcoder.backends import Backends
 from transcoder.bindings import Binding, Compiler
 from transcoder.bodies import ClientGone, Receive
@@ -35,13 +36,16 @@ from transcoder.rest import RestDoor
 from transcoder.rpc.door import RpcDoor
 from transcoder.rpc.methods import methods
 from transcoder.schema import Schema, SchemaError
+from transcoder.session import door as sessions
+from transcoder.session.door import SessionDoor
 from transcoder.statuses import Fault, FaultRenderer
 from transcoder.streaming import SlowReader
 
 _log = structlog.get_logger("transcoder")
 
-_OPERATIONS: Final = frozenset({"/healthz", "/readyz", *pages.PATHS})
-"""Paths that are the transcoder's own; the descriptor set cannot take them."""
+_OPERATIONS: Final = frozenset({"/healthz", "/readyz", *pages.PATHS, *page.PATHS})
+_PREFIXES: Final = (pages.VIEWER_PREFIX, page.PREFIX)
+"""Paths that are the transcoder's own; the descriptor set cannot take them, nor those of sessions."""
 
 
 class Transcoder:
@@ -74,6 +78,7 @@ class Transcoder:
         )
         self._rest = RestDoor(settings, self._caller, requests, self._renderer)
         self._rpc = RpcDoor(settings, self._caller, self._renderer)
+        self._sessions = SessionDoor(settings, self._caller, requests, self.bindings)
         self._metrics = metrics or Metrics()
         self._metrics.watch_streams(lambda: self._caller.open_streams)
         self._readiness = Readiness(self._backends)
@@ -83,9 +88,14 @@ class Transcoder:
                 Route("/readyz", self._readyz),
                 *pages.routes(
                     lambda: document(
-                        schema, self.bindings, title=settings.api_title, request_id_field=settings.request_id_field
+                        schema,
+                        self.bindings,
+                        title=settings.api_title,
+                        request_id_field=settings.request_id_field,
+                        public_option=settings.public_option,
                     )
                 ),
+                *page.routes(settings.error_domain),
             ],
             lifespan=self._lifespan,
         )
@@ -120,6 +130,11 @@ class Transcoder:
                 exchange.found(method.rpc, method.path.decode(), method.input)
                 await self._rpc.answer(exchange, method, query)
                 return
+            session = self._sessions.find(exchange.raw_path)
+            if session is not None:
+                exchange.found(session.binding.rpc, session.path, session.binding.input)
+                await self._sessions.answer(exchange, session, query)
+                return
             binding, values = self._routes.match(exchange.method, exchange.raw_path)
             exchange.found(binding.rpc, binding.template.text, binding.input)
             await self._rest.answer(exchange, binding, values, query)
@@ -145,7 +160,7 @@ class Transcoder:
 
     async def _refuse(self, exchange: Exchange, problem: Problem) -> None:
         exchange.code = problem.code
-        headers = error_headers(problem.response_headers())
+        headers = error_headers(exchange.challenged(problem.code, problem.response_headers()))
         await exchange.answer(problem.http, headers, problem.body(self._settings.error_domain))
 
     def _report(self, exchange: Exchange) -> None:
@@ -180,7 +195,7 @@ async def _healthz(_request: Request) -> JSONResponse:
 
 
 def _is_own(path: str) -> bool:
-    return path in _OPERATIONS or path.startswith(pages.VIEWER_PREFIX)
+    return path in _OPERATIONS or path.startswith(_PREFIXES)
 
 
 def _internal(exchange: Exchange) -> Problem:
@@ -191,5 +206,5 @@ def _check(bindings: list[Binding], backends: Backends) -> None:
     for binding in bindings:
         if backends.of(binding.service) is None:
             raise SchemaError(f"{binding.service} has HTTP rules, but no backend is configured for it")
-        if _is_own(binding.template.shape):
+        if _is_own(binding.template.shape) or binding.template.shape.startswith(sessions.PREFIX):
             raise SchemaError(f"{binding.rpc}: {binding.template.text} is a path of the transcoder itself")

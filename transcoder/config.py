@@ -147,6 +147,10 @@ class Settings(BaseSettings):
     """Origins (``https://app.example``) whose pages may call this server from a browser; ``*`` for any. None: pages of
     other origins cannot read answers. No cookies are ever allowed across origins."""
 
+    session_service: str = ""
+    """The service (``pkg.AuthService``) whose SignUp, Login, Refresh and Logout stand behind ``/session``, where the web
+    page keeps its refresh token in a cookie; empty for no such routes, and then nobody can sign in on the page."""
+
     ignore_unknown_fields: bool = False
     """Drop unknown JSON fields instead of refusing them. Hides typing errors of clients."""
 
@@ -158,6 +162,10 @@ class Settings(BaseSettings):
 
     api_title: str = "Firewalker"
     """Title of the OpenAPI document."""
+
+    public_option: str = "firewalker.option.v1.public"
+    """The bool option by which the contract marks methods that anybody may call; the OpenAPI document says which they are.
+    Named wrongly, all methods look as if they wanted a token."""
 
     error_domain: str = "firewalker"
     """``domain`` in the ErrorInfo of the transcoder's own refusals."""

@@ -118,6 +118,10 @@ class Reason(StrEnum):
     """This process is stopping; connect again."""
     CLIENT_CLOSED_REQUEST = "CLIENT_CLOSED_REQUEST"
     """The client left before the answer."""
+    CROSS_ORIGIN = "CROSS_ORIGIN"
+    """Routes below `/session` are for pages of their own origin, which send `X-Firewalker-Session: 1`."""
+    NO_SESSION = "NO_SESSION"
+    """The browser sent no cookie of a session."""
     INTERNAL = "INTERNAL"
     """A bug of the transcoder; the request id finds it in the log."""
 

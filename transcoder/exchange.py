@@ -27,10 +27,22 @@ _UNWATCHED_S: Final = 0.02
 
 
 class Exchange:
-    """One request. *status* is 0 until the answer has begun."""
+    """One request. *status* is 0 until the answer has begun; *added* are headers that it gets whatever it will be."""
 
     __slots__ = (
-        *("client", "code", "headers", "input", "is_head", "messages", "method", "raw_path", "receive", "request_id"),
+        *(
+            "added",
+            "client",
+            "code",
+            "headers",
+            "input",
+            "is_head",
+            "messages",
+            "method",
+            "raw_path",
+            "receive",
+            "request_id",
+        ),
         *("route", "rpc", "send", "sent_bytes", "started", "state", "status"),
     )
 
@@ -49,6 +61,7 @@ class Exchange:
         self.receive = receive
         self.send = send
         self.state: dict[str, Any] = scope.get("state") or {}
+        self.added: Headers = []
         self.rpc = ""
         self.route = ""
         self.input: Descriptor | None = None
@@ -77,7 +90,11 @@ class Exchange:
         """Send the status line and headers; the request id is added."""
         self.status = status
         await self.send(
-            {"type": "http.response.start", "status": status, "headers": [*headers, (REQUEST_ID, self.request_id)]}
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [*headers, *self.added, (REQUEST_ID, self.request_id)],
+            }
         )
 
     async def answer(self, status: int, headers: Headers, body: bytes) -> None:

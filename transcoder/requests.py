@@ -69,12 +69,7 @@ class RequestReader:
         body = binding.body
         if body is None:
             if parts.body:
-                raise Problem(
-                    Code.INVALID_ARGUMENT,
-                    Reason.UNEXPECTED_BODY,
-                    "This method takes no body.",
-                    violations=[Violation("body", "must be empty")],
-                )
+                raise unexpected_body()
             return [(None, None)]
         if body.raw:
             return [(lambda message: _fill_raw(binding, message, parts), None)]
@@ -272,6 +267,16 @@ def media_type(content_type: bytes) -> bytes:
     kind, _, parameters = content_type.partition(b";")
     charset = parameters.strip().lower().removeprefix(b"charset=").strip(b'"')
     return kind.strip().lower() if charset in {b"", b"utf-8", b"utf8"} else b"unsupported"
+
+
+def unexpected_body() -> Problem:
+    """A 400: there is a body where none is wanted."""
+    return Problem(
+        Code.INVALID_ARGUMENT,
+        Reason.UNEXPECTED_BODY,
+        "This method takes no body.",
+        violations=[Violation("body", "must be empty")],
+    )
 
 
 def _unsupported(accepted: tuple[bytes, ...]) -> Problem:

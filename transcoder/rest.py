@@ -57,7 +57,7 @@ class RestDoor:
 
     async def _unary(self, exchange: Exchange, binding: Binding, request: Request) -> None:
         received = await self._caller.unary(exchange, request)
-        answer = binding.answer(_parse(binding, received.data))
+        answer = binding.answer(parsed(binding, received.data))
         headers = [*received.headers, *received.trailers]
         if not any(name == NO_STORE[0] for name, _ in headers):
             headers.append(NO_STORE)
@@ -65,7 +65,7 @@ class RestDoor:
             kind = (b"content-type", _raw_type(answer))
             await exchange.answer(200, [kind, *JSON_HEADERS[1:], *headers], answer.data)
         else:
-            await exchange.answer(200, [*JSON_HEADERS, *headers], _json(binding, answer))
+            await exchange.answer(200, [*JSON_HEADERS, *headers], jsontext.dumps(written(binding, answer)))
 
     async def _stream(self, exchange: Exchange, binding: Binding, request: Request) -> None:
         async def form(opening: Opening) -> Format:
@@ -85,24 +85,34 @@ async def _raw_format(binding: Binding, opening: Opening) -> Raw | None:
     if not binding.raw_response:
         return None
     data = await asyncio.shield(opening)
-    return Raw(_raw_type(binding.answer(_parse(binding, data or b""))))
+    return Raw(_raw_type(binding.answer(parsed(binding, data or b""))))
 
 
 def _record(binding: Binding, data: bytes) -> bytes:
-    answer = binding.answer(_parse(binding, data))
-    return bytes(answer.data) if binding.raw_response else _json(binding, answer)
+    answer = binding.answer(parsed(binding, data))
+    return bytes(answer.data) if binding.raw_response else jsontext.dumps(written(binding, answer))
 
 
-def _parse(binding: Binding, data: bytes) -> Message:
+def parsed(binding: Binding, data: bytes) -> Message:
+    """The answer *data* as a message.
+
+    Raises:
+        Problem: It is not of its type.
+    """
     try:
         return binding.response.FromString(data)
     except DecodeError:
         raise broken("is not a message of its type") from None
 
 
-def _json(binding: Binding, answer: Any) -> bytes:
+def written(binding: Binding, answer: Any) -> Any:
+    """What :meth:`Binding.answer` gave, as a JSON value.
+
+    Raises:
+        Problem: JSON cannot express it.
+    """
     try:
-        return jsontext.dumps(answer if binding.write is None else binding.write(answer))
+        return answer if binding.write is None else binding.write(answer)
     except Unwritable as error:
         raise broken("cannot be written as JSON") from error
 

@@ -1,4 +1,4 @@
-"""Unpacks the distribution's server packages below a folder of ours, without root and without installing anything.
+"""Unpacks packages of the distribution, those of servers above all, below a folder of ours, without root and without installing anything.
 
 apt fetches and verifies them, with package lists, caches and an empty installation record of its own, so that neither
 missing system lists nor installed servers matter. Which binary is used in the end is decided in `binaries`.
@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,17 +19,32 @@ from firewalker.local.files import locked
 from firewalker.local.problems import CannotStartError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-SEEDS = (
-    ("mariadb-server-core", "mariadb-server-core-10.6"),
-    ("mariadb-client-core", "mariadb-client-core-10.6"),  # my_print_defaults, which the install script calls
-    ("redis-tools", "valkey-tools"),  # holds the server too, which looks at its own name
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is wanted: of each row of *seeds* the first package that the distribution has; *title* is for people."""
+
+    title: str
+    seeds: tuple[tuple[str, ...], ...]
+
+
+SERVERS = Selection(
+    "MariaDB and Redis",
+    (
+        ("mariadb-server-core", "mariadb-server-core-10.6"),
+        ("mariadb-client-core", "mariadb-client-core-10.6"),  # my_print_defaults, which the install script calls
+        ("redis-tools", "valkey-tools"),  # holds the server too, which looks at its own name
+    ),
 )
-"""What is wanted: of each row the first package that the distribution has.
+"""What `make run` needs.
 
 The ``-core`` packages hold the binaries alone; the ones without the suffix would also start system services.
 """
+
+PORTION_BYTES = 25_000_000
+"""How much is downloaded between two words about it."""
 
 UNREACHED = "{} of this system could not be reached; check the network, or the proxy in apt's configuration."
 
@@ -42,11 +58,11 @@ def apt_is_here() -> bool:
     return all(shutil.which(tool) for tool in ("apt-get", "apt-config", "apt-cache", "dpkg-deb", "dpkg-query"))
 
 
-def unpack(target: Path, say: Callable[[str], None]) -> Path:
-    """Fetch and unpack the server packages into *target*, once, and return *target*.
+def unpack(target: Path, say: Callable[[str], None], wanted: Selection = SERVERS) -> Path:
+    """Fetch and unpack the packages *wanted* into *target*, once, and return *target*.
 
     A complete *target* is left alone. An interrupted run leaves nothing that counts: the work happens in a folder beside
-    *target*, which takes its name at the end. Two callers at once do the work once. Takes some 5 s and 80 MB.
+    *target*, which takes its name at the end. Two callers at once do the work once. The servers take some 5 s and 80 MB.
 
     Raises:
         CannotStartError: apt or dpkg-deb failed; the text holds their last words.
@@ -58,7 +74,7 @@ def unpack(target: Path, say: Callable[[str], None]) -> Path:
             shutil.rmtree(leftover, ignore_errors=True)
         work = Path(tempfile.mkdtemp(prefix=f"{target.name}.new-", dir=target.parent)).resolve()
         try:
-            _fetch_and_unpack(work, say)
+            _fetch_and_unpack(work, say, wanted)
             shutil.rmtree(target, ignore_errors=True)
             (work / "root" / COMPLETE).touch()
             (work / "root").rename(target)
@@ -75,15 +91,22 @@ def library_path(target: Path) -> str:
     )
 
 
-def _fetch_and_unpack(work: Path, say: Callable[[str], None]) -> None:
+def _fetch_and_unpack(work: Path, say: Callable[[str], None], wanted: Selection) -> None:
     environment = _apt_environment(work)
     say("reading the package lists of this distribution")
     unreached = _update(work, environment)
-    names = _names(work, environment, unreached)
-    say(f"downloading {len(names)} packages of MariaDB and Redis")
+    names = _names(work, environment, wanted, unreached)
     downloads = work / "packages"
     downloads.mkdir()
-    _run(["apt-get", "-q", "download", *names], downloads, environment, APT_STEP_S)
+    sizes = _sizes(_run(["apt-get", "-q", "--print-uris", "download", *names], downloads, environment, APT_STEP_S))
+    megabytes = sum(sizes.values()) // 1_000_000
+    say(f"downloading {len(names)} packages of {wanted.title} ({megabytes} MB)")
+    done = 0
+    for portion in _portions(names, sizes):
+        _run(["apt-get", "-q", "download", *portion], downloads, environment, APT_STEP_S)
+        done += sum(sizes.get(name, 0) for name in portion)
+        if megabytes > PORTION_BYTES // 1_000_000:
+            say(f"{done // 1_000_000} of {megabytes} MB are here")
     say("unpacking them (nothing is installed)")
     root = work / "root"
     root.mkdir()
@@ -93,6 +116,25 @@ def _fetch_and_unpack(work: Path, say: Callable[[str], None]) -> None:
         # One binary with several names: it becomes the server when called by the server's name.
         if (root / "usr/bin" / check).exists() and not (root / "usr/bin" / server).exists():
             (root / "usr/bin" / server).symlink_to(check)
+
+
+def _sizes(plan: str) -> dict[str, int]:
+    """How many bytes each package has, by name, as apt says where it would get them."""
+    return {name: int(size) for name, size in re.findall(r"^'\S+' ([^_\s]+)_\S+ (\d+)", plan, flags=re.MULTILINE)}
+
+
+def _portions(names: Sequence[str], sizes: dict[str, int]) -> Iterator[list[str]]:
+    """*names* in portions of some `PORTION_BYTES`."""
+    portion: list[str] = []
+    size = 0
+    for name in names:
+        portion.append(name)
+        size += sizes.get(name, 0)
+        if size >= PORTION_BYTES:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
 
 
 def _update(work: Path, environment: dict[str, str]) -> str:
@@ -151,15 +193,15 @@ def _apt_environment(work: Path) -> dict[str, str]:
     return {**plain, "APT_CONFIG": str(configuration)}
 
 
-def _names(work: Path, environment: dict[str, str], unreached: str = "") -> list[str]:
+def _names(work: Path, environment: dict[str, str], wanted: Selection, unreached: str = "") -> list[str]:
     """The packages to unpack: the seeds, and what they need that this system does not have.
 
     *unreached* is why some package sources could not be read, if so.
     """
     known = set(_run(["apt-cache", "pkgnames"], work, environment, APT_STEP_S).split())
-    seeds = [next((name for name in row if name in known), "") for row in SEEDS]
+    seeds = [next((name for name in row if name in known), "") for row in wanted.seeds]
     if not all(seeds):
-        message = "The package sources of this system offer no MariaDB or no Redis packages."
+        message = f"The package sources of this system do not offer the packages of {wanted.title}."
         if unreached:
             message = f"{UNREACHED.format('Some package sources')} {unreached}"
         raise CannotStartError(message)
@@ -185,10 +227,10 @@ def _run(command: Sequence[str], folder: Path, environment: dict[str, str], limi
             capture_output=True,
         )
     except subprocess.TimeoutExpired:
-        message = f"`{command[0]}` did not finish within {limit_s:.0f} s while fetching server packages."
+        message = f"`{command[0]}` did not finish within {limit_s:.0f} s while fetching packages."
         raise CannotStartError(message) from None
     if done.returncode != 0:
         said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])
-        message = f"`{' '.join(command[:3])}` failed while fetching server packages:\n{said}"
+        message = f"`{' '.join(command[:3])}` failed while fetching packages:\n{said}"
         raise CannotStartError(message)
     return done.stdout

@@ -130,6 +130,7 @@ class Plan:
             "FIREWALKER_TRANSCODER_BACKENDS": ",".join(
                 f"firewalker.{service}.v1={HOST}:{self.port(service)}" for service in SERVICES
             ),
+            "FIREWALKER_TRANSCODER_SESSION_SERVICE": "firewalker.user.v1.AuthService",
             # As the services do by default: `up` shows the lines of all to a person.
             "FIREWALKER_TRANSCODER_LOG_FORMAT": "console",
         }

@@ -16,7 +16,7 @@ def quiet(_text: str) -> None: ...
 def fetches(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     calls: list[Path] = []
 
-    def fetch(work: Path, _say: object) -> None:
+    def fetch(work: Path, *_: object) -> None:
         calls.append(work)
         (work / "root/usr/bin").mkdir(parents=True)
 
@@ -41,7 +41,7 @@ def test_what_an_interrupted_run_left_does_not_count_and_goes_away(tmp_path: Pat
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(work: Path, _say: object) -> None:
+    def fail(work: Path, *_: object) -> None:
         (work / "root").mkdir()
         raise CannotStartError("no network")
 
@@ -69,13 +69,25 @@ def test_servers_that_are_installed_are_unpacked_all_the_same_and_installed_libr
         "dpkg-query": "libc6 installed\nmariadb-server-core installed\nliburing2 config-files\n",
     }
     monkeypatch.setattr(packages, "_run", lambda command, *_: answers[command[0]])
-    assert packages._names(tmp_path, {}) == ["liburing2", "mariadb-client-core", "mariadb-server-core", "redis-tools"]
+    assert packages._names(tmp_path, {}, packages.SERVERS) == [
+        "liburing2",
+        "mariadb-client-core",
+        "mariadb-server-core",
+        "redis-tools",
+    ]
 
 
 def test_a_distribution_without_the_packages_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "_run", lambda *_: "libc6\n")
-    with pytest.raises(CannotStartError, match="offer no MariaDB or no Redis"):
-        packages._names(tmp_path, {})
+    with pytest.raises(CannotStartError, match="do not offer the packages of MariaDB and Redis"):
+        packages._names(tmp_path, {}, packages.SERVERS)
+
+
+def test_a_large_download_is_told_of_in_portions() -> None:
+    plan = "'http://mirror/pool/a_1%2b2_amd64.deb' a_1%2b2_amd64.deb 20000000 SHA256:0\n'http://mirror/b_1_all.deb' b_1_all.deb 9000000 SHA256:1\n"
+    sizes = packages._sizes(plan)
+    assert sizes == {"a": 20_000_000, "b": 9_000_000}
+    assert list(packages._portions(["a", "b", "c"], sizes)) == [["a", "b"], ["c"]]
 
 
 @pytest.mark.parametrize("apt_complains", [True, False])
@@ -109,4 +121,4 @@ def test_one_source_in_trouble_is_blamed_only_if_something_is_missing(
     assert why == "E: two does not answer"
     monkeypatch.setattr(packages, "_run", lambda *_: "libc6\n")
     with pytest.raises(CannotStartError, match=r"Some package sources .* could not be reached.*two does not answer"):
-        packages._names(tmp_path, {}, why)
+        packages._names(tmp_path, {}, packages.SERVERS, why)

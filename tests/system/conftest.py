@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from firewalker.local.backend import Backend
+from tests.support.journal import Journal
 from tests.system.people import Town
 from tests.system.wire import Grpc
 
@@ -26,31 +27,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents and pytest_asyncio.is_async_test(item):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
-
-
-class Journal:
-    """What the processes write, kept in a file, with the tracebacks apart."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.tracebacks: list[str] = []
-        self._within: set[str] = set()
-
-    def begin(self) -> None:
-        """Forget the tracebacks so far."""
-        self.tracebacks.clear()
-        self._within.clear()
-
-    def say(self, name: str, line: str) -> None:
-        """Take one line of the process *name*."""
-        with self.path.open("a") as file:
-            file.write(f"{name} | {line}\n")
-        if "Traceback (most recent call last)" in line:
-            self._within.add(name)
-        elif not line.startswith(" "):
-            self._within.discard(name)
-        if name in self._within:
-            self.tracebacks.append(f"{name} | {line}")
 
 
 @pytest.fixture(scope="session")

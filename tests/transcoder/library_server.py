@@ -29,7 +29,7 @@ class _RawDetails(StatusDetailsCodecBase):
         return data
 
 
-class _Server(Server):
+class CrashingServer(Server):
     """A server that knows its connections, so that a test can cut them."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -41,6 +41,13 @@ class _Server(Server):
         self.protocols.append(protocol)
         return protocol
 
+    async def crash(self) -> None:
+        """Stop at once; connections are cut."""
+        for protocol in self.protocols:
+            protocol.connection.close()
+        self.close()
+        await self.wait_closed()
+
 
 class Library:
     """The service; what its handlers saw stands in the attributes."""
@@ -51,12 +58,12 @@ class Library:
         self.running = 0
         self.sent = 0
         self.serving = True
-        self._server: _Server | None = None
+        self._server: CrashingServer | None = None
         self.port = 0
 
     async def start(self, port: int = 0) -> None:
         """Listen on loopback."""
-        self._server = _Server([self], codec=ProtoCodec(), status_details_codec=_RawDetails())
+        self._server = CrashingServer([self], codec=ProtoCodec(), status_details_codec=_RawDetails())
         await self._server.start("127.0.0.1", port)
         listening: Any = self._server._server
         self.port = listening.sockets[0].getsockname()[1]
@@ -64,10 +71,7 @@ class Library:
     async def stop(self) -> None:
         """Stop as a crash does: connections are cut."""
         assert self._server is not None
-        for protocol in self._server.protocols:
-            protocol.connection.close()
-        self._server.close()
-        await self._server.wait_closed()
+        await self._server.crash()
 
     def __mapping__(self) -> dict[str, Handler]:
         """grpclib's table of methods."""

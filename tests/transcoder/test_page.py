@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from transcoder import page
+from transcoder.app import Transcoder
+
+STRICT = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    files = {
+        "index.html": "<p>hello</p>",
+        "app/main.js": "let steps = 0;\n" * 200,
+        "app/page.css": "p {}",
+        "vendor/plot-1.2.3/plot.js": "plot",
+    }
+    for name, text in files.items():
+        path = tmp_path / "web" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tmp_path / "secret").write_text("secret")
+    return tmp_path / "web"
+
+
+@pytest.fixture
+def files(folder: Path) -> httpx.AsyncClient:
+    app = Starlette(routes=page.routes("tests", folder))
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://page")
+
+
+@pytest.mark.parametrize("path", ["/", "/verify-email?token=abc", "/reset-password"])
+async def test_the_page_is_at_its_address_and_where_mails_lead(files: httpx.AsyncClient, path: str) -> None:
+    answer = await files.get(path)
+    assert (answer.status_code, answer.text) == (200, "<p>hello</p>")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/web/app/main.js", "text/javascript; charset=utf-8"),
+        ("/web/app/page.css", "text/css; charset=utf-8"),
+        ("/web/vendor/plot-1.2.3/plot.js", "text/javascript; charset=utf-8"),
+    ],
+)
+async def test_files_have_their_types(files: httpx.AsyncClient, path: str, kind: str) -> None:
+    answer = await files.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
+
+
+@pytest.mark.parametrize("path", ["/", "/web/app/main.js", "/web/missing.js"])
+async def test_nothing_may_run_that_is_not_ours(files: httpx.AsyncClient, path: str) -> None:
+    headers = (await files.get(path)).headers
+    assert headers["content-security-policy"] == STRICT
+    assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "no-referrer")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/web/../secret", "/web/%2e%2e/secret", "/web/..%2fsecret", "/web/app/../../secret", "/web//etc/passwd"),
+        *("/web/app", "/web/app/", "/web/", "/web/app/main.js/", "/web/./app/main.js", "/web/app/main.js%00"),
+    ],
+)
+async def test_no_path_leads_out_of_the_folder(folder: Path, path: str) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    # As uvicorn hands it over; httpx would take the dots out.
+    scope = {"type": "http", "method": "GET", "path": unquote(path), "raw_path": path.encode(), "headers": []}
+    await Starlette(routes=page.routes("tests", folder))({**scope, "query_string": b""}, receive, send)
+    assert (sent[0]["status"], json.loads(sent[1]["body"])["code"]) == (404, 5)
+
+
+async def test_an_unchanged_file_is_not_sent_again(files: httpx.AsyncClient) -> None:
+    first = await files.get("/web/app/main.js")
+    assert first.headers["cache-control"] == "no-cache"
+    again = await files.get("/web/app/main.js", headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    changed = await files.get("/web/app/main.js", headers={"if-none-match": '"other"'})
+    assert changed.status_code == 200
+
+
+async def test_what_has_its_version_in_its_path_is_kept_for_ever(files: httpx.AsyncClient) -> None:
+    answer = await files.get("/web/vendor/plot-1.2.3/plot.js")
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+async def test_files_are_compressed_for_who_can_read_that(files: httpx.AsyncClient, folder: Path) -> None:
+    plain = (folder / "app/main.js").read_bytes()
+    async with files.stream("GET", "/web/app/main.js", headers={"accept-encoding": "gzip"}) as answer:
+        raw = b"".join([chunk async for chunk in answer.aiter_raw()])
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.headers["vary"] == "accept-encoding"
+    assert len(raw) < len(plain) / 5
+    assert gzip.decompress(raw) == plain
+    bare = await files.get("/web/app/main.js", headers={"accept-encoding": "identity"})
+    assert ("content-encoding" in bare.headers, bare.content) == (False, plain)
+
+
+async def test_head_is_the_headers(files: httpx.AsyncClient) -> None:
+    answer = await files.head("/")
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+async def test_the_shipped_page_is_served(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/")
+    assert (answer.status_code, answer.headers["content-security-policy"]) == (200, STRICT)
+    assert answer.content == (page.FOLDER / "index.html").read_bytes()
+
+
+async def test_every_file_that_the_shipped_page_names_is_there(app_with: Callable[..., Transcoder]) -> None:
+    named = {
+        part.split('"')[0]
+        for path in page.FOLDER.glob("*.html")
+        for part in path.read_text().replace("src=", "href=").split('href="')[1:]
+    }
+    transport = httpx.ASGITransport(app_with())
+    async with httpx.AsyncClient(transport=transport, base_url="http://transcoder") as client:
+        for name in sorted(named):
+            if name.startswith("/"):
+                assert (await client.get(name)).status_code == 200, name

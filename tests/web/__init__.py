@@ -1,0 +1,1 @@
+"""The web page, as people use it: a real Chromium, a whole backend. Run by `make test-web`."""

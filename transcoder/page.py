@@ -1,0 +1,97 @@
+"""The web page: its files, read once at the start and served from memory. What they do is told beside them, in ``web/``."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import mimetypes
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from transcoder.errors import Code, Problem, Reason
+
+PATHS: Final = ("/", "/verify-email", "/reset-password")
+"""Where the page itself is: the address, and what links in mails lead to."""
+
+PREFIX: Final = "/web/"
+"""Where its other files are."""
+
+FOLDER: Final = Path(__file__).parent / "web"
+
+_INDEX: Final = "index.html"
+_FOR_EVER: Final = "vendor/"
+"""Files below it never change: their folders have the version in their names."""
+
+_SECURITY: Final = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",  # links in mails carry tokens in their query
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+_TYPES: Final = {".js": "text/javascript", ".mjs": "text/javascript", ".woff2": "font/woff2", ".md": "text/plain"}
+"""Types that the system may not know, or know otherwise."""
+
+_WORTH_GZIP: Final = 1024
+"""Bytes below which compression gains nothing: the answer is one packet anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    plain: bytes
+    zipped: bytes | None
+    headers: Mapping[str, str]
+    etag: str
+
+
+def routes(domain: str, folder: Path = FOLDER) -> list[BaseRoute]:
+    """The routes of the page in *folder*; *domain* is that of the refusal for files that are not there.
+
+    A path is a key of a table made at the start, never a name on the disk: none leads out of the folder.
+    """
+    files = {path.relative_to(folder).as_posix(): _read(folder, path) for path in folder.rglob("*") if path.is_file()}
+    missing = Problem(Code.NOT_FOUND, Reason.ROUTE_NOT_FOUND, "The page has no such file.").body(domain)
+
+    async def page(request: Request) -> Response:
+        return _answer(request, files[_INDEX])
+
+    async def file(request: Request) -> Response:
+        found = files.get(request.path_params["path"])
+        if found is None:
+            return Response(
+                missing, 404, headers={**_SECURITY, "cache-control": "no-store"}, media_type="application/json"
+            )
+        return _answer(request, found)
+
+    return [*(Route(path, page) for path in PATHS), Route(PREFIX + "{path:path}", file)]
+
+
+def _answer(request: Request, file: _File) -> Response:
+    if file.etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=dict(file.headers))
+    if file.zipped is not None and "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(file.zipped, headers={**file.headers, "content-encoding": "gzip"})
+    return Response(file.plain, headers=dict(file.headers))
+
+
+def _read(folder: Path, path: Path) -> _File:
+    plain = path.read_bytes()
+    zipped = gzip.compress(plain, mtime=0) if len(plain) >= _WORTH_GZIP else b""
+    etag = f'"{hashlib.sha256(plain).hexdigest()[:32]}"'
+    kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    for_ever = path.relative_to(folder).as_posix().startswith(_FOR_EVER)
+    headers = {
+        **_SECURITY,
+        "content-type": f"{kind}; charset=utf-8" if kind.startswith("text/") else kind,
+        "cache-control": "public, max-age=31536000, immutable" if for_ever else "no-cache",
+        "etag": etag,
+        "vary": "accept-encoding",
+    }
+    return _File(plain, zipped if 0 < len(zipped) < len(plain) else None, headers, etag)
