@@ -31,10 +31,10 @@ from firewalker.step.store.corrections import Corrected
 from firewalker.step.store.days import Rise
 from firewalker.step.store.keys import DeviceDate, UserDate
 
-PACE_S = 0.01
+PACE_S = 0.005
 """Shortest time from the start of one group to that of the next, unless as much waits as a group may hold.
 
-At 5 000 readings a second, groups that follow each other at once are of three messages: a fifth more of the processor, which
+At 5 000 readings a second, groups that follow each other at once are of three messages: more of the processor, which
 everybody who watches then waits for (`tests.bench.live`).
 """
 
