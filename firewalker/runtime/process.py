@@ -27,6 +27,7 @@ from firewalker.runtime.config import ConfigError, ServiceConfig, described, loa
 from firewalker.runtime.garbage import rare_collections
 from firewalker.runtime.metrics import MetricsServer, watch_event_loop
 from firewalker.runtime.migrations import MigrationError, migrate, pending
+from firewalker.runtime.turns import TimedLoop, count_turns
 from firewalker.runtime.watchdog import Watchdog
 from firewalker.runtime.workers import METRICS_STEP, MOST_WORKERS, WorkerLink, Workers
 
@@ -140,7 +141,8 @@ def main(
         link = WorkerLink.inherited()
         if settings.workers > 1 and link is None:
             raise SystemExit(asyncio.run(_keep_workers(settings.workers)))
-        raise SystemExit(asyncio.run(_serve(settings, app, schema, link)))
+        with asyncio.Runner(loop_factory=TimedLoop) as runner:
+            raise SystemExit(runner.run(_serve(settings, app, schema, link)))
     except ConfigError as error:
         sys.stderr.write(f"firewalker.{service} cannot start:\n{error}\n")
         raise SystemExit(EXIT_CONFIG) from None
@@ -233,6 +235,7 @@ async def run(app: App, *, drain_delay_s: float = 0.0, drain_s: float = 20.0, li
             watchdog = Watchdog()
             watchdog.start()
             undo.callback(watchdog.stop)
+            count_turns()
             await _until(stop, watches)
             await _drain(app, watches[1], drain_delay_s, drain_s)
     finally:

@@ -5,6 +5,7 @@ Who calls, whether the method's rule admits them, until when, what the end of th
 
 import asyncio
 import itertools
+import logging
 import os
 from collections.abc import Callable
 from time import monotonic
@@ -80,6 +81,7 @@ class Edge:
         self._id_prefix = os.urandom(5).hex()
         self._id_number = itertools.count(1)
         self._log = structlog.get_logger("firewalker.grpc").bind()
+        self._tells_calls = self._log.is_enabled_for(logging.INFO)
         self.measures = measures
         self.rates = rates
         self.doubts: SessionDoubts | None = None
@@ -169,6 +171,8 @@ class Edge:
         method = call.method
         status = outcome.status.name
         self.measures.ended(method.path, status, outcome.reason, None if method.streaming else seconds)
+        if not self._tells_calls:
+            return
         # Balancers and supervisors ask for health all day long.
         log = self._log.debug if method.path.startswith(_ROUTINE) else self._log.info
         log(

@@ -5,6 +5,7 @@ h2's own validation is off: it would drop the connection, with all calls on it, 
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 _TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])")
@@ -29,6 +30,20 @@ class NotGrpc(Exception):
         super().__init__(message)
         self.http_status = http_status
         self.message = message
+
+
+class SeenBlock(list[tuple[bytes, bytes]]):
+    """The headers of a block whose very bytes came before: what they say is read once. Nobody changes it."""
+
+    __slots__ = ("head", "opens")
+
+    def __init__(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        super().__init__(headers)
+        self.head: RequestHead | None = None
+        """What `RequestHead.read` made of it; None before that, and where it is refused."""
+        names = {name for name, _ in self}
+        self.opens = b":status" not in names and b"content-length" not in names
+        """Whether h2 would keep nothing of it but that it came."""
 
 
 class RequestHead(NamedTuple):
@@ -56,6 +71,9 @@ class RequestHead(NamedTuple):
             MalformedHead: It is not HTTP/2.
             NotGrpc: It is not gRPC.
         """
+        seen = headers if type(headers) is SeenBlock else None
+        if seen is not None and seen.head is not None:
+            return seen.head
         pairs = list(headers)
         # Few operations on the whole instead of many on each field: this is on the path of every call.
         if not _NAMES.fullmatch(b"".join([name + b"\n" for name, _ in pairs])):
@@ -77,7 +95,7 @@ class RequestHead(NamedTuple):
             raise MalformedHead("a pseudo-header is missing")
         _require_grpc(method, fields)
         request_id = fields.get(b"x-request-id", b"")
-        return cls(
+        head = cls(
             path=path,
             timeout=fields.get(b"grpc-timeout"),
             authorization=fields.get(b"authorization", b""),
@@ -86,6 +104,9 @@ class RequestHead(NamedTuple):
             accept_encoding=fields.get(b"grpc-accept-encoding", b""),
             fields=pairs,
         )
+        if seen is not None:
+            seen.head = head
+        return head
 
 
 def are_trailers(headers: Iterable[tuple[bytes, bytes]]) -> bool:
@@ -121,6 +142,7 @@ def _require_grpc(method: bytes, fields: dict[bytes, bytes]) -> None:
         raise NotGrpc(400, 'the header "te: trailers" is missing')
 
 
+@lru_cache(maxsize=512)
 def read_timeout(value: bytes) -> float:
     """The seconds that a `grpc-timeout` means.
 

@@ -12,7 +12,7 @@ import hpack.hpack
 from h2.config import H2Configuration
 from h2.connection import ConnectionState, H2Connection, H2ConnectionStateMachine
 from h2.exceptions import StreamClosedError
-from h2.stream import H2Stream, StreamInputs
+from h2.stream import H2Stream, StreamInputs, StreamState
 from hyperframe.frame import DataFrame, HeadersFrame, WindowUpdateFrame
 
 GRPCLIB_VERSION = "0.4.9"
@@ -23,9 +23,12 @@ _H2_NAMES = (
     "MAX_CLOSED_STREAMS",
     "_data_to_send",
     "_frame_dispatch_table",
+    "_inbound_flow_control_window_manager",
     "_prepare_for_sending",
+    "_receive_data_frame",
     "_receive_frame",
     "_receive_goaway_frame",
+    "_receive_headers_frame",
     "_receive_window_update_frame",
     "_stream_is_closed_by_end",
     "_stream_is_closed_by_reset",
@@ -67,11 +70,14 @@ def check() -> None:
         (DataFrame(1), ("body_len", "data", "flags", "pad_length", "stream_id")),
         (HeadersFrame(1), ("depends_on", "exclusive", "pad_length", "stream_weight")),
         (WindowUpdateFrame(1), ("window_increment",)),
-        (stream, ("_initialize_content_length", "outbound_flow_control_window", "receive_data", "state_machine")),
+        (stream, ("_expected_content_length", "_inbound_window_manager", "_initialize_content_length", "receive_data")),
+        (stream, ("max_outbound_frame_size", "outbound_flow_control_window", "state_machine")),
+        (stream.state_machine, ("client", "headers_received", "state")),
         (StreamClosedError(1), ("_events", "error_code")),
         (StreamInputs, ("SEND_HEADERS", "SEND_DATA", "SEND_END_STREAM", "RECV_WINDOW_UPDATE")),
         (h2.stream, ("_transitions",)),
         (h2.stream.H2StreamStateMachine, ("window_updated",)),
+        (StreamState, ("OPEN", "HALF_CLOSED_REMOTE")),
         (ConnectionState, ("SERVER_OPEN", "CLOSED")),
         (H2ConnectionStateMachine, ("_transitions", "process_input")),
         (hpack.hpack, ("log",)),

@@ -20,7 +20,8 @@ from firewalker.runtime.grpc.arrivals import Arrivals, Place
 from firewalker.runtime.grpc.doors import Method
 from firewalker.runtime.grpc.edge import Edge
 from firewalker.runtime.grpc.fragments import FrameClock
-from firewalker.runtime.grpc.h2state import FastH2, HardenedH2
+from firewalker.runtime.grpc.h2fast import FastH2
+from firewalker.runtime.grpc.h2state import HardenedH2
 from firewalker.runtime.grpc.intake import Intake
 from firewalker.runtime.grpc.lifetime import Lifetime
 from firewalker.runtime.grpc.limits import Limits
@@ -33,6 +34,16 @@ _FRAME_HEAD_BYTES = 9
 
 _LEAST_TAKEN_BYTES = 4_096
 """Less than this in `Limits.unread_s` counts as not reading."""
+
+H2_CONFIGURATION = H2Configuration(
+    client_side=False,
+    header_encoding=None,
+    validate_inbound_headers=False,
+    validate_outbound_headers=False,
+    normalize_inbound_headers=False,
+    normalize_outbound_headers=False,
+)
+"""Headers are bytes, and judged by `heads.py`."""
 
 
 class CallsProtocol(H2Protocol):
@@ -58,15 +69,7 @@ class CallsProtocol(H2Protocol):
             # `pings.py` does it.
             _keepalive_time=None,
         )
-        h2_configuration = H2Configuration(
-            client_side=False,
-            header_encoding=None,
-            validate_inbound_headers=False,
-            validate_outbound_headers=False,
-            normalize_inbound_headers=False,
-            normalize_outbound_headers=False,
-        )
-        super().__init__(Nothing(), configuration.__for_server__(), h2_configuration)
+        super().__init__(Nothing(), configuration.__for_server__(), H2_CONFIGURATION)
         self._methods = methods
         self._edge = edge
         self._limits = limits

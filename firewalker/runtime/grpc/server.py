@@ -11,7 +11,6 @@ from firewalker.runtime.grpc.arrivals import LOOPBACK, Arrivals, Network
 from firewalker.runtime.grpc.doors import DoorError, Method, methods_of
 from firewalker.runtime.grpc.edge import Edge
 from firewalker.runtime.grpc.entrance import Entrance, Porch
-from firewalker.runtime.grpc.h2state import silence_hpack
 from firewalker.runtime.grpc.health import Health
 from firewalker.runtime.grpc.limits import Limits
 from firewalker.runtime.grpc.messages import DescriptorSet, internal_descriptors, public_descriptors
@@ -19,6 +18,7 @@ from firewalker.runtime.grpc.partials import Partials
 from firewalker.runtime.grpc.policy import Caller
 from firewalker.runtime.grpc.protocol import CallsProtocol
 from firewalker.runtime.grpc.reflection import REFLECTION_MODULES, Catalogue, Reflection
+from firewalker.runtime.grpc.seen_blocks import silence_hpack
 from firewalker.runtime.grpc.tls import ServerTls
 from firewalker.runtime.grpc.wire import Wire
 

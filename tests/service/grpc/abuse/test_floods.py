@@ -86,6 +86,7 @@ async def siege(flood: str, enemy: Attacker, hardened: Target) -> AsyncIterator[
         yield Siege(bystander, enemy, hardened, flood)
 
 
+@pytest.mark.requirement("M7", "M8")
 async def test_grpclib_lets_a_flood_go_on(flood: str, enemy: Attacker, grpclib: Target) -> None:
     """The control: were it to end one by itself, the test below would prove nothing."""
     story = await enemy.attacks(grpclib, flood, CONTROL_S)
