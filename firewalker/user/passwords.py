@@ -37,8 +37,8 @@ _REFUSED = Counter(
     registry=REGISTRY,
 )
 
-_NICENESS = 10
-"""Of the threads that hash: a tenth of the weight of others where they compete for a core."""
+_NICENESS = 5
+"""Of the threads that hash: a third of the weight of others where they compete for a core."""
 
 R = TypeVar("R")
 
