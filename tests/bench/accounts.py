@@ -166,7 +166,8 @@ async def measure(*, seconds: float, clients: int) -> Figures:
     quiet = {f"FIREWALKER_{name}_LOG_LEVEL": "error" for name in ("USER", "STEP", "NOTIFICATION", "TRANSCODER")}
     with tempfile.TemporaryDirectory() as folder:
         async with Backend.start(Path(folder), settings=quiet) as backend:
-            town = Town(*(Grpc(backend.address(name)) for name in ("user", "step", "notification")))
+            user, step, notification = (Grpc(backend.address(name)) for name in ("user", "step", "notification"))
+            town = Town(user, step, notification)
             viewer, other = await sociable(town), await town.person()
             found: Figures = {"check": check_cost(), "login": await logins(town, other, seconds / 2)}
             found["storm"] = await rush(backend, town, viewer, seconds=seconds, clients=clients)

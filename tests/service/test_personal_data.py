@@ -159,7 +159,7 @@ def event(**fact: Any) -> event_pb.Event:
 
 
 async def becomes(url: str, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while await run_on(url, statement) != rows:  # noqa: ASYNC110 - MySQL tells no event
             await asyncio.sleep(0.02)
 

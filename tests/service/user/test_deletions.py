@@ -20,7 +20,7 @@ async def befriend(world: World, one: Person, other: Person) -> None:
 
 
 async def becomes(world: World, statement: str, rows: list[tuple[object, ...]]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while await world.sql(statement) != rows:  # noqa: ASYNC110 - MySQL tells no event
             await asyncio.sleep(0.02)
 
