@@ -43,11 +43,15 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One field of a request that is wrong. *field* is its proto path, such as `readings[3].hour`."""
+    """One field of a request that is wrong. *field* is its proto path, such as `readings[3].hour`.
+
+    *reason* is REQUIRED where nothing was given, a fault's own where the field alone would have been refused with it, and
+    INVALID otherwise.
+    """
 
     field: str
     description: str
-    reason: str = ""
+    reason: str = "INVALID"
 
 
 class Fault(Exception):

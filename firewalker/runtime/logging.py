@@ -22,8 +22,8 @@ SECRET: Final = frozenset({
 })  # fmt: skip
 """Keys whose values are never written, whoever logs them (PRIV-03)."""
 
-PEOPLE: Final = frozenset({"user_id", "friend_id", "viewer_id", "caller"})
-"""Keys whose values are users' ids: the one place where they become pseudonyms."""
+PEOPLE: Final = frozenset({"user_id", "friend_id", "viewer_id", "caller", "session_id"})
+"""Keys whose values are ids of users and their sessions: the one place where they become pseudonyms."""
 
 # These describe bytes and headers of strangers at DEBUG.
 _QUIET: Final = ("hpack", "h2", "httpx", "httpcore", "redis", "grpclib", "aiomysql", "asyncio")

@@ -199,6 +199,7 @@ class AccountPart:
             Post(mails, _sender(config, clock)),
             erasure,
             Chore("forget mails", timedelta(hours=1), mails.forget),
+            Chore("forget sessions", timedelta(hours=1), lambda: ended.forget(clock.now())),
         )
 
 

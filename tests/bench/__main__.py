@@ -1,6 +1,6 @@
 """All benchmarks, one table, and a file of figures: what `make bench` runs.
 
-    python -m tests.bench [--quick] [unary] [track_steps] [leaderboard] [stats] [charts] [live] [peers] [pushes]
+    python -m tests.bench [--quick] [unary] [track_steps] [leaderboard] [stats] [charts] [live] [peers] [pushes] [accounts]
 
 Every benchmark is a program of its own, which measures a bare grpc.aio echo in the same run: on a shared machine only
 ratios within one run mean much. The figures of a run are kept in `.local/bench/`.
@@ -135,6 +135,19 @@ def pushes(figures: list[dict[str, Any]]) -> Iterator[Row]:
         yield Row(f"push, {figure['what']}", figure["cpu_us"], figure["per_second"])
 
 
+def accounts(figures: dict[str, Any]) -> Iterator[Row]:
+    check = figures["check"]
+    for what, cost in check["us"].items():
+        yield Row(
+            f"check of a session, {what}, among {check['known']:,} ended", cost, target=f"{check['target_us']:g} µs"
+        )
+    # Passwords are hashed on one core less than there are; whatever else it takes is little beside that.
+    rate, rush = figures["login"]["per_second"], figures["storm"]
+    yield Row("sign-in, time on one core", 1e6 / rate, rate)
+    times = f"p99 {rush['calm_p99_ms']:.1f} ms; while {rush['clients']} sign in, {rush['storm_p99_ms']:.1f} ms"
+    yield Row(f"read of a board: {times}", rush["storm_p50_ms"] * 1000, target="p99 2 times that")
+
+
 BENCHMARKS = {
     "unary": Benchmark(("--calls", "4000", "--rounds", "1"), unary),
     "transcoder": Benchmark(("--requests", "800", "--listeners", "200", "--seconds", "2"), transcoder),
@@ -145,6 +158,7 @@ BENCHMARKS = {
     "live": Benchmark(("--seconds", "4", "--walkers", "200", "--watchers", "100"), live),
     "peers": Benchmark(("--seconds", "1", "--runs", "1"), peers),
     "pushes": Benchmark(("--seconds", "1"), pushes),
+    "accounts": Benchmark(("--seconds", "2", "--storm", "200"), accounts),
 }
 
 

@@ -159,7 +159,7 @@ def event(**fact: Any) -> event_pb.Event:
 
 
 async def becomes(url: str, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while await run_on(url, statement) != rows:  # noqa: ASYNC110 - MySQL tells no event
             await asyncio.sleep(0.02)
 
@@ -198,12 +198,16 @@ async def test_step_and_notification_services_erase_who_was_deleted(
         await told(notification, *facts)
         record = step.public.unary_unary("/firewalker.step.v1.StepService/RecordSteps")
         readings = message_class("firewalker.step.v1.RecordStepsRequest")(
-            readings=[{"device_id": "phone", "date": f"{datetime.now(UTC):%Y-%m-%d}", "hour": 0, "steps": 1200}]
+            readings=[
+                {"device_id": "sixteen letters!", "date": f"{datetime.now(UTC):%Y-%m-%d}", "hour": 0, "steps": 1200}
+            ]
         )
         for walker in (ann, bob):
             await record(readings.SerializeToString(), metadata=step.as_user(walker), timeout=10)
         days = await records_of(step, ann)
-        assert [(day.kind, day.fields["h00"], day.fields["device_id"]) for day in days] == [("day", "1200", "phone")]
+        [day] = days
+        assert (day.kind, day.fields["h00"], day.fields["device_id"]) == ("day", "1200", "sixteen letters!")
+        assert (day.fields["source"], day.fields["late"]) == ("SENSOR", "false")
         kinds = {found.kind for found in await records_of(notification, ann)}
         assert kinds == {"notification", "notification_preferences"}
 

@@ -18,8 +18,12 @@ HERE = Path(__file__).parent
 
 READY_LIMIT_S = 60
 
-SETTINGS = {"FIREWALKER_STEP_OVERTAKE_HELD_S": "2"}
-"""What differs from the defaults: nobody wants to wait half a minute for the news of an overtake."""
+SETTINGS = {
+    "FIREWALKER_STEP_OVERTAKE_HELD_S": "2",
+    **{f"FIREWALKER_{name}_LOG_LEVEL": "debug" for name in ("USER", "STEP", "NOTIFICATION", "TRANSCODER")},
+}
+"""What differs from the defaults: nobody wants to wait half a minute for the news of an overtake; and whatever processes can
+write is written, for those who look whether it should be."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

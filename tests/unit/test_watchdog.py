@@ -43,6 +43,7 @@ async def test_what_blocks_the_loop_is_logged_with_its_stack(log: LogCapture) ->
     assert "stare_at_the_wall" in entry["stack"]
 
 
+@pytest.mark.alone
 @pytest.mark.requirement("NET-35")
 async def test_a_loop_that_waits_is_not_blocked(log: LogCapture) -> None:
     watchdog = Watchdog()

@@ -67,8 +67,10 @@ def change_of(message: Any, mask: Iterable[str]) -> Change:
 
 def _paths(message: Any, mask: list[str]) -> tuple[list[str], list[Violation]]:
     """The leaves that are to be changed; and what is wrong with the mask."""
-    if not mask or mask == ["*"]:
+    if not mask:
         return [path for path in _LEAVES if _value(message, path)], []
+    if mask == ["*"]:
+        return list(_LEAVES), []
     paths: list[str] = []
     violations: list[Violation] = []
     for position, path in enumerate(mask):

@@ -1,6 +1,7 @@
 """What the tables of this service hold of one person: exported, erased, or excused with a reason. A test compares it with the schema."""
 
-from firewalker.runtime.personal_data import PersonalTable
+from firewalker.notification.domain.quiet_hours import clock_time
+from firewalker.runtime.personal_data import PersonalTable, Shown
 
 TABLES = (
     PersonalTable(
@@ -15,7 +16,13 @@ TABLES = (
         "recipient",
         "user_id",
         kind="notification_preferences",
-        columns=("time_zone", "quiet_start", "quiet_end", "locale"),
+        columns=(
+            "time_zone",
+            Shown("quiet_start", text=clock_time),
+            Shown("quiet_end", text=clock_time),
+            "locale",
+            "channels",
+        ),
         erased=False,
         kept="emptied with the news of the deletion; what stays keeps late news from being told",
     ),
@@ -23,7 +30,15 @@ TABLES = (
         "device",
         "user_id",
         kind="device",
-        columns=("installation_id", "session_id", "register_time", "last_seen_time"),
+        columns=(
+            "installation_id",
+            "session_id",
+            "platform",
+            "app_version",
+            "locale",
+            "register_time",
+            "last_seen_time",
+        ),
         order=("last_seen_time", "installation_id"),
     ),
     PersonalTable("push", "user_id", not_exported="the inbox once more, on its way to devices"),

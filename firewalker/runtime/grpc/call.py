@@ -239,6 +239,7 @@ class Call:
                 self._require_known_encoding()
             self._edge.admit(self)
             principals.current.set(self.principal)
+            principals.current_request.set(self.request_id)
             deadlines.current.set(self.deadline)
             if self._edge.rates is not None:
                 await self._edge.rates.spend(self)
@@ -301,6 +302,8 @@ class Call:
     def _send_head(self) -> None:
         self.head_sent = True
         head: Headers = (*_HEAD, (b"x-request-id", self.request_id.encode()), *self.head_metadata)
+        if self.method.rule.cache_s:
+            head = (*head, (b"cache-control", f"public, max-age={self.method.rule.cache_s}".encode()))
         if self._packs:
             head = (*head, ENCODING, ACCEPTED)
         self._connection.write_headers(self.id, head, end=False)

@@ -91,7 +91,7 @@ def _ordinary(door: object, mapping: Mapping[str, Any], descriptors: DescriptorS
         own = getattr(type(door), snake(descriptor.name), None)
         if own is None or own.__module__.startswith("firewalker.gen."):
             raise DoorError(f"{type(door).__name__} does not implement {path}")
-        gate = _gate(descriptor, descriptors, into_lists=True)
+        gate = _gate(descriptor, descriptors, _rule(door, descriptor.name), into_lists=True)
         methods.append(_method(door, descriptor, path, _through(gate, handler.request_type.parse), handler.func))
     return methods
 
@@ -111,7 +111,7 @@ def _hot(door: object, descriptors: DescriptorSet) -> list[Method]:
         if function is None:
             raise DoorError(f"{type(door).__name__} does not implement {path}")
         # The elements of a batch are judged one by one by the door: one that is refused must not spoil its neighbours.
-        gate = _gate(descriptor, descriptors, into_lists=False)
+        gate = _gate(descriptor, descriptors, _rule(door, descriptor.name), into_lists=False)
         methods.append(_method(door, descriptor, path, gate, _hot_serve(descriptor, function)))
     return methods
 
@@ -135,14 +135,17 @@ def _method(
     )
 
 
-def _gate(descriptor: MethodDescriptor, descriptors: DescriptorSet, *, into_lists: bool) -> Callable[[bytes], Any]:
+def _gate(
+    descriptor: MethodDescriptor, descriptors: DescriptorSet, rule: Rule, *, into_lists: bool
+) -> Callable[[bytes], Any]:
     """What every inbound message passes first, whichever door it is for.
 
     upb refuses what is no message of the type (truncated, wrong wire types, bad UTF-8, nested over 100 deep); fields
-    that the proto does not have are dropped; REQUIRED ones must be there.
+    that the proto does not have are dropped; REQUIRED ones must be there, unless the door sees to that itself.
     """
     message = descriptors.message_class(descriptor.input_type.full_name)
     required = RequiredFields(descriptor.input_type, into_lists=into_lists)
+    check = not (required.empty or rule.names_missing)
 
     def gate(data: bytes) -> Any:
         request = message()
@@ -151,7 +154,7 @@ def _gate(descriptor: MethodDescriptor, descriptors: DescriptorSet, *, into_list
         except (DecodeError, RecursionError):
             raise MalformedMessage from None
         request.DiscardUnknownFields()
-        if not required.empty:
+        if check:
             required.check(request)
         return request
 

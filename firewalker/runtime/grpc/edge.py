@@ -184,7 +184,15 @@ class Edge:
             request_id=call.request_id,
             user_id=call.principal and call.principal.user_id,
             service=call.service,
+            network=self._network(call),
         )
+
+    def _network(self, call: "Call") -> str | None:
+        """Where it came from, of what concerns accounts: those calls can be audited (AUTH-39)."""
+        rule = call.method.rule
+        if self.rates is None or not (rule.sensitive or (rule.caller is Caller.PUBLIC and rule.rate is not None)):
+            return None
+        return self.rates.network_of(call)
 
     def record_refused(self, method: str, outcome_name: str, reason: str) -> None:
         """Account for a request that named no method of ours or was no call at all."""

@@ -65,6 +65,12 @@ class Rule:
     """Never let through by mistake: where it cannot be told whether the caller's session has ended, such a method is refused
     and others are not (AUTH-23). For what changes who has the account or who sees the steps, and for all of one's data."""
 
+    cache_s: int = 0
+    """How long anybody may keep an answer, in seconds; said in `cache-control`, which the transcoder passes on. 0: not at all."""
+
+    names_missing: bool = False
+    """The door itself tells which REQUIRED fields are missing, together with all else that is wrong with the request."""
+
     def __post_init__(self) -> None:
         if (
             min(self.deadline_s, self.idle_s, self.body_s, self.stream_messages, self.stream_bytes, self.stream_s) <= 0

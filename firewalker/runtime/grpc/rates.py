@@ -5,7 +5,7 @@ user service's own (`firewalker.user.throttles`); they read here where a call co
 """
 
 from collections.abc import Sequence
-from ipaddress import IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from firewalker.kernel.principal import current_site
@@ -39,6 +39,9 @@ ADDRESS = Rate("address", per_s=200.0, burst=2_000)
 
 _MOST_KNOWN = 10_000
 """Addresses that are remembered as exempt or not: parsing one costs more than all the rest of a call's counting."""
+
+_IPV4_SITE = 24
+"""As much of an IPv4 address as is written down."""
 
 _IPV6_SITE = 64
 """One customer has at least so many bits of an IPv6 address; single addresses of it cost nothing."""
@@ -74,6 +77,16 @@ class CallRates:
             site = _site(address)
             await self._limits.spend(site, rate)
             await self._limits.spend(site, ADDRESS)
+
+    def network_of(self, call: "Call") -> str:
+        """Roughly where *call* comes from, for who looks into what happened to an account: no single address (PRIV-03)."""
+        try:
+            parsed = ip_address(client_address(call.address, call.head.fields, self._trusted))
+        except ValueError:
+            return ""
+        mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+        found = mapped or parsed
+        return str(ip_network((found, _IPV6_SITE if found.version == 6 else _IPV4_SITE), strict=False))  # noqa: PLR2004 - IPv6
 
     def _is_exempt(self, address: str) -> bool:
         known = self._exempt_known.get(address)

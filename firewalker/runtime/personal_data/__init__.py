@@ -5,6 +5,6 @@ user's id is forgotten.
 """
 
 from firewalker.runtime.personal_data.erasure import Erasure
-from firewalker.runtime.personal_data.tables import PersonalTable, Record, exported
+from firewalker.runtime.personal_data.tables import PersonalTable, Record, Shown, exported, named, plain, truth
 
-__all__ = ["Erasure", "PersonalTable", "Record", "exported"]
+__all__ = ["Erasure", "PersonalTable", "Record", "Shown", "exported", "named", "plain", "truth"]

@@ -1,8 +1,10 @@
 """Tables with rows of one person, and the statements on them."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from enum import Enum
+from typing import Any
 from uuid import UUID
 
 from firewalker.kernel.ids import UserId
@@ -15,6 +17,32 @@ ID_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A value of a record that is not simply what stands in the column of its name."""
+
+    name: str
+    sql: str = ""
+    """The expression that it is read by; the column of that name by default."""
+    text: Callable[[Any], str] | None = None
+    """How it is written; by its type by default."""
+
+
+def named(name: str, words: type[Enum]) -> Shown:
+    """A column that holds a number of *words*, shown by its word."""
+    return Shown(name, text=lambda number: words(number).name)
+
+
+def plain(name: str) -> Shown:
+    """A column of bytes that are text, whatever their length."""
+    return Shown(name, text=lambda value: value.decode("utf-8", "backslashreplace"))
+
+
+def truth(name: str) -> Shown:
+    """A column that is a yes or a no."""
+    return Shown(name, text=lambda value: "true" if value else "false")
+
+
+@dataclass(frozen=True, slots=True)
 class PersonalTable:
     """Rows that belong to the user in the column *owner*. Names are those of the schema."""
 
@@ -22,8 +50,10 @@ class PersonalTable:
     owner: str
     kind: str = ""
     """What its records are called in an export; empty where none are given."""
-    columns: Sequence[str] = ()
+    columns: Sequence[str | Shown] = ()
     """What a record holds."""
+    where: str = "TRUE"
+    """Which of the rows are records of this kind."""
     order: Sequence[str] = ()
     """Columns that make up an index together with the owner: pages go by them."""
     not_exported: str = ""
@@ -51,13 +81,16 @@ class Record:
 async def exported(database: Database, tables: Sequence[PersonalTable], user: UserId) -> AsyncIterator[Record]:
     """The records of *user* in *tables*; a page at a time, no transaction around them."""
     for table in tables:
-        start = 0
+        start, shown = 0, [Shown(column) if isinstance(column, str) else column for column in table.columns]
         while table.kind:
             async with database.reading() as reading:
                 rows = await reading.all(_page_of(table), {"user": user, "rows": PAGE, "start": start})
             for row in rows:
-                named = zip(table.columns, row, strict=True)
-                yield Record(table.kind, {name: _text(value) for name, value in named if value is not None})
+                values = zip(shown, row, strict=True)
+                yield Record(
+                    table.kind,
+                    {column.name: (column.text or _text)(value) for column, value in values if value is not None},
+                )
             start += PAGE
             if len(rows) < PAGE:
                 break
@@ -73,8 +106,9 @@ async def erase_some(tx: Transaction, table: PersonalTable, user: UserId) -> int
 
 def _page_of(table: PersonalTable) -> str:
     order = ", ".join(table.order or (table.owner,))
+    read = (column if isinstance(column, str) else column.sql or column.name for column in table.columns)
     return (
-        f"SELECT {', '.join(table.columns)} FROM {table.table} WHERE {table.owner} = %(user)s "  # noqa: S608 - names of the schema
+        f"SELECT {', '.join(read)} FROM {table.table} WHERE {table.owner} = %(user)s AND {table.where} "  # noqa: S608 - names of the schema
         f"ORDER BY {order} LIMIT %(rows)s OFFSET %(start)s"
     )
 

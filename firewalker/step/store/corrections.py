@@ -10,7 +10,7 @@ from firewalker.step.domain.correction import Correction
 from firewalker.step.domain.day import SLOTS
 from firewalker.step.store.keys import DeviceDate, UserDate, stretches
 
-_COUNTS = Struct(f">{SLOTS}I")
+COUNTS = Struct(f">{SLOTS}I")
 
 # The ledger of some users' dates, the oldest entry first; primary key, one range per user and date.
 _LEDGER = """
@@ -37,7 +37,7 @@ async def add(
 ) -> None:
     """Enter a correction. Nobody else may be at the user's date: see `days.lock_date`."""
     user, day, device_id = key
-    counts = [_COUNTS.pack(*numbers) for numbers in (correction.values, correction.bases, correction.counted)]
+    counts = [COUNTS.pack(*numbers) for numbers in (correction.values, correction.bases, correction.counted)]
     await tx.execute(_ADD, (user, day, revision, device_id, *counts, reason, at))
 
 
@@ -46,6 +46,6 @@ async def find_latest(tx: Transaction, keys: Iterable[UserDate]) -> dict[DeviceD
     found: dict[DeviceDate, Corrected] = {}
     for which, params in stretches(keys):
         for user, day, revision, device_id, *counts in await tx.all(_LEDGER.format(which=which), params):
-            values, bases, counted = map(_COUNTS.unpack, counts)
+            values, bases, counted = map(COUNTS.unpack, counts)
             found[user, day, device_id.decode()] = Corrected(revision, Correction(values, bases, counted))
     return found

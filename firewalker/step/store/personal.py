@@ -1,13 +1,30 @@
 """What the tables of this service hold of one person: exported, erased, or excused with a reason. A test compares it with the schema."""
 
-from firewalker.runtime.personal_data import PersonalTable
+from firewalker.runtime.personal_data import PersonalTable, Shown, named, plain, truth
+from firewalker.step.domain.reading import Source
+from firewalker.step.domain.suspicion import Verdict
+from firewalker.step.store.corrections import COUNTS
+
+
+def _counts(packed: bytes) -> str:
+    """The hours from 0 to 23 and the whole date, as a correction has them."""
+    return " ".join(map(str, COUNTS.unpack(packed)))
+
 
 TABLES = (
     PersonalTable(
         "day_device",
         "user_id",
         kind="day",
-        columns=("date", "device_id", "late", *(f"h{hour:02}" for hour in range(24)), "whole_day", "last_reading_time"),
+        columns=(
+            "date",
+            plain("device_id"),
+            truth("late"),
+            named("source", Source),
+            *(f"h{hour:02}" for hour in range(24)),
+            "whole_day",
+            "last_reading_time",
+        ),
         order=("date", "device_id", "late"),
     ),
     PersonalTable("walker", "user_id", not_exported="a copy of the profile, which the user service gives"),
@@ -31,14 +48,22 @@ TABLES = (
         "correction",
         "user_id",
         kind="correction",
-        columns=("date", "device_id", "revision", "create_time"),
+        columns=(
+            "date",
+            plain("device_id"),
+            "revision",
+            Shown("walked", text=_counts),
+            Shown("counted", text=_counts),
+            "reason",
+            "create_time",
+        ),
         order=("date", "revision"),
     ),
     PersonalTable(
         "day_review",
         "user_id",
         kind="day_review",
-        columns=("date", "verdict", "notice_time", "review_time"),
+        columns=("date", named("verdict", Verdict), "notice_time", "review_time"),
         order=("date",),
     ),
     PersonalTable("overtake", "low_id", not_exported="notes against telling twice, gone after hours"),

@@ -6,6 +6,7 @@ is what is hashed.
 
 from collections.abc import Iterable
 
+from firewalker.kernel.faults import Fault, Violation
 from firewalker.user.domain.common_passwords import is_common
 from firewalker.user.domain.faults import PasswordTooCommon, PasswordTooLong, PasswordTooShort
 
@@ -19,11 +20,11 @@ _MIN_WORD_LENGTH = 4  # shorter context words, such as a nickname of two letters
 _MIN_REST_LENGTH = 4  # what must be left of a password beside the words that anybody who knows the user would try
 
 
-def ensure_acceptable(password: str, context: Iterable[str]) -> None:
+def ensure_acceptable(password: str, context: Iterable[str], *, field: str = "password") -> None:
     """Refuse a password that is too short, too long, or among the first that anybody would try.
 
     *context* are words that belong to this user, such as the nickname and what stands before the @ of the address: a
-    password must have at least 4 characters beside each of them.
+    password must have at least 4 characters beside each of them. *field* is where the request has it.
 
     Raises:
         PasswordTooShort: Fewer than 8 code points.
@@ -31,12 +32,16 @@ def ensure_acceptable(password: str, context: Iterable[str]) -> None:
         PasswordTooCommon: Common, or little more than a context word.
     """
     if len(password) < MIN_PASSWORD_LENGTH:
-        raise PasswordTooShort
+        raise _refused(PasswordTooShort, field)
     if len(password) > MAX_PASSWORD_LENGTH:
-        raise PasswordTooLong
+        raise _refused(PasswordTooLong, field)
     if is_common(password):
-        raise PasswordTooCommon
+        raise _refused(PasswordTooCommon, field)
     text = password.casefold()
     for word in (word.casefold() for word in context if len(word) >= _MIN_WORD_LENGTH):
         if word in text and len(text.replace(word, "")) < _MIN_REST_LENGTH:
-            raise PasswordTooCommon
+            raise _refused(PasswordTooCommon, field)
+
+
+def _refused(fault: type[Fault], field: str) -> Fault:
+    return fault(violations=[Violation(field, fault.message, fault.reason)])

@@ -1,11 +1,11 @@
 """Reading fields of requests: every one that is wrong is told of, not just the first."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final, TypeVar, cast
 
 from firewalker.gen.pb.firewalker.user import v1 as pb
 from firewalker.gen.pb.google.protobuf import FieldMask
-from firewalker.kernel.faults import InvalidRequest, Violation
+from firewalker.kernel.faults import Fault, InvalidRequest, Violation
 from firewalker.kernel.ids import UserId, parse_uuid
 from firewalker.user.domain.session import LABEL_RULE, Client, is_label
 from firewalker.user.domain.user import Visibility
@@ -28,15 +28,26 @@ class Fields:
 
     def __init__(self) -> None:
         self._violations: list[Violation] = []
+        self._faults: list[Fault] = []
 
-    def read(self, field: str, parsed: T | None, rule: str) -> T:
-        """*parsed*, the value of *field*; None means that it breaks *rule*.
+    def read(self, field: str, parsed: T | None, rule: str, *, given: object = True) -> T:
+        """*parsed*, the value of *field*; None means that it breaks *rule*, or where it was not *given* is missing.
 
         What comes back for a broken field is None in disguise: use nothing of it before `ensure_valid`.
         """
-        if parsed is None:
+        if not given:
+            self._violations.append(Violation(field, "is required", "REQUIRED"))
+        elif parsed is None:
             self._violations.append(Violation(field, rule))
         return cast("T", parsed)
+
+    def obey(self, rule: Callable[[], None]) -> None:
+        """Apply a rule that refuses fields with a fault of its own. If nothing else is wrong, that is the refusal."""
+        try:
+            rule()
+        except Fault as fault:
+            self._faults.append(fault)
+            self._violations += fault.violations
 
     def user_id(self, field: str, text: str) -> UserId:
         """The user id in *field*."""
@@ -54,7 +65,11 @@ class Fields:
 
         Raises:
             InvalidRequest: With every violation.
+            Fault: The one of a rule that was not obeyed, if that is all.
         """
+        for fault in self._faults:
+            if len(fault.violations) == len(self._violations):
+                raise fault
         if self._violations:
             raise InvalidRequest(violations=self._violations)
 

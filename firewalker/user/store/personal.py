@@ -1,16 +1,75 @@
 """What the tables of this service hold of one person: exported, erased, or excused with a reason. A test compares it with the schema."""
 
-from firewalker.runtime.personal_data import PersonalTable
+from collections.abc import Mapping, Sequence
+
+from firewalker.runtime.personal_data import PersonalTable, Shown, named
+from firewalker.user.domain.friend_limits import CHEERS, REPORTS, REQUESTS
+from firewalker.user.domain.friendship import Reach
+from firewalker.user.domain.group import Role
+from firewalker.user.domain.mail import MailKind
+from firewalker.user.domain.provider import Provider
+from firewalker.user.domain.report import Reason
+from firewalker.user.domain.session import EndReason
+from firewalker.user.domain.user import Visibility
+from firewalker.user.store.friendships import FRIENDS, HIGH_ASKED, LOW_ASKED
 
 _BY_HAND = "goes with the account, in the transaction of its deletion"
 _PAIRS = "erased pair by pair, for the limits of the other one"
+
+
+def _pairs(
+    own: str, other: str, *, asked: Mapping[Reach, int], was_asked: Mapping[Reach, int]
+) -> tuple[PersonalTable, ...]:
+    """What the side *own* may know of its pairs: a request that was declined, or never told of, looks like one that waits."""
+    them = Shown("user_id", f"{other}_id")
+    name = Shown("nickname", f"(SELECT nickname FROM user WHERE user.user_id = friendship.{other}_id)")
+    shows = Shown("visibility", f"{own}_shows", lambda code: Visibility(code).name)
+    blocks = Shown("block_time", f"{own}_blocks")
+    kinds: Sequence[tuple[str, Sequence[str | Shown], str]] = [
+        ("friend", (them, name, Shown("since_time", "since"), shows), f"state = {FRIENDS}"),
+        ("friend_request_sent", (them, name), f"state IN ({', '.join(map(str, asked.values()))})"),
+        (
+            "friend_request_received",
+            (them, name, Shown("create_time", "since")),
+            f"state = {was_asked[Reach.SEEN]}",
+        ),
+        ("block", (them, name, blocks), f"{own}_blocks IS NOT NULL"),
+    ]
+    return tuple(
+        PersonalTable(
+            "friendship",
+            f"{own}_id",
+            kind=kind,
+            columns=columns,
+            where=where,
+            order=(f"{other}_id",),
+            erased=False,
+            kept=_PAIRS,
+        )
+        for kind, columns, where in kinds
+    )
+
+
+def _group_of(table: str) -> Shown:
+    return Shown("group", f"(SELECT name FROM user_group WHERE user_group.group_id = {table}.group_id)")
+
+
+_QUOTAS = {REQUESTS.code: "FRIEND_REQUEST", CHEERS.code: "CHEER", REPORTS.code: "REPORT"}
 
 TABLES = (
     PersonalTable(
         "user",
         "user_id",
         kind="profile",
-        columns=("user_id", "nickname", "avatar_url", "time_zone", "visibility", "daily_goal", "create_time"),
+        columns=(
+            "user_id",
+            "nickname",
+            "avatar_url",
+            "time_zone",
+            named("visibility", Visibility),
+            "daily_goal",
+            "create_time",
+        ),
         erased=False,
         kept=_BY_HAND,
     ),
@@ -21,35 +80,27 @@ TABLES = (
         "session",
         "user_id",
         kind="session",
-        columns=("session_id", "device_name", "installation_id", "create_time", "last_used_time", "end_time"),
+        columns=(
+            "session_id",
+            "device_name",
+            "installation_id",
+            "create_time",
+            "last_used_time",
+            "end_time",
+            named("end_reason", EndReason),
+        ),
         order=("create_time", "session_id"),
         # Until then MySQL has to know that they ended.
         last=True,
     ),
-    PersonalTable(
-        "friendship",
-        "low_id",
-        kind="friend",
-        columns=("high_id", "state", "since", "low_blocks", "low_shows"),
-        order=("high_id",),
-        erased=False,
-        kept=_PAIRS,
-    ),
-    PersonalTable(
-        "friendship",
-        "high_id",
-        kind="friend",
-        columns=("low_id", "state", "since", "high_blocks", "high_shows"),
-        order=("low_id",),
-        erased=False,
-        kept=_PAIRS,
-    ),
+    *_pairs("low", "high", asked=LOW_ASKED, was_asked=HIGH_ASKED),
+    *_pairs("high", "low", asked=HIGH_ASKED, was_asked=LOW_ASKED),
     PersonalTable("friend_count", "user_id", not_exported="counts of what is exported"),
     PersonalTable(
         "used_quota",
         "user_id",
         kind="limited_act",
-        columns=("quota", "about_id", "used_time"),
+        columns=(Shown("act", "quota", _QUOTAS.__getitem__), "about_id", "used_time"),
         order=("quota", "used_time", "about_id"),
     ),
     PersonalTable(
@@ -65,7 +116,7 @@ TABLES = (
         "user_report",
         "reporter_id",
         kind="report",
-        columns=("user_id", "reason", "text", "create_time"),
+        columns=("user_id", named("reason", Reason), "text", "create_time"),
         order=("create_time", "report_id"),
     ),
     PersonalTable("user_report", "user_id", not_exported="told in confidence by others"),
@@ -81,7 +132,7 @@ TABLES = (
         "group_membership",
         "user_id",
         kind="group_membership",
-        columns=("group_id", "join_time", "leave_time", "role"),
+        columns=("group_id", _group_of("group_membership"), "join_time", "leave_time", named("role", Role)),
         order=("join_time", "group_id"),
     ),
     PersonalTable("group_ban", "user_id", not_exported="the group's"),
@@ -89,17 +140,21 @@ TABLES = (
         "group_join_request",
         "user_id",
         kind="group_join_request",
-        columns=("group_id", "create_time"),
+        columns=("group_id", _group_of("group_join_request"), "create_time"),
         order=("group_id",),
     ),
     PersonalTable(
-        "mail", "user_id", kind="mail", columns=("email", "create_time", "outcome"), order=("create_time", "mail_id")
+        "mail",
+        "user_id",
+        kind="mail",
+        columns=(named("kind", MailKind), "email", "create_time", "outcome"),
+        order=("create_time", "mail_id"),
     ),
     PersonalTable(
         "provider_login",
         "user_id",
         kind="provider",
-        columns=("provider", "subject", "email", "create_time"),
+        columns=(named("provider", Provider), "subject", "email", "create_time"),
         order=("provider",),
     ),
     PersonalTable(

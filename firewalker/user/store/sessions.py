@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from firewalker.kernel.ids import SessionId, UserId
 from firewalker.runtime.mysql import Transaction
@@ -48,6 +49,12 @@ _DEVICES = "SELECT DISTINCT installation_id FROM session WHERE user_id = %(user_
 _LIST_ENDED = f"SELECT {_COLUMNS} FROM session WHERE end_time >= %(since)s ORDER BY end_time"
 # session_ended
 
+_FORGET_ENDED = "DELETE FROM session WHERE end_time < %(before)s ORDER BY end_time LIMIT %(rows)s"
+# session_ended
+
+_FORGET_OLD = "DELETE FROM session WHERE session_id < %(made_before)s ORDER BY session_id LIMIT %(rows)s"
+# primary key: ids begin with the time at which they were made
+
 
 class Sessions:
     """The sessions of this database."""
@@ -91,6 +98,12 @@ class Sessions:
     async def list_ended_since(self, tx: Transaction, since: datetime) -> Sequence[Session]:
         """All sessions of all users that were ended on purpose at *since* or later, the earliest first."""
         return [_session(row) for row in await tx.all(_LIST_ENDED, {"since": since})]
+
+    async def forget(self, tx: Transaction, before: datetime, rows: int = 500) -> int:
+        """Remove some of those that were ended, or had expired at the latest, *before* then, and tell how many."""
+        made_before = UUID(int=int((before - MAX_AGE).timestamp() * 1000) << 80)
+        ended = await tx.execute(_FORGET_ENDED, {"before": before, "rows": rows})
+        return ended + await tx.execute(_FORGET_OLD, {"made_before": made_before, "rows": rows})
 
 
 def _params(session: Session) -> dict[str, object]:

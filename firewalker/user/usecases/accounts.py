@@ -36,6 +36,14 @@ class SignUp:
     time_zone: str
     client: Client
 
+    def ensure_acceptable_password(self) -> None:
+        """Refuse a password that is not acceptable.
+
+        Raises:
+            PasswordTooShort, PasswordTooLong, PasswordTooCommon: See `domain.password`.
+        """
+        ensure_acceptable(self.password, [self.nickname.text, self.nickname.key, self.email.local, "firewalker"])
+
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
@@ -89,7 +97,7 @@ class Accounts:
             Overloaded: Too many passwords are being hashed.
         """
         await self._throttles.sign_up(form.client.installation_id)
-        ensure_acceptable(form.password, [form.nickname.text, form.nickname.key, form.email.local, "firewalker"])
+        form.ensure_acceptable_password()
         await self._ensure_free(form)
         password_hash = await self._passwords.hash(form.password)
         return await self._make(form, password_hash, moment(self._clock))

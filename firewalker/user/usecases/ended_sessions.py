@@ -1,7 +1,7 @@
 """Ending several sessions of a user, and telling every process: the words for it, and what to say again."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from firewalker.kernel.ids import SessionId, UserId
 from firewalker.runtime.mysql import Database, Transaction
@@ -9,6 +9,9 @@ from firewalker.runtime.revocation import Revocation
 from firewalker.runtime.tokens import LEEWAY, LIFETIME
 from firewalker.user.domain.session import EndReason, Session
 from firewalker.user.store.sessions import Sessions
+
+KEPT = timedelta(days=90)
+"""How long it is known where somebody was signed in: for them, and as their known devices (PRIV-07)."""
 
 
 class EndedSessions:
@@ -27,6 +30,11 @@ class EndedSessions:
         """Whether this one has ended, or never was."""
         async with self._database.reading() as reading:
             return await self._sessions.has_ended(reading, session_id)
+
+    async def forget(self, at: datetime) -> int:
+        """Remove some of those that were over 90 days before *at*, and tell how many."""
+        async with self._database.transaction() as tx:
+            return await self._sessions.forget(tx, at - KEPT)
 
 
 async def end_all(

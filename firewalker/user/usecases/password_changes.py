@@ -130,7 +130,7 @@ class PasswordChanges:
         async with self._database.reading() as reading:
             user = await self._users.get(reading, account.user_id)
         local = "" if account.email is None else account.email.local
-        ensure_acceptable(password, [user.nickname.text, user.nickname.key, local, "firewalker"])
+        ensure_acceptable(password, [user.nickname.text, user.nickname.key, local, "firewalker"], field="new_password")
 
     @retried
     async def _replace(self, account: Account, password_hash: str, caller: Principal) -> Sequence[Session]:

@@ -124,6 +124,9 @@ async def test_preferences_start_as_the_contract_says_and_change_by_mask(post: P
     assert (await post.call("GetPreferences", me)).preferences == changed
     whole = (await post.call("UpdatePreferences", me, preferences={"locale": "ko"})).preferences
     assert (whole.locale, whole.quiet_hours.start) == ("ko", "23:30")
+    star = {"paths": ["*"]}
+    replaced = (await post.call("UpdatePreferences", me, preferences={"locale": "en"}, update_mask=star)).preferences
+    assert (replaced.locale, replaced.quiet_hours.start, replaced.channels.cheer) == ("en", "22:00", replaced.PUSH)
 
 
 NONSENSE: list[tuple[Any, list[str]]] = [

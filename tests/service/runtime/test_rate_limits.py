@@ -65,6 +65,7 @@ async def test_processes_count_together(make: Make) -> None:
     assert 1 in let
 
 
+@pytest.mark.alone
 @pytest.mark.requirement("NET-34")
 @pytest.mark.parametrize("rate", [SLOW, FAST], ids=lambda rate: rate.name)
 async def test_never_more_than_burst_and_rate_times_time_is_let_through(make: Make, rate: Rate) -> None:
@@ -112,6 +113,7 @@ async def test_a_bucket_that_is_full_again_leaves_no_key(make: Make, redis_url: 
     await redis.aclose()
 
 
+@pytest.mark.alone
 @pytest.mark.requirement("NET-34")
 async def test_without_redis_each_process_counts_for_itself(make: Make) -> None:
     limits = make("unix:///nowhere.sock")
@@ -121,6 +123,7 @@ async def test_without_redis_each_process_counts_for_itself(make: Make) -> None:
     assert time.monotonic() - began < 0.5
 
 
+@pytest.mark.alone
 @pytest.mark.requirement("NET-34")
 async def test_a_redis_that_hangs_is_waited_for_once_and_found_again(make: Make, redis_url: str) -> None:
     now = [1_000.0]

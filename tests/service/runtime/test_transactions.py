@@ -188,14 +188,14 @@ async def test_an_undone_transaction_that_is_carried_on_is_refused(db: Database)
 async def test_a_statement_is_stopped_on_the_server_when_the_deadline_passes(db: Database, mysql_url: str) -> None:
     with pytest.raises(DeadlineExceeded), deadline(0.05):
         async with db.reading() as tx:
-            await tx.one("SELECT SLEEP(4), 'looked for'")
+            await tx.one("SELECT SLEEP(30), 'looked for'")
 
     async def running() -> list[tuple[object, ...]]:
         return await run_on(
-            mysql_url, "SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(4)%'"
+            mysql_url, "SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(30)%'"
         )
 
-    for _ in range(100):
+    for _ in range(3000):
         if not await running():
             return
         await asyncio.sleep(0.005)

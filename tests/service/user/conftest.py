@@ -110,7 +110,7 @@ class World:
 
     async def token(self, to: str, number: int = 1) -> str:
         """The token in the *number*th mail to an address that has one."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while True:
                 found: list[str] = [token for mail in self.mails(to) for token in _TOKEN.findall(mail)]
                 if len(found) >= number:

@@ -45,6 +45,8 @@ async def test_a_new_user_is_told_of_once_to_both_services(world: World) -> None
         ({"time_zone": "../etc/passwd"}, ["time_zone"]),
         ({"device_name": "x" * 65, "installation_id": "\x07"}, ["device_name", "installation_id"]),
         ({"email": "x", "nickname": "_", "time_zone": "x"}, ["email", "nickname", "time_zone"]),
+        ({"email": "", "nickname": "_", "password": "short"}, ["email", "nickname", "password"]),
+        ({"password": "", "time_zone": "x"}, ["password", "time_zone"]),
     ],
 )
 async def test_every_wrong_field_is_named(world: World, wrong: dict[str, str], fields: list[str]) -> None:
@@ -72,7 +74,7 @@ async def test_required_fields_are_required(world: World) -> None:
 )
 async def test_bad_passwords_are_refused(world: World, password: str, reason: str) -> None:
     refusal = await world.refusal("SignUp", **{**GOOD, "email": "jisu.walks@example.org", "password": password})
-    assert (refusal.status, refusal.reason) == ("INVALID_ARGUMENT", reason)
+    assert (refusal.status, refusal.reason, refusal.fields) == ("INVALID_ARGUMENT", reason, ["password"])
 
 
 async def test_an_address_is_taken_whatever_its_case(world: World) -> None:

@@ -20,7 +20,7 @@ async def befriend(world: World, one: Person, other: Person) -> None:
 
 
 async def becomes(world: World, statement: str, rows: list[tuple[object, ...]]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while await world.sql(statement) != rows:  # noqa: ASYNC110 - MySQL tells no event
             await asyncio.sleep(0.02)
 
@@ -104,8 +104,32 @@ async def test_an_export_has_the_records_of_all_services_and_no_secret(world: Wo
     assert by_kind["profile"]["nickname"] == "Ann"
     assert by_kind["account"]["email"] == ann.email
     assert by_kind["session"]["device_name"] == "Pixel 8"
-    friend = by_kind["friend"]
-    assert bob.user_id in {friend.get("high_id"), friend.get("low_id")}
+    assert (by_kind["friend"]["user_id"], by_kind["friend"]["nickname"]) == (bob.user_id, "Bob")
+    assert (by_kind["profile"]["visibility"], by_kind["mail"]["kind"]) == ("FRIENDS", "VERIFY")
     text = repr(records)
     for secret in ("argon2", token[30:], bob.email, "secret", "key_id", ann.tokens.refresh_token[40:]):
         assert secret not in text
+
+
+@pytest.mark.requirement("PRIV-01", "PRIV-05")
+async def test_an_export_tells_of_requests_what_lists_do_and_of_blocks_ones_own(world: World) -> None:
+    ann, declines, blocks, blocked = [await world.sign_up() for _ in range(4)]
+    await world.call("SendFriendRequest", ann.access, user_id=declines.user_id)
+    await world.call("DeclineFriendRequest", declines.access, user_id=ann.user_id)
+    await world.call("BlockUser", blocks.access, user_id=ann.user_id)
+    await world.call("SendFriendRequest", ann.access, user_id=blocks.user_id)
+    await world.call("BlockUser", ann.access, user_id=blocked.user_id)
+
+    async def told(person: Person) -> set[tuple[str, str]]:
+        kinds = {"friend", "friend_request_sent", "friend_request_received", "block"}
+        return {
+            (record.kind, record.fields["user_id"]) for record in await export(world, person) if record.kind in kinds
+        }
+
+    sent = {("friend_request_sent", declines.user_id), ("friend_request_sent", blocks.user_id)}
+    assert await told(ann) == {*sent, ("block", blocked.user_id)}
+    requests = [dict(record.fields) for record in await export(world, ann) if record.kind == "friend_request_sent"]
+    assert {frozenset(request) for request in requests} == {frozenset({"user_id", "nickname"})}
+    assert await told(declines) == set()
+    assert await told(blocks) == {("block", ann.user_id)}
+    assert await told(blocked) == set()

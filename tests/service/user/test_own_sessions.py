@@ -1,9 +1,13 @@
 """Looking at one's sessions and ending them from elsewhere; changing the password."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from firewalker.runtime.mysql import Database
+from firewalker.user.store.sessions import Sessions
+from firewalker.user.usecases.ended_sessions import KEPT, EndedSessions
 from tests.service.user.conftest import PASSWORD, World
 from tests.service.user.test_sessions import becomes_revoked, refreshed
 from tests.support.waiting import until
@@ -88,7 +92,7 @@ async def test_the_password_is_changed_only_with_the_present_one_for_a_good_one(
     assert (wrong.status, wrong.reason) == ("UNAUTHENTICATED", "BAD_CREDENTIALS")
     for bad, reason in [("short", "PASSWORD_TOO_SHORT"), ("walker nine1", "PASSWORD_TOO_COMMON")]:
         refusal = await world.refusal("ChangePassword", person.access, current_password=PASSWORD, new_password=bad)
-        assert refusal.reason == reason
+        assert (refusal.reason, refusal.fields) == (reason, ["new_password"])
     await world.sign_in(person)
 
 
@@ -104,3 +108,16 @@ async def test_the_owner_is_told_once_of_a_refresh_token_that_came_again(world: 
     await until(lambda: len(world.notification.of("user_signed_up")) == 2)
     [noticed] = told(world, "TOKEN_REUSED")
     assert noticed.device_name == "Pixel 8"
+
+
+@pytest.mark.requirement("PRIV-07")
+async def test_sessions_are_forgotten_90_days_after_they_were_over(world: World) -> None:
+    left = await world.sign_up()
+    await world.sign_up()  # and never seen again
+    await world.call("Logout", left.access)
+    async with Database(world.mysql_url, pool_size=1) as database:
+        ended = EndedSessions(database, Sessions())
+        now = world.clock.now()
+        for days, forgotten in ((89, 0), (91, 1), (179, 0), (180 + 89, 0), (180 + 91, 1)):
+            assert await ended.forget(now + timedelta(days=days)) == forgotten, days
+    assert timedelta(days=90) == KEPT

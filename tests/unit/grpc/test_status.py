@@ -53,7 +53,7 @@ def test_every_violation_and_the_metadata_are_told() -> None:
     assert dict(info.metadata) == {"k": "v"}
     assert [(v.field, v.description, v.reason) for v in bad.field_violations] == [
         ("a", "is required", "REQUIRED"),
-        ("b[1].c", "must be 지수", ""),
+        ("b[1].c", "must be 지수", "INVALID"),
     ]
 
 

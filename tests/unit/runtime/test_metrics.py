@@ -38,7 +38,7 @@ async def test_a_busy_event_loop_shows() -> None:
     watch = asyncio.create_task(watch_event_loop())
     await asyncio.sleep(0.01)
     time.sleep(0.3)  # noqa: ASYNC251 - that is the point
-    for _ in range(300):
+    for _ in range(1500):
         if EVENT_LOOP_LAG._value.get() > 0.1:
             break
         await asyncio.sleep(0.01)

@@ -693,8 +693,8 @@ class UpdatePreferencesRequest(betterproto2.Message):
         2, betterproto2.TYPE_MESSAGE, optional=True
     )
     """
-    Paths below `preferences`, such as `channels.overtaken`, `quiet_hours` or `quiet_hours.start`; `*` or none: every one
-    whose value is not empty.
+    Paths below `preferences`, such as `channels.overtaken`, `quiet_hours` or `quiet_hours.start`; `*`: all of them,
+    the defaults in place of what is empty; none: every one whose value is not empty.
     """
 
 

@@ -1177,14 +1177,15 @@ class ExportMyDataResponse(betterproto2.Message):
 
     kind: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    What it is, such as `profile`, `session`, `friend`, `day` or `notification`.
+    What it is, such as `profile`, `session`, `friend`, `friend_request_sent`, `block`, `day`, `correction` or `notification`.
     """
 
     fields: "dict[str, str]" = betterproto2.field(
         2, betterproto2.TYPE_MAP, map_meta=betterproto2.map_meta(betterproto2.TYPE_STRING, betterproto2.TYPE_STRING)
     )
     """
-    Its values by name, as text: dates as `YYYY-MM-DD`, instants as RFC 3339, ids as UUIDs.
+    Its values by name, as text: dates as `YYYY-MM-DD`, instants as RFC 3339 in UTC, ids as UUIDs, choices by the names that they
+    have here, counts of a correction as 24 hours and the whole date. What has no value is left out.
     """
 
 
@@ -4735,7 +4736,9 @@ class UserServiceStub(betterproto2_grpclib.ServiceStub):
     ) -> "AsyncIterator[ExportMyDataResponse]":
         """
         Everything that the services keep about the caller, one record a message: profile, sessions, friends, steps,
-        notifications. Holds no secrets. Over REST one JSON object a line.
+        notifications. Holds no secrets, and of others no more than their lists in the app. Over REST one JSON object a line
+        (`application/x-ndjson`): `{"kind": "day", "fields": {"date": "2026-05-20", "h09": "812", …}}`. A stream that ends with an
+        error is not everything.
         """
 
         if message is None:
@@ -6142,7 +6145,9 @@ class UserServiceBase(betterproto2_grpclib.ServiceBase):
     async def export_my_data(self, message: "ExportMyDataRequest") -> "AsyncIterator[ExportMyDataResponse]":
         """
         Everything that the services keep about the caller, one record a message: profile, sessions, friends, steps,
-        notifications. Holds no secrets. Over REST one JSON object a line.
+        notifications. Holds no secrets, and of others no more than their lists in the app. Over REST one JSON object a line
+        (`application/x-ndjson`): `{"kind": "day", "fields": {"date": "2026-05-20", "h09": "812", …}}`. A stream that ends with an
+        error is not everything.
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)

@@ -1,0 +1,60 @@
+"""A process that has MySQL at hand knows of ended sessions without any Redis."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import pytest
+
+from firewalker.runtime.revocation import Revocation, ViewFilling
+from tests.service.revocation.conftest import World, someone
+from tests.support.proxy import FaultProxy
+from tests.support.waiting import until
+
+
+class TestWithoutRedis:
+    @pytest.mark.requirement("AUTH-20")
+    async def test_the_process_that_ends_a_session_knows_at_once(
+        self, world: World, proxied: tuple[FaultProxy, str]
+    ) -> None:
+        proxy, url = proxied
+        feed, view = await world.process(url)
+        await until(lambda: not view.stale)
+        proxy.set(refuse=True)
+        proxy.cut_all()
+        who, calls = someone(), list[int]()
+        view.on_revoked(who, lambda: calls.append(1))
+        telling = asyncio.create_task(world.revoke(feed, who))
+        await until(lambda: calls)
+        assert view.is_revoked(who)
+        await telling
+
+    @pytest.mark.requirement("AUTH-20")
+    async def test_a_process_that_has_mysql_knows_at_its_start_and_learns_while_stale(
+        self, world: World, proxied: tuple[FaultProxy, str]
+    ) -> None:
+        proxy, url = proxied
+        proxy.set(refuse=True)
+        before, after = someone(), someone()
+        world.truth.revoked.append(Revocation(session_id=before.session_id, time=datetime.now(UTC)))
+        _, view = await world.process(url)
+        assert view.stale
+        assert view.is_revoked(before)
+        world.truth.revoked.append(Revocation(session_id=after.session_id, time=datetime.now(UTC)))
+        await until(lambda: view.is_revoked(after))
+
+    async def test_a_truth_that_cannot_be_read_keeps_no_process_from_starting(self, world: World) -> None:
+        who, failures = someone(), 2
+
+        async def replay(moment: datetime) -> Iterable[Revocation]:
+            nonlocal failures
+            del moment
+            if failures:
+                failures -= 1
+                raise ConnectionError("MySQL is away")
+            return [Revocation(session_id=who.session_id)]
+
+        view = await world.view()
+        async with ViewFilling(view, replay, look_s=0.01):
+            assert not view.is_revoked(who)
+            await until(lambda: view.is_revoked(who))
