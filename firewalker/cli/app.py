@@ -74,6 +74,14 @@ def rebuild() -> None:
     asyncio.run(run_rebuild())
 
 
+@app.command(rich_help_panel=BACKEND)
+def health(process: Annotated[str, typer.Argument(help="user, step, notification or transcoder.")]) -> None:
+    """Fail if that process of this machine does not serve: for health checks of containers."""
+    from firewalker.cli.health import check as check_health
+
+    asyncio.run(check_health(process))
+
+
 keys_app = typer.Typer(help="The keys that sign access tokens.", add_completion=False)
 app.add_typer(keys_app, name="keys", rich_help_panel=BACKEND)
 
