@@ -78,6 +78,7 @@ lock: env ## write deploy/lock anew from pyproject.toml; newer versions with ARG
 	$(LOCK) --group fuzz -o deploy/lock/fuzz.txt $(ARGS)
 	$(LOCK) --group envoy -o deploy/lock/envoy.txt $(ARGS)
 	$(LOCK) --group aws -o deploy/lock/aws.txt $(ARGS)
+	$(LOCK) --group image -o deploy/lock/image.txt $(ARGS)
 
 .PHONY: demo
 demo: env ## walkers and one live board, against a running backend (`make run` in another terminal)
@@ -120,6 +121,22 @@ test-aws: aws-env ## the stack on AWS: rules, cfn-lint, cdk-nag, and all of it d
 .PHONY: aws-reports
 aws-reports: aws-env ## write deploy/aws/costs.md and diagram.md from the stack
 	@$(on_aws) write_reports.py
+
+.PHONY: image-env
+image-env: env
+	@$(BIN)/python deploy/bootstrap.py --lock image --venv .venv-image
+
+.PHONY: image
+image: image-env ## build the container image with buildah, and the list of what is in it (needs root; engines take the Dockerfile)
+	@$(BIN)/python -m tests.image build $(ARGS)
+
+.PHONY: test-image
+test-image: image-env ## build the image and run it: lint, licences, answers gRPC as nobody, writes nothing, stops with 0
+	@$(BIN)/python -m tests.image check $(ARGS)
+
+.PHONY: audit
+audit: image-env ## known vulnerabilities of what production runs, where a database of them can be reached
+	@$(BIN)/python deploy/audit.py
 
 .PHONY: clean
 clean: ## remove the environment, caches and unpacked servers; keeps data and keys in .local/
