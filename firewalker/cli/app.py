@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
 from random import SystemRandom
 from typing import Annotated
 
@@ -111,6 +112,28 @@ def mail(count: Annotated[int, typer.Option("--count", "-n", min=1, help="How ma
     from firewalker.cli.mail import show as show_mail
 
     show_mail(count)
+
+
+tombstones_app = typer.Typer(help="Who was deleted, for restored backups.", no_args_is_help=True, add_completion=False)
+app.add_typer(tombstones_app, name="tombstones", rich_help_panel=BACKEND)
+
+
+@tombstones_app.command("export")
+def export_tombstones(
+    path: Annotated[Path, typer.Argument(help="A file kept beside the backups; it is added to.")],
+) -> None:
+    """Write down everybody who was deleted, as far as any database knows."""
+    from firewalker.cli.tombstones import export
+
+    asyncio.run(export(path))
+
+
+@tombstones_app.command("apply")
+def apply_tombstones(path: Annotated[Path, typer.Argument(help="The file that was exported.", exists=True)]) -> None:
+    """After a restore, before the services start: delete everybody again who came back."""
+    from firewalker.cli.tombstones import apply
+
+    asyncio.run(apply(path))
 
 
 outbox_app = typer.Typer(help="Events on their way from service to service.", add_completion=False)

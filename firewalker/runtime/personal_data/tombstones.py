@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Transaction
@@ -19,6 +20,11 @@ _CLOSE = "UPDATE tombstone SET erase_time = %(at)s WHERE user_id = %(user)s"
 # primary key
 
 
+_LIST = """
+    SELECT user_id, delete_time FROM tombstone WHERE user_id > %(after)s ORDER BY user_id LIMIT %(rows)s
+"""  # primary key
+
+
 async def add(tx: Transaction, user: UserId, at: datetime) -> None:
     """Set a tombstone; one that stands stays as it is."""
     await tx.execute(_ADD, {"user": user, "at": at.replace(microsecond=at.microsecond // 1000 * 1000)})
@@ -32,3 +38,9 @@ async def list_open(tx: Transaction, rows: int) -> Sequence[tuple[Any, ...]]:
 async def close(tx: Transaction, user: UserId, at: datetime) -> None:
     """Nothing of *user* is left."""
     await tx.execute(_CLOSE, {"user": user, "at": at})
+
+
+async def list_from(tx: Transaction, after: UserId, rows: int) -> Sequence[tuple[UserId, datetime]]:
+    """Everybody with a tombstone and an id beyond *after*, erased or not, by id."""
+    found = await tx.all(_LIST, {"after": after, "rows": rows})
+    return [(UserId(UUID(bytes=user_id)), delete_time) for user_id, delete_time in found]
