@@ -134,6 +134,10 @@ image: image-env ## build the container image with buildah, and the list of what
 test-image: image-env ## build the image and run it: lint, licences, answers gRPC as nobody, writes nothing, stops with 0
 	@$(BIN)/python -m tests.image check $(ARGS)
 
+.PHONY: drill
+drill: env ## back up, lose everything, restore: what is lost and how long it takes; ARGS='--people 50 --seconds 20'
+	@$(BIN)/python -m tests.drill $(ARGS)
+
 .PHONY: audit
 audit: image-env ## known vulnerabilities of what production runs, where a database of them can be reached
 	@$(BIN)/python deploy/audit.py
