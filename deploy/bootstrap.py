@@ -1,4 +1,4 @@
-"""Makes the virtual environment of a checkout: `python3 deploy/bootstrap.py [--runtime]`.
+"""Makes the virtual environment of a checkout: `python3 deploy/bootstrap.py [--runtime]`; with `--lock NAME`, one of tools.
 
 Standard library only, any Python from 3.11 on. The locked requirements, each with its hash, are installed through uv, or
 through pip where uv cannot be had; then the project itself, editable. A stamp makes a repeated run cost nothing. It
@@ -67,6 +67,9 @@ def main() -> int:
     parser.add_argument(
         "--runtime", action="store_true", help="only what a running backend needs, no tools for development"
     )
+    parser.add_argument(
+        "--lock", metavar="NAME", help="tools alone, those of deploy/lock/NAME.txt, without the project (needs --venv)"
+    )
     parser.add_argument("--venv", type=Path, default=PROJECT / ".venv", help="where (default: .venv)")
     parser.add_argument("-v", "--verbose", action="store_true", help="show all that failed programs print")
     options = parser.parse_args()
@@ -77,8 +80,11 @@ def main() -> int:
             f"set-up: Firewalker needs Python 3.11 or later; {sys.executable} is {found}. Try: make PYTHON=...\n"
         )
         return 1
+    if options.lock and options.venv == parser.get_default("venv"):
+        parser.error("--lock needs a --venv of its own")
+    lock = PROJECT / "deploy/lock" / f"{options.lock or ('runtime' if options.runtime else 'dev')}.txt"
     try:
-        set_up(options.venv.absolute(), PROJECT / "deploy/lock" / ("runtime.txt" if options.runtime else "dev.txt"))
+        set_up(options.venv.absolute(), lock, with_project=not options.lock)
     except SetUpError as problem:
         sys.stderr.write(f"set-up: {problem}\n")
         return 1
@@ -88,11 +94,11 @@ def main() -> int:
     return 0
 
 
-def set_up(venv: Path, lock: Path) -> None:
+def set_up(venv: Path, lock: Path, *, with_project: bool = True) -> None:
     """Bring *venv* to what *lock* says, unless its stamp says it is there already."""
     stamp, python = venv / STAMP, venv / "bin" / "python"
     with one_at_a_time():
-        wanted = fingerprint(venv, lock)
+        wanted = fingerprint(venv, lock, with_project=with_project)
         with contextlib.suppress(OSError):
             if stamp.read_text(encoding="ascii") == wanted and python.exists():
                 return
@@ -105,16 +111,18 @@ def set_up(venv: Path, lock: Path) -> None:
             with step("making the virtual environment"):
                 make_venv(venv)
         install_locked(python, lock)
-        with step("installing the project itself, editable"):
-            install_project(python)
-        stamp.write_text(fingerprint(venv, lock), encoding="ascii")
+        if with_project:
+            with step("installing the project itself, editable"):
+                install_project(python)
+        stamp.write_text(fingerprint(venv, lock, with_project=with_project), encoding="ascii")
         say(f"environment ready in {venv} after {time.monotonic() - began:.1f} s\n")
 
 
-def fingerprint(venv: Path, lock: Path) -> str:
+def fingerprint(venv: Path, lock: Path, *, with_project: bool = True) -> str:
     """What decides whether an environment is up to date: lock, project file, this script, and the environment's Python."""
     digest = hashlib.sha256(os.fsencode(venv))
-    for file in (lock, PROJECT / "pyproject.toml", Path(__file__), venv / "pyvenv.cfg"):
+    project = [PROJECT / "pyproject.toml"] if with_project else []
+    for file in (lock, *project, Path(__file__), venv / "pyvenv.cfg"):
         with contextlib.suppress(FileNotFoundError):
             digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()

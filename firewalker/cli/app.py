@@ -75,6 +75,14 @@ def rebuild() -> None:
     asyncio.run(run_rebuild())
 
 
+@app.command(rich_help_panel=BACKEND)
+def health(process: Annotated[str, typer.Argument(help="user, step, notification or transcoder.")]) -> None:
+    """Fail if that process of this machine does not serve: for health checks of containers."""
+    from firewalker.cli.health import check as check_health
+
+    asyncio.run(check_health(process))
+
+
 keys_app = typer.Typer(help="The keys that sign access tokens.", add_completion=False)
 app.add_typer(keys_app, name="keys", rich_help_panel=BACKEND)
 
@@ -104,6 +112,22 @@ def mail(count: Annotated[int, typer.Option("--count", "-n", min=1, help="How ma
     from firewalker.cli.mail import show as show_mail
 
     show_mail(count)
+
+
+@app.command(rich_help_panel=BACKEND)
+def backup(folder: Annotated[Path, typer.Argument(help="Where the backups are; made if missing.")]) -> None:
+    """Write the three databases of one moment into a new folder, and who was ever deleted beside it."""
+    from firewalker.cli.backup import backup as run_backup
+
+    asyncio.run(run_backup(folder))
+
+
+@app.command(rich_help_panel=BACKEND)
+def restore(place: Annotated[Path, typer.Argument(help="One backup in that folder.", exists=True)]) -> None:
+    """Make a backend of a backup, where there is none yet: then `firewalker up`."""
+    from firewalker.cli.backup import restore_here
+
+    asyncio.run(restore_here(place))
 
 
 tombstones_app = typer.Typer(help="Who was deleted, for restored backups.", no_args_is_help=True, add_completion=False)

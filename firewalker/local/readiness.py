@@ -11,14 +11,15 @@ from grpclib.client import Channel, UnaryUnaryMethod
 from grpclib.exceptions import GRPCError, StreamTerminatedError
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
 ANSWER_LIMIT_S = 2.0
 
 
-async def grpc_serving(host: str, port: int) -> bool:
+async def grpc_serving(host: str, port: int, tls: ssl.SSLContext | None = None) -> bool:
     """Whether grpc.health.v1 reports the server as a whole as SERVING."""
-    channel = Channel(host, port)
+    channel = Channel(host, port, ssl=tls)
     try:
         check = UnaryUnaryMethod(channel, "/grpc.health.v1.Health/Check", HealthCheckRequest, HealthCheckResponse)
         answer = await check(HealthCheckRequest(), timeout=ANSWER_LIMIT_S)

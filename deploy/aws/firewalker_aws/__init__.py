@@ -1,0 +1,1 @@
+"""Firewalker on AWS. `plan` and `boot` are plain Python, for tests without CDK; everything else makes constructs."""

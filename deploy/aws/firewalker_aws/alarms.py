@@ -1,0 +1,150 @@
+"""What wakes somebody up, as CloudWatch sees it. What the product itself sees is in Prometheus (deploy/prometheus)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_autoscaling as autoscaling
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_elasticloadbalancingv2 as elbv2
+from aws_cdk import aws_sns as sns
+from firewalker_aws.balancers import Balancers
+from firewalker_aws.data import Data
+from firewalker_aws.plan import Sizes
+
+GIB = 1024**3
+ABOVE = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
+BELOW = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
+
+
+@dataclass(frozen=True)
+class Watch:
+    """One alarm."""
+
+    name: str
+    why: str
+    metric: cloudwatch.IMetric
+    bound: float
+    comparison: cloudwatch.ComparisonOperator = ABOVE
+    periods: int = 3
+
+
+def make_alarms(
+    stack: Stack,
+    sizes: Sizes,
+    *,
+    topic: sns.Topic,
+    data: Data,
+    balancers: Balancers,
+    fleets: dict[str, autoscaling.AutoScalingGroup],
+) -> None:
+    """Make all of them; each tells *topic* when it begins and when it is over."""
+    watches = [*_database(sizes, data), *_cache(data), *_balancers(balancers), *_fleets(sizes, fleets)]
+    for watch in watches:
+        alarm = cloudwatch.Alarm(
+            stack,
+            watch.name,
+            metric=watch.metric,
+            threshold=watch.bound,
+            comparison_operator=watch.comparison,
+            evaluation_periods=watch.periods,
+            alarm_description=watch.why,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        alarm.add_alarm_action(actions.SnsAction(topic))
+        alarm.add_ok_action(actions.SnsAction(topic))
+
+
+def _database(sizes: Sizes, data: Data) -> list[Watch]:
+    minute = Duration.minutes(1)
+    database = data.database
+    found = [
+        Watch(
+            "DatabaseCpu", "MySQL's processor is full", database.metric_cpu_utilization(period=minute), 80, periods=5
+        ),
+        Watch(
+            "DatabaseSpace",
+            "a tenth of MySQL's storage is left and it has not grown by itself",
+            database.metric_free_storage_space(period=minute),
+            sizes.database_gib * GIB / 10,
+            BELOW,
+        ),
+        Watch(
+            "DatabaseMemory", "MySQL is about to swap", database.metric_freeable_memory(period=minute), GIB / 4, BELOW
+        ),
+    ]
+    for number, replica in enumerate(data.replicas, 1):
+        lag = replica.metric("ReplicaLag", period=minute, statistic="Maximum")
+        found.append(Watch(f"DatabaseReplica{number}Lag", "reads from the replica are old", lag, 30))
+    return found
+
+
+def _cache(data: Data) -> list[Watch]:
+    def metric(name: str, statistic: str = "Maximum") -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace="AWS/ElastiCache",
+            metric_name=name,
+            dimensions_map={"ReplicationGroupId": data.cache.ref},
+            period=Duration.minutes(1),
+            statistic=statistic,
+        )
+
+    return [
+        Watch("CacheMemory", "Redis refuses writes when it is full", metric("DatabaseMemoryUsagePercentage"), 75),
+        Watch("CacheEvictions", "a key was evicted, though none may be", metric("Evictions", "Sum"), 0, periods=1),
+        Watch("CacheCpu", "Redis's one thread is full", metric("EngineCPUUtilization"), 80, periods=5),
+    ]
+
+
+def _balancers(balancers: Balancers) -> list[Watch]:
+    minute = Duration.minutes(1)
+    rest = balancers.rest.metrics
+    found = [
+        Watch(
+            "RestErrors",
+            "REST answers with 5xx",
+            rest.http_code_target(elbv2.HttpCodeTarget.TARGET_5XX_COUNT, period=minute),
+            20,
+        ),
+        Watch(
+            "RestUnreached",
+            "the balancer itself answers with 5xx: nobody is there, or too slow",
+            rest.http_code_elb(elbv2.HttpCodeElb.ELB_5XX_COUNT, period=minute),
+            20,
+        ),
+        Watch(
+            "TranscoderUnhealthy",
+            "transcoders fail their health checks",
+            balancers.rest_targets.metrics.unhealthy_host_count(period=minute),
+            0,
+            periods=5,
+        ),
+    ]
+    for service, group in balancers.grpc_targets.items():
+        unhealthy = group.metrics.un_healthy_host_count(period=minute)
+        found.append(
+            Watch(f"{service.title()}Unhealthy", f"{service} fails its health checks", unhealthy, 0, periods=5)
+        )
+    return found
+
+
+def _fleets(sizes: Sizes, fleets: dict[str, autoscaling.AutoScalingGroup]) -> list[Watch]:
+    """At its maximum a group cannot follow the load any more; its processor then shows it."""
+    return [
+        Watch(
+            f"{name.title()}Busy",
+            f"{name} is busy beyond what its group scales for: it may be at its maximum",
+            cloudwatch.Metric(
+                namespace="AWS/EC2",
+                metric_name="CPUUtilization",
+                dimensions_map={"AutoScalingGroupName": group.auto_scaling_group_name},
+                period=Duration.minutes(1),
+                statistic="Average",
+            ),
+            sizes.fleets[name].cpu_target + 25,
+            periods=10,
+        )
+        for name, group in fleets.items()
+    ]
