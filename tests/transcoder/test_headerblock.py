@@ -17,7 +17,7 @@ FIELDS = [
 
 
 def read(decoder: Decoder, block: bytes) -> list[tuple[bytes, bytes, bool]]:
-    return [(*field, field.indexable) for field in decoder.decode(block, raw=True)]  # type: ignore[misc]
+    return [(*field, field.indexable) for field in decoder.decode(block, raw=True)]
 
 
 def test_fields_arrive_in_their_order_and_secrets_may_not_be_remembered() -> None:
