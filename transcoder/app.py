@@ -88,7 +88,11 @@ class Transcoder:
                 Route("/readyz", self._readyz),
                 *pages.routes(
                     lambda: document(
-                        schema, self.bindings, title=settings.api_title, request_id_field=settings.request_id_field
+                        schema,
+                        self.bindings,
+                        title=settings.api_title,
+                        request_id_field=settings.request_id_field,
+                        public_option=settings.public_option,
                     )
                 ),
                 *page.routes(settings.error_domain),

@@ -163,6 +163,10 @@ class Settings(BaseSettings):
     api_title: str = "Firewalker"
     """Title of the OpenAPI document."""
 
+    public_option: str = "firewalker.option.v1.public"
+    """The bool option by which the contract marks methods that anybody may call; the OpenAPI document says which they are.
+    Named wrongly, all methods look as if they wanted a token."""
+
     error_domain: str = "firewalker"
     """``domain`` in the ErrorInfo of the transcoder's own refusals."""
 

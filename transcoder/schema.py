@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from google.api import annotations_pb2, http_pb2
 from google.protobuf import (
@@ -64,6 +64,15 @@ class Rpc:
     def path(self) -> bytes:
         """The ``:path`` of its gRPC calls."""
         return f"/{self.service}/{self.descriptor.name}".encode()
+
+    @property
+    def is_gettable(self) -> bool:
+        """Whether Connect may call it by GET: one message each way, and ``idempotency_level`` is ``NO_SIDE_EFFECTS``."""
+        return (
+            self.descriptor.GetOptions().idempotency_level == descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS
+            and not self.descriptor.client_streaming
+            and not self.descriptor.server_streaming
+        )
 
 
 class Schema:
@@ -121,6 +130,20 @@ class Schema:
                     annotated = options.HasExtension(annotations_pb2.http)
                     rule = options.Extensions[annotations_pb2.http] if annotated else None
                     yield Rpc(descriptor.methods_by_name[method.name], rule)
+
+    def marked(self, option: str) -> frozenset[str] | None:
+        """Names of the RPCs whose options say ``(option) = true``; None where the set has no bool option of that full name."""
+        try:
+            extension: Any = self.pool.FindExtensionByName(option)
+        except KeyError:
+            return None
+        # Read with the set's own class: protobuf's knows only its own options.
+        options = message_class(extension.containing_type)
+        return frozenset(
+            rpc.name
+            for rpc in self.rpcs()
+            if options.FromString(rpc.descriptor.GetOptions().SerializeToString()).Extensions[extension] is True
+        )
 
     def message_type(self, type_url: str) -> Descriptor | None:
         """The message type an ``Any`` names, or None if this set does not know it."""

@@ -69,6 +69,7 @@ async def test_a_method_without_side_effects_may_be_called_by_get(client: httpx.
     expected = new("Titles", titles=["Emma", "Kim"]).SerializeToString()
     response = await client.get(url + "proto&base64=1&message=")
     assert (response.content, response.headers["content-type"]) == (expected, PROTO)
+    assert response.headers["cache-control"] == "no-store"
     packed = base64.urlsafe_b64encode(gzip.compress(b"{}")).decode().rstrip("=")
     assert (await client.get(url + f"json&base64=1&compression=gzip&message={packed}")).status_code == 200
 
@@ -88,6 +89,11 @@ async def test_a_broken_get_is_an_invalid_argument(client: httpx.AsyncClient, qu
 
 async def test_a_method_with_side_effects_may_not_be_called_by_get(client: httpx.AsyncClient) -> None:
     response = await client.get(SERVICE + "CreateBook?encoding=json&message=%7B%7D")
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")
+
+
+async def test_a_stream_may_not_be_called_by_get(client: httpx.AsyncClient) -> None:
+    response = await client.get(SERVICE + "Watch?encoding=json&message=%7B%7D")
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
 
 

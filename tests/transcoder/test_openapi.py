@@ -28,6 +28,7 @@ from transcoder.schema import Schema, message_class
 
 ROOT = Path(__file__).parents[2]
 API = ROOT / "firewalker" / "gen" / "api.binpb"
+PUBLIC = "firewalker.option.v1.public"
 VIEWER = ROOT / "transcoder" / "openapi" / "viewer"
 
 
@@ -36,7 +37,7 @@ def bindings(schema: Schema) -> list[Binding]:
 
 
 def openapi(schema: Schema) -> dict[str, Any]:
-    return document(schema, bindings(schema), title="T", request_id_field="request_id")
+    return document(schema, bindings(schema), title="T", request_id_field="request_id", public_option=PUBLIC)
 
 
 @cache
@@ -52,6 +53,24 @@ def of_library() -> dict[str, Any]:
 @cache
 def of_api() -> dict[str, Any]:
     return openapi(Schema.load(API))
+
+
+def test_what_anybody_may_call_is_told_apart_from_what_wants_a_token() -> None:
+    found = of_api()
+    assert found["security"] == [{"bearer": []}]
+    assert found["paths"]["/v1/auth/login"]["post"]["security"] == [{}, {"bearer": []}]
+    assert "security" not in found["paths"]["/v1/users/me"]["get"]
+    marked = Schema.load(API).marked(PUBLIC)
+    assert marked is not None
+    public = {each["description"] for each in operations(found) if "security" in each}
+    assert len(public) == len(marked)
+    assert all(any(f"`{name}`" in text for text in public) for name in marked)
+
+
+def test_where_nothing_says_what_anybody_may_call_a_token_is_neither_wanted_nor_refused() -> None:
+    assert library().marked(PUBLIC) is None
+    assert of_library()["security"] == [{}, {"bearer": []}]
+    assert not any("security" in operation for operation in operations(of_library()))
 
 
 def operations(made: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -260,6 +279,13 @@ def test_changes_that_break_clients_are_told(one: str, two: str, told: list[str]
         assert len(found) == 3
     else:
         assert found == told
+
+
+def test_a_method_that_loses_its_call_by_get_breaks_clients() -> None:
+    text, two = SERVICE.format(one=OLD[0], two=OLD[1]), "rpc Two(M) returns (M) {"
+    plain, safe = made(text), made(text.replace(two, two + " option idempotency_level = NO_SIDE_EFFECTS;"))
+    assert list(breaking(plain, safe)) == []
+    assert list(breaking(safe, plain)) == ["made.v1.S.Two cannot be called by GET any more"]
 
 
 def test_the_command_fails_on_breaking_changes(tmp_path: Path) -> None:

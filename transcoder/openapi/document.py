@@ -23,14 +23,21 @@ _METHODS: Final = frozenset({"GET", "PUT", "POST", "DELETE", "PATCH", "HEAD", "O
 
 _DEEPEST_QUERY: Final = 4
 
+_TOKEN: Final[list[Json]] = [{"bearer": []}]
+_TOKEN_OR_NONE: Final[list[Json]] = [{}, {"bearer": []}]
+"""Whom an operation is for: who presents a token; anybody, and a token is taken all the same."""
 
-def document(schema: Schema, bindings: list[Binding], *, title: str, request_id_field: str) -> Json:
+
+def document(schema: Schema, bindings: list[Binding], *, title: str, request_id_field: str, public_option: str) -> Json:
     """The document as JSON."""
-    return _Document(schema, request_id_field).of(bindings, title)
+    return _Document(schema, request_id_field, schema.marked(public_option)).of(bindings, title)
 
 
 class _Document:
-    def __init__(self, schema: Schema, request_id_field: str) -> None:
+    """*public* are the RPCs that anybody may call; None where the descriptor set does not tell."""
+
+    def __init__(self, schema: Schema, request_id_field: str, public: frozenset[str] | None) -> None:
+        self._public = public
         self._known = comments(schema.files)
         self._request_id_field = request_id_field
         self._components: dict[str, Json] = {}
@@ -55,7 +62,7 @@ class _Document:
                 "info": {"title": title, "version": "v1", "description": _DESCRIPTION},
                 "servers": [{"url": "/"}],
                 "tags": [{"name": _tag(name), "description": self._known.get(name, NONE).text} for name in services],
-                "security": [{"bearer": []}, {}],
+                "security": _TOKEN_OR_NONE if self._public is None else _TOKEN,
                 "paths": dict(sorted(paths.items())),
                 "components": {
                     "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
@@ -75,6 +82,8 @@ class _Document:
             "summary": comment.summary or method,
             "description": _prose(comment, reasons, binding),
         }
+        if self._public is not None and binding.rpc in self._public:
+            operation["security"] = _TOKEN_OR_NONE
         if reasons:
             operation["x-error-reasons"] = sorted(reasons)
         parameters = [*self._path_parameters(binding, path), *self._query_parameters(binding)]

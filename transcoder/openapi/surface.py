@@ -58,6 +58,13 @@ def breaking(old: Schema, new: Schema) -> Iterator[str]:
             yield f"{before} takes {_body(after.body)}, not {_body(before.body)}"
         if after.response_body != before.response_body:
             yield f"{before} answers with {_part(after.response_body)}, not with {_part(before.response_body)}"
+    gettable = _gettable(new)
+    yield from (f"{rpc} cannot be called by GET any more" for rpc in sorted(_gettable(old) - gettable))
+
+
+def _gettable(schema: Schema) -> set[str]:
+    """What Connect's clients call by GET."""
+    return {rpc.name for rpc in schema.rpcs() if rpc.is_gettable}
 
 
 def _operation(binding: Binding) -> Operation:

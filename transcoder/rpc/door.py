@@ -38,11 +38,11 @@ class RpcDoor:
             Problem: No protocol is spoken here, so that no form of refusal is known.
             ClientGone, SlowReader: There is nobody to answer.
         """
-        if exchange.method == "GET" and method.side_effect_free:
+        if exchange.method == "GET" and method.gettable:
             await self._unary(exchange, method, query)
             return
         if exchange.method != "POST":
-            raise method_not_allowed(exchange.method, ["GET", "POST"] if method.side_effect_free else ["POST"])
+            raise method_not_allowed(exchange.method, ["GET", "POST"] if method.gettable else ["POST"])
         kind = media_type(exchange.headers.get(b"content-type", b""))
         if kind in grpcweb.KINDS:
             await self._enveloped(exchange, method, GrpcWeb(kind, method, self._caller.visible))

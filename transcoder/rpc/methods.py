@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor
-from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import DecodeError, Message
 
 from transcoder import jsontext
@@ -32,8 +31,8 @@ class Method:
     response: type[Message]
     client_streaming: bool
     server_streaming: bool
-    side_effect_free: bool
-    """Whether its ``idempotency_level`` is ``NO_SIDE_EFFECTS``: only then does Connect call it with GET."""
+    gettable: bool
+    """Whether Connect may call it by GET."""
 
     fill: Fill
     write: Write
@@ -83,7 +82,6 @@ def methods(schema: Schema, reader: JsonReader, writer: JsonWriter) -> dict[byte
     found: dict[bytes, Method] = {}
     for rpc in schema.rpcs():
         descriptor = rpc.descriptor
-        level = descriptor.GetOptions().idempotency_level
         found[rpc.path] = Method(
             rpc=rpc.name,
             service=rpc.service,
@@ -93,7 +91,7 @@ def methods(schema: Schema, reader: JsonReader, writer: JsonWriter) -> dict[byte
             response=message_class(descriptor.output_type),
             client_streaming=descriptor.client_streaming,
             server_streaming=descriptor.server_streaming,
-            side_effect_free=level == MethodOptions.NO_SIDE_EFFECTS,
+            gettable=rpc.is_gettable,
             fill=reader.message(descriptor.input_type),
             write=writer.message(descriptor.output_type),
         )
