@@ -61,11 +61,9 @@ async def move_in(client: httpx.AsyncClient, nickname: str = "") -> Neighbour:
     """A new account; nicknames are unique, so that a name may be given once."""
     number = next(_numbers)
     nickname = nickname or f"Walker{number}{uuid4().hex[:5]}"
-    email = f"{uuid4().hex}@example.com"
-    answer = await client.post(
-        "/v1/auth/signup",
-        json={"email": email, "password": PASSWORD, "nickname": nickname, "timeZone": "Etc/UTC"},
-    )
+    email = f"walker-{uuid4().hex[:12]}@example.com"
+    asked = {"email": email, "password": PASSWORD, "nickname": nickname, "timeZone": "Etc/UTC", "deviceName": "Pixel"}
+    answer = await client.post("/v1/auth/signup", json=asked)
     answer.raise_for_status()
     told = answer.json()
     return Neighbour(client, email, nickname, told["user"]["userId"], told["tokens"]["accessToken"])

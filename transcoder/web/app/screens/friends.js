@@ -102,7 +102,7 @@ function findView(signal) {
       signal: running.signal,
     });
   }
-  return [h("div", { class: "card" }, h("label", { for: "find" }, t("friends.findLabel")), h("div", { class: "search" }, icon("search"), input)), place];
+  return [h("div", { class: "card field" }, h("label", { for: "find" }, t("friends.findLabel")), h("div", { class: "search" }, icon("search"), input)), place];
 }
 
 function found(user, signal) {

@@ -88,11 +88,10 @@ function sentence(mine, rows) {
 
 async function drawHours(place, date, signal) {
   try {
-    const { day } = await get(`/v1/steps/days/${date}`, undefined, signal);
-    put(place, chart(bars(day), { name: t("today.byHour"), unit: t("chart.hour"), signal, height: 150 }));
+    const { days: [day] } = await get("/v1/steps/days", { startDate: date, endDate: date }, signal);
+    put(place, day ? chart(bars(day), { name: t("today.byHour"), unit: t("chart.hour"), signal, height: 150 }) : h("p", { class: "nothing" }, t("today.noHours")));
   } catch (error) {
-    if (error.reason === "DAY_NOT_FOUND") put(place, h("p", { class: "nothing" }, t("today.noHours")));
-    else if (!place.hasChildNodes()) complain(error);
+    if (!place.hasChildNodes()) complain(error);
   }
 }
 

@@ -44,13 +44,10 @@ async function add(steps) {
 }
 
 async function countedSoFar(date, deviceId, hour) {
-  try {
-    const { day } = await get(`/v1/steps/days/${date}`);
-    return day.devices.find((device) => device.deviceId === deviceId)?.hourly[hour] ?? 0;
-  } catch (error) {
-    if (error.reason === "DAY_NOT_FOUND") return 0;
-    throw error;
-  }
+  const { days } = await get("/v1/steps/days", { startDate: date, endDate: date });
+  if (days.length === 0) return 0;
+  const { day } = await get(`/v1/steps/days/${date}`); // with its devices, which lists leave out
+  return day.devices.find((device) => device.deviceId === deviceId)?.hourly[hour] ?? 0;
 }
 
 /** The civil date and hour where the user lives. */
