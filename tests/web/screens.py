@@ -70,7 +70,7 @@ def signed_in(household: Household) -> tuple[Screen, ...]:
         Screen("group-members", f"/#/groups/{household.group_id}", ".line", _press("Members", role="tab")),
         Screen("notifications", "/#/inbox", ".line"),
         Screen("settings-me", "/#/settings", "[name=dailySteps]"),
-        Screen("settings-news", "/#/settings", "[name=overtaken]", _press("Notifications", role="tab")),
+        Screen("settings-news", "/#/settings", "[name=overtaken]", _press("Alerts", role="tab")),
         Screen("settings-look", "/#/settings", "[name=theme]", _press("Look", role="tab")),
         Screen("settings-security", "/#/settings", "text=This one", _press("Security", role="tab")),
         Screen("settings-account", "/#/settings", "text=Your data", _press("Account", role="tab")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import httpx
+import pytest
 from playwright.async_api import Page, Route, expect
 
 from tests.web.browsing import People
@@ -38,6 +39,7 @@ async def pair(client: httpx.AsyncClient) -> tuple[Neighbour, Neighbour]:
     return ahead, behind
 
 
+@pytest.mark.alone
 async def test_both_boards_reorder_within_two_seconds(people: People, client: httpx.AsyncClient) -> None:
     ahead, behind = await pair(client)
     boards = [(await come_home(people, who)).page for who in (ahead, behind)]

@@ -71,7 +71,7 @@ function options(UPlot, { bars, width, height, readout, colours: ink }) {
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
     scales: { x: { time: false, range: [-0.6, last + 0.6] }, y: { range: [0, most * 1.08] } },
     axes: [
-      { ...axis, size: 26, gap: 4, grid: { show: false }, splits: bars.map((_, i) => i).filter((i) => bars[i].label), values: (_, splits) => splits.map((i) => bars[i].label) },
+      { ...axis, size: 32, gap: 9, grid: { show: false }, splits: bars.map((_, i) => i).filter((i) => bars[i].label), values: (_, splits) => splits.map((i) => bars[i].label) },
       { ...axis, size: 46, gap: 6, space: 40, grid: { stroke: ink.line, width: 1 }, values: (_, splits) => splits.map(short) },
     ],
     series: [
