@@ -54,9 +54,15 @@ function data(bars) {
 }
 
 function colours(element) {
-  const style = getComputedStyle(element);
-  const of = (name) => style.getPropertyValue(name).trim();
-  return { bar: of("--chart-bar"), reached: of("--chart-reached"), goal: of("--chart-goal"), text: of("--muted"), line: of("--line"), font: `12px ${style.fontFamily}` };
+  const probe = h("span", null);
+  element.append(probe);
+  const of = (name) => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color; // of the colours in use, light or dark
+  };
+  const found = { bar: of("--chart-bar"), reached: of("--chart-reached"), goal: of("--chart-goal"), text: of("--muted"), line: of("--line"), font: `12px ${getComputedStyle(element).fontFamily}` };
+  probe.remove();
+  return found;
 }
 
 function options(UPlot, { bars, width, height, readout, colours: ink }) {
