@@ -42,6 +42,10 @@ screenshots: env ## pictures of every screen of the web page, into transcoder/do
 	@$(BIN)/uv pip install --quiet --system-certs --require-hashes -r deploy/lock/web.txt
 	@$(BIN)/python -m tests.web.pictures
 
+.PHONY: test-scale
+test-scale: env ## the backend on what larger installations have: Redis with Sentinels, whose primary dies
+	@$(BIN)/pytest tests/scale -s $(ARGS) || $(none_chosen)
+
 .PHONY: test-unit
 test-unit: env ## the fast lane: rules and architecture, no sockets (under 10 seconds)
 	@$(BIN)/pytest tests/unit tests/architecture $(ARGS)
