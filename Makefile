@@ -37,6 +37,15 @@ test-web: env ## the web page in Chromium, which is downloaded (120 MB) where no
 	@$(BIN)/python -m tests.web.chromium
 	@$(BIN)/pytest tests/web $(ARGS) || $(none_chosen)
 
+.PHONY: screenshots
+screenshots: env ## pictures of every screen of the web page, into transcoder/docs/screens
+	@$(BIN)/uv pip install --quiet --system-certs --require-hashes -r deploy/lock/web.txt
+	@$(BIN)/python -m tests.web.pictures
+
+.PHONY: test-scale
+test-scale: env ## the backend on what larger installations have: Redis with Sentinels, whose primary dies
+	@$(BIN)/pytest tests/scale -s $(ARGS) || $(none_chosen)
+
 .PHONY: test-unit
 test-unit: env ## the fast lane: rules and architecture, no sockets (under 10 seconds)
 	@$(BIN)/pytest tests/unit tests/architecture $(ARGS)

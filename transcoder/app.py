@@ -136,12 +136,12 @@ class Transcoder:
                 await self._sessions.answer(exchange, session, query)
                 return
             binding, values = self._routes.match(exchange.method, exchange.raw_path)
-            exchange.found(binding.rpc, binding.template.text, binding.input)
+            exchange.found(binding.rpc, binding.template.text, binding.input, binding.as_written)
             await self._rest.answer(exchange, binding, values, query)
         except Problem as problem:
             await self._refuse(exchange, problem)
         except Fault as fault:
-            rendered = self._renderer.render(fault, exchange.input)
+            rendered = self._renderer.render(fault, exchange.input, exchange.as_written)
             exchange.code = fault.code
             headers = exchange.challenged(fault.code, rendered.headers)
             await exchange.answer(rendered.http, error_headers(headers), rendered.body)

@@ -72,6 +72,15 @@ class Binding:
     write: Write | None
     """Writes the answer, or its *response_field*, as JSON; None where that already is JSON."""
 
+    def as_written(self, path: str) -> str:
+        """The field at *path* of the request (JSON names), as clients of this rule write it.
+
+        Where the body is one field, clients write what is in it, and never the field's own name.
+        """
+        if self.body is None or self.body.field is None or any(path == capture.names for capture in self.captures):
+            return path
+        return path.removeprefix(f"{self.body.field.json_name}.")
+
     def answer(self, message: Any) -> Any:
         """The part of the answer that becomes the body."""
         return message if self.response_field is None else getattr(message, self.response_field)

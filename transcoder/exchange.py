@@ -32,6 +32,7 @@ class Exchange:
     __slots__ = (
         *(
             "added",
+            "as_written",
             "client",
             "code",
             "headers",
@@ -65,16 +66,21 @@ class Exchange:
         self.rpc = ""
         self.route = ""
         self.input: Descriptor | None = None
+        self.as_written: Callable[[str], str] = str
         self.status = 0
         self.code = 0
         self.messages = 0
         self.sent_bytes = 0
 
-    def found(self, rpc: str, route: str, request: Descriptor) -> None:
-        """Note what the request is for: the RPC, the template that led to it, and the type of its request."""
+    def found(self, rpc: str, route: str, request: Descriptor, as_written: Callable[[str], str] = str) -> None:
+        """Note what the request is for: the RPC, the template that led to it, the type of its request.
+
+        *as_written* names fields of the request as this client does.
+        """
         self.rpc = rpc
         self.route = route
         self.input = request
+        self.as_written = as_written
 
     def challenged(self, code: Code, headers: Headers) -> Headers:
         """*headers* of an error, with a challenge where *code* is UNAUTHENTICATED (RFC 6750).

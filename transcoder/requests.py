@@ -99,7 +99,7 @@ class RequestReader:
             try:
                 fill(message)
             except Refusal as refusal:
-                faults += [_violation(each.field, each.why) for each in (refusal, *refusal.more)]
+                faults += [_violation(binding.as_written(each.field), each.why) for each in (refusal, *refusal.more)]
         for leaf, text in zip(binding.captures, parts.values, strict=True):
             fault = _set_from_path(binding, message, leaf, text, value)
             if fault is not None and leaf.names not in {each.field for each in faults}:

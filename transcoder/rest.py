@@ -77,7 +77,7 @@ class RestDoor:
     def _status(self, binding: Binding, error: Fault | Problem) -> bytes:
         if isinstance(error, Problem):
             return error.body(self._settings.error_domain)
-        return self._renderer.render(error, binding.input).body
+        return self._renderer.render(error, binding.input, binding.as_written).body
 
 
 async def _raw_format(binding: Binding, opening: Opening) -> Raw | None:

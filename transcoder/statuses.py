@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -50,10 +51,13 @@ class FaultRenderer:
         field = status_pb2.Status.DESCRIPTOR.fields_by_name["details"]
         self._any = JsonWriter(schema, lenient=True).message(field.message_type)
 
-    def render(self, fault: Fault, request: Descriptor | None = None) -> Rendered:
+    def render(
+        self, fault: Fault, request: Descriptor | None = None, as_written: Callable[[str], str] = str
+    ) -> Rendered:
         """Status, headers and body. ``Retry-After`` where there is RetryInfo.
 
-        Services name fields of *request* as its proto does; over HTTP they are named as its JSON does.
+        Services name fields of *request* as its proto does; over HTTP they are named as its JSON does, and then
+        *as_written*.
         """
         details: list[dict[str, Any]] = []
         headers: Headers = []
@@ -61,7 +65,7 @@ class FaultRenderer:
             detail = self._any(packed)
             if packed.type_url.rpartition("/")[2] == _BAD_REQUEST:
                 for violation in detail.get("fieldViolations", ()):
-                    violation["field"] = json_path(violation["field"], request)
+                    violation["field"] = as_written(json_path(violation["field"], request))
             details.append(detail)
             wait_s = _retry_delay_s(packed)
             if wait_s is not None:

@@ -149,6 +149,7 @@ def greeting_text(plan: Plan, took_s: float) -> str:
             "",
             *(f"  {service:<13} grpc://{HOST}:{plan.port(service)}" for service in SERVICES),
             f"  {'transcoder':<13} {rest}",
+            f"  {'web page':<13} {rest}/",
             *([f"  {'pushes':<13} http://{HOST}:{plan.port('emulator')}"] if plan.emulates_fcm else []),
             "",
             "Try next:",

@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MovedError, ReadOnlyError, RedisError
 
-from firewalker.runtime import deadline
+from firewalker.runtime import deadline, sentinels
 
 CONNECT_S = 1.0
 COMMAND_S = 0.5
@@ -75,6 +75,27 @@ class _Unix(_Leaving, UnixDomainSocketConnection):
     """As the library's."""
 
 
+class _Watched(_Leaving):
+    """To a server that Sentinels watch over: they are asked each time where it is."""
+
+    def __init__(self, *, watched_by: sentinels.Sentinels, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._watched_by = watched_by
+
+    async def _connect(self) -> None:
+        self.host, self.port = await self._watched_by.primary()
+        await super()._connect()  # type: ignore[misc]
+
+
+class _WatchedTcp(_Watched, Connection):
+    """As the library's."""
+
+
+class _WatchedTls(_Watched, SSLConnection):
+    """As the library's."""
+
+
+_WATCHED: Final[dict[type, type]] = {Connection: _WatchedTcp, SSLConnection: _WatchedTls}
 _CONNECTIONS: Final[dict[type, type]] = {Connection: _Tcp, SSLConnection: _Tls, UnixDomainSocketConnection: _Unix}
 
 
@@ -131,6 +152,7 @@ def _pass_on_cancellation(task: asyncio.Task[object] | None, before: int) -> Non
 
 
 def _client(url: str, *, command_s: float, max_connections: int) -> Redis:
+    url, watched_by = sentinels.parse(url)
     # Only TCP has keep-alive, and the library refuses the option elsewhere.
     keepalive = {} if url.startswith("unix://") else {"socket_keepalive": True}
     pool = _Pool.from_url(
@@ -146,5 +168,9 @@ def _client(url: str, *, command_s: float, max_connections: int) -> Redis:
         client_name="firewalker",
         **keepalive,
     )
-    pool.connection_class = _CONNECTIONS[pool.connection_class]
+    if watched_by is None:
+        pool.connection_class = _CONNECTIONS[pool.connection_class]
+    else:
+        pool.connection_class = _WATCHED[pool.connection_class]
+        pool.connection_kwargs["watched_by"] = watched_by
     return Redis.from_pool(pool)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 
 async def until(condition: Callable[[], object], within_s: float = 20.0) -> None:
@@ -11,3 +11,10 @@ async def until(condition: Callable[[], object], within_s: float = 20.0) -> None
     while not condition():
         assert time.monotonic() < limit, f"not true within {within_s} s"
         await asyncio.sleep(0.005)
+
+
+async def until_true(condition: Callable[[], Awaitable[object]], within_s: float = 20.0) -> None:
+    """The same for a *condition* that has to be asked for."""
+    async with asyncio.timeout(within_s):
+        while not await condition():  # noqa: ASYNC110 - what is asked is outside of this process
+            await asyncio.sleep(0.01)

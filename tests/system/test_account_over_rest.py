@@ -65,9 +65,9 @@ async def test_mail_sessions_keys_export_and_deletion(town: Town, rest: httpx.As
     assert (await rest.delete(f"/v1/auth/sessions/{other}", headers=headers(person))).json() == {}
     await post(rest, "/v1/auth/password", person, currentPassword=person.password, newPassword=OTHER)
 
-    key_set = await rest.get("/.well-known/jwks.json")
-    assert key_set.headers["cache-control"] == "public, max-age=30"
-    keys = key_set.json()
+    answer = await rest.get("/.well-known/jwks.json")
+    assert answer.headers["cache-control"] == "public, max-age=20"
+    keys = answer.json()
     public = jwt.PyJWKSet.from_dict(keys)[jwt.get_unverified_header(person.token)["kid"]]
     assert jwt.decode(person.token, public, ["EdDSA"], audience="firewalker")["sub"] == person.user_id
 

@@ -70,6 +70,8 @@ async def test_profiles_are_changed_and_found(rest: httpx.AsyncClient, town: Tow
     assert (await as_ann("PATCH", "/v1/users/me", json={"visibility": "ROUNDED"}))["user"]["visibility"] == "ROUNDED"
     wrong = await rest.patch("/v1/users/me?updateMask=email", json={"email": "x@y.z"}, headers=bearer(ann))
     assert (wrong.status_code, reason(wrong)) == (400, "INVALID_REQUEST")
+    short = await rest.patch("/v1/users/me", json={"nickname": "_"}, headers=bearer(ann))
+    assert violated(short) == {"nickname"}
     early = await rest.patch("/v1/users/me", json={"timeZone": "UTC"}, headers=bearer(ann))
     assert (early.status_code, reason(early)) == (429, "TIME_ZONE_CHANGED_TODAY")
     assert int(early.headers["retry-after"]) > 0

@@ -91,3 +91,19 @@ def test_an_rpc_without_rules_has_no_bindings() -> None:
 def test_a_file_that_is_no_descriptor_set_is_refused(data: bytes) -> None:
     with pytest.raises(SchemaError):
         Schema.from_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [
+        ("book.title", "title"),
+        ("book.author.homeTown", "author.homeTown"),
+        ("book.name", "book.name"),
+        *((path, path) for path in ("book", "updateMask", "bookcase.x", "")),
+    ],
+)
+def test_fields_are_named_as_clients_write_them_where_the_body_is_one_field(path: str, written: str) -> None:
+    schema = library()
+    bindings = Compiler(schema, JsonReader(schema), JsonWriter(schema)).routes()[1]
+    (patch,) = [binding for binding in bindings if binding.rpc.endswith("UpdateBook")]
+    assert patch.as_written(path) == written

@@ -206,9 +206,9 @@ async def test_a_header_that_cannot_be_read_is_an_invalid_argument(
 async def test_the_deadline_is_kept_and_travels(client: httpx.AsyncClient) -> None:
     response = await post(client, "Slow", b'{"waitMs":60000}', JSON, **{"connect-timeout-ms": "50"})
     assert (response.status_code, response.json()["code"]) == (504, "deadline_exceeded")
-    echo = (await post(client, "EchoBook", b"{}", JSON, **{"connect-timeout-ms": "500"})).json()
+    echo = (await post(client, "EchoBook", b"{}", JSON, **{"connect-timeout-ms": "20000"})).json()
     (deadline,) = [each for each in echo["metadata"] if each.startswith("deadline=")]
-    assert 0 < float(deadline.removeprefix("deadline=")) <= 0.5
+    assert 0 < float(deadline.removeprefix("deadline=")) <= 20
 
 
 async def test_a_request_above_the_cap_is_resource_exhausted(app_with: Callable[..., Transcoder]) -> None:

@@ -141,7 +141,7 @@ async def test_a_method_without_http_rules_is_there_too(client: httpx.AsyncClien
 
 
 async def test_metadata_and_deadline_travel(client: httpx.AsyncClient) -> None:
-    headers = {"authorization": "Bearer t", "cookie": "no", "grpc-timeout": "500m"}
+    headers = {"authorization": "Bearer t", "cookie": "no", "grpc-timeout": "20S"}
     response = await client.post(
         SERVICE + "EchoBook", content=framed(new("Book")), headers={"content-type": BINARY, **headers}
     )
@@ -149,7 +149,7 @@ async def test_metadata_and_deadline_travel(client: httpx.AsyncClient) -> None:
     echo = type(new("Echo")).FromString(read(response).messages[0])
     seen = dict(each.split("=", 1) for each in echo.metadata)  # type: ignore[attr-defined]
     assert (seen["authorization"], "cookie" in seen) == ("Bearer t", False)
-    assert 0 < float(seen["deadline"]) <= 0.5
+    assert 0 < float(seen["deadline"]) <= 20
 
 
 async def test_compressed_messages_are_taken(client: httpx.AsyncClient) -> None:

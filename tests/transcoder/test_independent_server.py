@@ -16,12 +16,16 @@ from tests.transcoder.descriptors import new
 from transcoder.app import Transcoder
 from transcoder.backends import Address
 
+began = asyncio.Event()
+"""That a slow call has reached the server."""
+
 
 async def _titles(_request: bytes, _context: Any) -> bytes:
     return new("Titles", titles=["x" * 300_000]).SerializeToString()
 
 
 async def _slow(request: bytes, context: Any) -> bytes:
+    began.set()
     await asyncio.sleep(0.3)
     await context.abort(grpc.StatusCode.ABORTED, "grüße", (("x-a", "b"),))
     return request
@@ -42,6 +46,7 @@ _HANDLERS = {
 
 @pytest.fixture
 async def server() -> AsyncIterator[Any]:
+    began.clear()
     made = grpc.aio.server()
     made.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("library.v1.LibraryService", _HANDLERS)])
     made.chosen_port = made.add_insecure_port("127.0.0.1:0")
@@ -74,7 +79,7 @@ async def test_a_method_that_the_server_lacks_is_a_501(through: httpx.AsyncClien
 @pytest.mark.requirement("NET-42")
 async def test_a_call_in_flight_survives_the_servers_graceful_stop(through: httpx.AsyncClient, server: Any) -> None:
     slow = asyncio.create_task(through.get("/v1/slow"))
-    await asyncio.sleep(0.1)
-    await server.stop(5)
+    await asyncio.wait_for(began.wait(), 20)
+    await server.stop(20)
     response = await slow
     assert (response.status_code, response.json()["message"]) == (409, "grüße")

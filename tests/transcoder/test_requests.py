@@ -1,38 +1,17 @@
-"""The table of choices: how path, query and body become a message, and what is refused."""
+"""The table of choices: how path and body become a message, and what is refused."""
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Callable
-from typing import Any
 
 import httpx
 import pytest
 
+from tests.transcoder.answers import field, raw, reason, violations
 from tests.transcoder.conftest import client_of
-from tests.transcoder.library_server import Library
 from transcoder.app import Transcoder
 
 JSON = {"content-type": "application/json"}
-
-
-def reason(response: httpx.Response) -> str:
-    body = response.json()
-    assert response.headers["content-type"] == "application/json"
-    assert isinstance(body["message"], str)
-    return str(body["details"][0]["reason"])
-
-
-def field(response: httpx.Response) -> str:
-    return str(response.json()["details"][1]["fieldViolations"][0]["field"])
-
-
-async def echoed(client: httpx.AsyncClient, url: str) -> dict[str, Any]:
-    response = await client.get(url)
-    assert response.status_code == 200, response.text
-    book: dict[str, Any] = response.json()["book"]
-    return book
 
 
 async def test_fields_with_default_values_are_written_out(client: httpx.AsyncClient) -> None:
@@ -53,11 +32,6 @@ async def test_an_unknown_json_field_is_a_400_that_names_it(client: httpx.AsyncC
     assert (response.status_code, reason(response), field(response)) == (400, "INVALID_FIELD", "author.nam")
 
 
-def violations(response: httpx.Response) -> list[tuple[str, str]]:
-    assert response.status_code == 400
-    return [(each["field"], each["reason"]) for each in response.json()["details"][1]["fieldViolations"]]
-
-
 async def test_one_answer_names_every_fault_of_body_path_and_query(client: httpx.AsyncClient) -> None:
     response = await client.post("/v1/books", json={"pages": "x", "nope": 1, "author": {"home_town": 1}})
     assert violations(response) == [
@@ -72,7 +46,7 @@ async def test_one_answer_names_every_fault_of_body_path_and_query(client: httpx
     response = await client.post("/v1/echo/x/no/RED/0:typed?nope=1")
     assert [name for name, _ in violations(response)] == ["pages", "lent", "printedTime", "nope"]
     response = await client.patch("/v1/books/a?update_mask=-&nope=1", json={"name": 5, "sold": "x"})
-    assert [name for name, _ in violations(response)] == ["book.name", "book.sold", "updateMask", "nope"]
+    assert [name for name, _ in violations(response)] == ["book.name", "sold", "updateMask", "nope"]
 
 
 async def test_one_answer_names_at_most_fifty_faults(client: httpx.AsyncClient) -> None:
@@ -84,31 +58,6 @@ async def test_one_answer_names_at_most_fifty_faults(client: httpx.AsyncClient) 
 async def test_an_unknown_json_field_can_be_ignored_by_configuration(app_with: Callable[..., Transcoder]) -> None:
     async with client_of(app_with(ignore_unknown_fields=True)) as client:
         assert (await client.post("/v1/books", json={"nope": 1, "title": "x"})).json()["title"] == "x"
-
-
-async def test_an_unknown_query_parameter_is_a_400_that_names_it(client: httpx.AsyncClient) -> None:
-    response = await client.get("/v1/echo?titel=x")
-    assert (response.status_code, reason(response)) == (400, "UNKNOWN_QUERY_PARAMETER")
-    assert field(response) == "titel"
-
-
-async def test_ignored_query_parameters_are_ignored_everywhere(client: httpx.AsyncClient) -> None:
-    assert (await client.get("/v1/echo?key=1&alt=json&utm_source=x&title=t")).json()["book"]["title"] == "t"
-    assert (await client.post("/v1/books?utm_campaign=x", json={})).status_code == 200
-
-
-async def test_a_query_parameter_for_a_path_bound_field_is_a_400(client: httpx.AsyncClient) -> None:
-    response = await client.get("/v1/books/a?name=b")
-    assert (response.status_code, field(response)) == (400, "name")
-
-
-async def test_a_query_parameter_beside_a_whole_body_is_a_400(client: httpx.AsyncClient) -> None:
-    response = await client.post("/v1/books?title=x", json={})
-    assert (response.status_code, reason(response)) == (400, "UNKNOWN_QUERY_PARAMETER")
-
-
-async def test_a_query_parameter_for_the_body_field_is_a_400(client: httpx.AsyncClient) -> None:
-    assert (await client.patch("/v1/books/a?book.title=x", json={})).status_code == 400
 
 
 async def test_a_path_value_may_be_repeated_in_the_body_but_not_contradicted(client: httpx.AsyncClient) -> None:
@@ -141,61 +90,10 @@ async def test_an_empty_body_is_an_empty_message(client: httpx.AsyncClient) -> N
     assert (await client.patch("/v1/books/a")).json()["book"]["name"] == "a"
 
 
-async def test_a_singular_field_twice_in_the_query_is_a_400(client: httpx.AsyncClient) -> None:
-    assert (await client.get("/v1/echo?title=a&title=b")).status_code == 400
-    assert (await client.get("/v1/echo?author.homeTown=a&author.home_town=b")).status_code == 400
-
-
-async def test_two_members_of_a_oneof_in_the_query_are_a_400(client: httpx.AsyncClient) -> None:
-    response = await client.get("/v1/echo?room=a&desk=1")
-    assert (response.status_code, field(response)) == (400, "desk")
-
-
-async def test_a_repeated_field_is_repeated_in_the_query(client: httpx.AsyncClient) -> None:
-    book = await echoed(client, "/v1/echo?tags=a&tags=b%2Cc&numbers=1&numbers=-2&colors=RED&colors=2")
-    assert (book["tags"], book["numbers"], book["colors"]) == (["a", "b,c"], ["1", "-2"], ["RED", "BLUE"])
-
-
-async def test_plus_is_a_space_in_the_query_and_itself_in_the_path(client: httpx.AsyncClient) -> None:
-    assert (await echoed(client, "/v1/echo?title=a+b%2Bc"))["title"] == "a b+c"
-    assert (await client.get("/v1/books/a+b")).json()["name"] == "a+b"
-
-
-@pytest.mark.parametrize("query", ["title=%zz", "title=%", "title=%ff", "%C3=1", "ti%tle=1"])
-async def test_broken_encoding_in_the_query_is_a_400(client: httpx.AsyncClient, query: str) -> None:
-    response = await client.send(raw(client, b"/v1/echo?" + query.encode()))
-    assert (response.status_code, reason(response)) == (400, "MALFORMED_QUERY")
-
-
 @pytest.mark.parametrize("path", [b"/v1/books/%zz", b"/v1/books/%ff", b"/v1/books/%"])
 async def test_broken_encoding_in_the_path_is_a_400(client: httpx.AsyncClient, path: bytes) -> None:
     response = await client.send(raw(client, path))
     assert (response.status_code, reason(response)) == (400, "MALFORMED_PATH")
-
-
-def raw(client: httpx.AsyncClient, target: bytes) -> httpx.Request:
-    """A request whose target httpx does not normalise."""
-    request = client.build_request("GET", "/")
-    request.url = _RawUrl(target)
-    return request
-
-
-class _RawUrl(httpx.URL):
-    def __init__(self, target: bytes) -> None:
-        super().__init__("http://transcoder/")
-        self._target = target
-
-    @property
-    def raw_path(self) -> bytes:
-        return self._target
-
-    @property
-    def path(self) -> str:
-        return self._target.partition(b"?")[0].decode("latin-1")
-
-    @property
-    def query(self) -> bytes:
-        return self._target.partition(b"?")[2]
 
 
 async def test_an_encoded_slash_is_decoded_after_matching(client: httpx.AsyncClient) -> None:
@@ -256,74 +154,6 @@ async def test_a_body_field_may_be_repeated_or_a_scalar(client: httpx.AsyncClien
     assert (response.status_code, field(response)) == (400, "stars[1]")
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        *("ratings=1", "ratings.a=1", "author=x", "readers=x", "readers.name=x", "extra.a=1", "anything=1", "any=1"),
-        *("printedTime.seconds=5", "stock.value=1", "title.x=1", "=1", ".=1", "title.=1", "author..name=x"),
-        "author." + "mentor." * 70 + "name=x",
-    ],
-)
-async def test_what_has_no_textual_form_is_unknown_in_the_query(client: httpx.AsyncClient, query: str) -> None:
-    response = await client.get("/v1/echo?" + query)
-    assert (response.status_code, reason(response)) == (400, "UNKNOWN_QUERY_PARAMETER")
-
-
-@pytest.mark.parametrize(
-    ("query", "name", "value"),
-    [
-        ("mask=title,author.homeTown", "mask", "title,author.homeTown"),
-        ("mask=author.home_town", "mask", "author.homeTown"),
-        ("mask=*", "mask", "*"),
-        ("loan=1.5s", "loan", "1.500s"),
-        ("printedTime=2026-01-01T00:00:00%2B09:00", "printedTime", "2025-12-31T15:00:00Z"),
-        ("lent=true", "lent", True),
-        ("lent=1", "lent", True),
-        ("lent=0", "lent", False),
-        ("color=BLUE", "color", "BLUE"),
-        ("color=2", "color", "BLUE"),
-        ("stock=5", "stock", "5"),
-        ("note=x", "note", "x"),
-        ("checked=false", "checked", False),
-        ("cover=AQID", "cover", "AQID"),
-        ("weight=1e2", "weight", 100.0),
-        ("weight=NaN", "weight", "NaN"),
-        ("author.mentor.homeTown=x", "author", {"name": "", "homeTown": "", "mentor": {"name": "", "homeTown": "x"}}),
-        ("otherName=x", "otherName", "x"),
-        ("renamed=x", "otherName", "x"),
-        ("title=", "title", ""),
-        ("title", "title", ""),
-        ("&&title=a&", "title", "a"),
-        ("title=a=b;c", "title", "a=b;c"),
-    ],
-)
-async def test_text_becomes_a_value_in_the_query(client: httpx.AsyncClient, query: str, name: str, value: Any) -> None:
-    assert (await echoed(client, "/v1/echo?" + query))[name] == value
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        *("lent=yes", "lent=True", "lent=", "color=9", "color=GREEN", "color=red", "pages=1.5", "pages=", "pages=+1"),
-        *(
-            "loan=1",
-            "loan=x",
-            "printedTime=5",
-            "printedTime=2026-01-01",
-            "mask=a b",
-            "mask=*,a",
-            "cover=***",
-            "weight=inf",
-        ),
-        *("pages=2147483648", "stock=x", "pages=%D9%A3", "weight=1e400"),
-    ],
-)
-async def test_a_wrong_value_in_the_query_is_a_400_that_names_it(client: httpx.AsyncClient, query: str) -> None:
-    response = await client.get("/v1/echo?" + query)
-    assert (response.status_code, reason(response)) == (400, "INVALID_FIELD")
-    assert field(response) == query.partition("=")[0]
-
-
 async def test_path_values_are_typed(client: httpx.AsyncClient) -> None:
     response = await client.post("/v1/echo/5/true/RED/2026-01-01T00:00:00Z:typed")
     book = response.json()["book"]
@@ -352,71 +182,9 @@ async def test_only_json_is_a_body(client: httpx.AsyncClient, kind: str, status:
         assert (reason(response), response.json()["code"]) == ("UNSUPPORTED_CONTENT_TYPE", 3)
 
 
-async def test_a_gzip_body_is_decoded_under_the_size_cap(app_with: Callable[..., Transcoder]) -> None:
-    async with client_of(app_with(max_request_bytes=1000)) as client:
-
-        async def post(body: bytes, encoding: str = "gzip") -> httpx.Response:
-            return await client.post("/v1/books", content=body, headers={**JSON, "content-encoding": encoding})
-
-        packed = gzip.compress(b'{"title":"x"}')
-        assert (await post(packed)).json()["title"] == "x"
-        bomb = await post(gzip.compress(b'{"title":"' + b"x" * 100_000 + b'"}'))
-        assert (bomb.status_code, reason(bomb)) == (413, "REQUEST_TOO_LARGE")
-        for broken in (packed[:-4], packed + b"x", b"{}", b"\x1f\x8b"):
-            response = await post(broken)
-            assert (response.status_code, reason(response)) == (400, "MALFORMED_BODY")
-        other = await post(b"x", "br")
-        assert (other.status_code, other.headers["accept-encoding"]) == (415, "gzip")
-
-
-async def test_a_request_above_the_cap_is_a_413(app_with: Callable[..., Transcoder]) -> None:
-    async def chunks() -> Any:
-        for _ in range(100):
-            yield b" " * 50
-
-    async with client_of(app_with(max_request_bytes=1000)) as client:
-        for content in (b" " * 1001, chunks()):
-            response = await client.post("/v1/books", content=content, headers=JSON)
-            assert (response.status_code, reason(response), response.json()["code"]) == (413, "REQUEST_TOO_LARGE", 8)
-        assert (await client.post("/v1/books", content=b" " * 1000, headers=JSON)).status_code == 200
-
-
-async def test_an_answer_above_the_cap_is_resource_exhausted(app_with: Callable[..., Transcoder]) -> None:
-    async with client_of(app_with(max_response_bytes=1000)) as client:
-        response = await client.post("/v1/books", json={"title": "x" * 1000})
-        assert (reason(response), response.json()["code"]) == ("RESPONSE_TOO_LARGE", 8)
-        assert (await client.post("/v1/books", json={"title": "x"})).status_code == 200
-
-
-async def test_large_messages_pass_both_ways(client: httpx.AsyncClient) -> None:
-    title = "x" * 1_000_000
-    assert (await client.post("/v1/books", json={"title": title})).json()["title"] == title
-
-
-async def test_json_nested_deeper_than_64_is_a_400(client: httpx.AsyncClient) -> None:
-    deep = b'{"author":' + b'{"mentor":' * 64 + b"{}" + b"}" * 65
-    response = await client.post("/v1/books", content=deep, headers=JSON)
-    assert (response.status_code, reason(response)) == (400, "MALFORMED_JSON")
-
-
-async def test_json_too_deep_for_protobuf_is_a_400(client: httpx.AsyncClient) -> None:
-    value: Any = 1
-    for _ in range(50):
-        value = {"a": value}
-    response = await client.post("/v1/books", json={"extra": value})
-    assert (response.status_code, reason(response)) == (400, "INVALID_FIELD")
-
-
 @pytest.mark.parametrize("body", [b"[]", b"null", b'"x"', b"5", b"true"])
 async def test_a_message_must_be_an_object(client: httpx.AsyncClient, body: bytes) -> None:
     assert (await client.post("/v1/books", content=body, headers=JSON)).status_code == 400
-
-
-async def test_hostile_names_are_quoted_back_short_and_valid(client: httpx.AsyncClient) -> None:
-    response = await client.post("/v1/books", content=b'{"\\ud800' + b"x" * 100_000 + b'":1}', headers=JSON)
-    assert response.status_code == 400
-    assert len(response.content) < 2000
-    json.loads(response.content)
 
 
 async def test_a_client_stream_is_an_array_or_lines(client: httpx.AsyncClient) -> None:
@@ -432,63 +200,3 @@ async def test_a_client_stream_is_an_array_or_lines(client: httpx.AsyncClient) -
 async def test_a_bidirectional_stream_is_a_501_with_a_reason(client: httpx.AsyncClient) -> None:
     response = await client.post("/v1/chat", json=[])
     assert (response.status_code, reason(response), response.json()["code"]) == (501, "GRPC_ONLY", 12)
-
-
-async def test_only_allowed_headers_travel_on(client: httpx.AsyncClient) -> None:
-    headers = {
-        "authorization": "Bearer t",
-        "idempotency-key": "k",
-        "x-request-id": "abc-1",
-        "x-forwarded-for": "198.51.100.1",
-        "cookie": "secret=1",
-        "x-other": "1",
-        "grpc-trace-bin": "AQ",
-    }
-    response = await client.get("/v1/echo", headers=headers)
-    seen = [each for each in response.json()["metadata"] if not each.startswith("deadline=")]
-    assert sorted(seen) == [
-        "authorization=Bearer t",
-        "idempotency-key=k",
-        "x-forwarded-for=198.51.100.1, 192.0.2.7",
-        "x-request-id=abc-1",
-    ]
-
-
-async def test_only_allowed_metadata_comes_back(client: httpx.AsyncClient) -> None:
-    response = await client.get("/v1/echo")
-    assert response.headers["etag"] == "abc"
-    assert not {"x-secret", "thing-bin"} & set(response.headers)
-    assert response.headers["cache-control"] == "no-store"
-
-
-@pytest.mark.parametrize("given", ["", "a b", "x" * 200, "é".encode().decode("latin-1")])
-async def test_an_implausible_request_id_is_replaced(client: httpx.AsyncClient, given: str) -> None:
-    response = await client.get("/v1/nope", headers=[(b"x-request-id", given.encode("latin-1"))])
-    assert len(response.headers["x-request-id"]) == 32
-
-
-async def test_a_header_that_grpc_cannot_carry_is_a_400(client: httpx.AsyncClient) -> None:
-    response = await client.get("/v1/echo", headers=[(b"authorization", b"Bearer \xe9")])
-    assert (response.status_code, reason(response), field(response)) == (400, "INVALID_HEADER", "authorization")
-
-
-@pytest.mark.parametrize("given", ["5", "5s", "123456789S", "-1S", "1.5S", "S", "5 S", "\xd9\xa1S"])
-async def test_a_broken_grpc_timeout_is_a_400(client: httpx.AsyncClient, given: str) -> None:
-    response = await client.get("/v1/echo", headers=[(b"grpc-timeout", given.encode("latin-1"))])
-    assert (response.status_code, reason(response)) == (400, "INVALID_HEADER")
-
-
-@pytest.mark.parametrize(("given", "least", "most"), [("500m", 0.3, 0.5), ("99999999H", 29, 30), (None, 9, 10)])
-async def test_the_deadline_travels_on_capped(
-    client: httpx.AsyncClient, given: str | None, least: float, most: float
-) -> None:
-    response = await client.get("/v1/echo", headers={} if given is None else {"grpc-timeout": given})
-    (deadline,) = [each for each in response.json()["metadata"] if each.startswith("deadline=")]
-    assert least < float(deadline.removeprefix("deadline=")) <= most
-
-
-async def test_a_missed_deadline_is_a_504_and_cancels_the_call(client: httpx.AsyncClient, backend: Library) -> None:
-    response = await client.get("/v1/slow?wait_ms=5000", headers={"grpc-timeout": "100m"})
-    assert (response.status_code, response.json()["code"]) == (504, 4)
-    assert (await client.get("/v1/slow", headers={"grpc-timeout": "0S"})).status_code == 504
-    await backend.cancelled.wait()

@@ -6,10 +6,12 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, expect
 
 WAIT_MS = 15_000
 """How long a page may take to show what is waited for; on an idle machine it takes a tenth."""
+
+expect.set_options(timeout=WAIT_MS)
 
 
 class Watched:

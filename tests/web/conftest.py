@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
@@ -12,6 +14,7 @@ from firewalker.local.backend import Backend
 from tests.support.journal import Journal
 from tests.web import chromium
 from tests.web.browsing import People
+from tests.web.household import Household, settle
 
 READY_LIMIT_S = 90
 
@@ -26,11 +29,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the backend keeps what it keeps."""
+    return tmp_path_factory.mktemp("backend")
+
+
+@pytest.fixture(scope="session")
+def mails(folder: Path) -> Path:
+    """Where the mails go that it would send."""
+    return folder / "mail"
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def backend(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Backend]:
+async def backend(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Backend]:
     """The backend on free ports, with data of its own; without a traceback in what its processes wrote."""
     journal = Journal(tmp_path_factory.mktemp("journal") / "backend.log")
-    folder = tmp_path_factory.mktemp("backend")
     async with Backend.start(folder, settings=SETTINGS, within_s=READY_LIMIT_S, say=journal.say) as running:
         yield running
     assert not journal.tracebacks, "\n".join(journal.tracebacks)
@@ -61,3 +75,16 @@ async def people(browser: Browser, site: str) -> AsyncIterator[People]:
     yield made
     problems = await made.leave()
     assert not problems, "\n".join(problems)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def client(site: str) -> AsyncIterator[httpx.AsyncClient]:
+    """For those who use another client than the page."""
+    async with httpx.AsyncClient(base_url=site, timeout=30) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def household(client: httpx.AsyncClient) -> Household:
+    """People to look at. Tests that change something bring their own."""
+    return await settle(client)

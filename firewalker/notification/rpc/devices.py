@@ -62,8 +62,12 @@ def _told(message: pb.RegisterDeviceRequest) -> NewDevice:
     token, fid = message.registration_token, message.fid
     if token is not None:
         _check(violations, "registration_token", token, MAX_TOKEN, needed=True)
+    elif fid is not None:
+        _check(violations, "fid", fid, MAX_FID, needed=True)
     else:
-        _check(violations, "fid", fid or "", MAX_FID, needed=True)
+        violations += [
+            Violation(name, "one of the two must be given", "REQUIRED") for name in ("registration_token", "fid")
+        ]
     platform = Platform.__members__.get(pb.DevicePlatform(message.platform).name or "")
     if platform is None:
         violations.append(Violation("platform", "must be ANDROID, IOS or WEB"))

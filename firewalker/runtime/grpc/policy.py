@@ -61,12 +61,13 @@ class Rule:
     rate: Rate | None = None
     """How often one user may call methods of its class; where nobody is signed in, how often one address may (NET-34)."""
 
+    keep_s: int = 0
+    """How long anybody may keep a good answer and give it to anybody, in whole seconds: `cache-control` in its metadata, which
+    the transcoder makes a header. 0 for answers that are one user's, or change at any moment."""
+
     sensitive: bool = False
     """Never let through by mistake: where it cannot be told whether the caller's session has ended, such a method is refused
     and others are not (AUTH-23). For what changes who has the account or who sees the steps, and for all of one's data."""
-
-    cache_s: int = 0
-    """How long anybody may keep an answer, in seconds; said in `cache-control`, which the transcoder passes on. 0: not at all."""
 
     names_missing: bool = False
     """The door itself tells which REQUIRED fields are missing, together with all else that is wrong with the request."""

@@ -50,6 +50,18 @@ def reason(error: grpc.aio.AioRpcError) -> str:
     raise AssertionError("the status carries no ErrorInfo")
 
 
+def violated(error: grpc.aio.AioRpcError) -> list[str]:
+    """The fields that an error names."""
+    (packed,) = [v for k, v in error.trailing_metadata() or () if k == "grpc-status-details-bin"]
+    bad = error_details_pb2.BadRequest()
+    return [
+        str(violation.field)
+        for detail in status_pb2.Status.FromString(packed).details
+        if detail.Unpack(bad)
+        for violation in bad.field_violations
+    ]
+
+
 def event(at: datetime, **facts: Any) -> Any:
     """An event of that time; *facts* is the one field of the oneof, as the message's own keywords in a dictionary."""
     made = Event(event_id=str(new_uuid7(int(at.timestamp() * 1000))), **facts)

@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from firewalker.kernel.ids import new_uuid7
-from tests.service.notification.conftest import Post, event, reason
+from tests.service.notification.conftest import Post, event, reason, violated
 
 SESSION = str(new_uuid7())
 
@@ -102,7 +102,10 @@ async def test_a_malformed_registration_is_refused(post: Post) -> None:
 
 
 async def test_one_registration_is_needed(post: Post) -> None:
-    assert await post.refused("RegisterDevice", new_uuid7(), installation_id="phone", platform=1) == "INVALID_REQUEST"
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await post.register(new_uuid7(), "phone", fid=None)
+    assert reason(caught.value) == "INVALID_REQUEST"
+    assert violated(caught.value) == ["registration_token", "fid"]
     device = await post.register(new_uuid7(), "browser", fid="cAfE", platform=3)
     assert device.platform == device.WEB
 

@@ -22,7 +22,7 @@ from firewalker.step.live.rebuild import rebuild_now
 from tests.service.step.conftest import Process
 from tests.support.databases import run_on
 from tests.support.proxy import fault_proxy
-from tests.support.waiting import until
+from tests.support.waiting import until, until_true
 
 TODAY = datetime.now(UTC).date()
 Start = Callable[..., Awaitable[Process]]
@@ -63,12 +63,6 @@ async def complete(process: Process) -> None:
     """Redis has everything, and the process has seen so: it reads there."""
     await until_true(process.live.buckets.complete)
     await until(lambda: process.live.rebuilder.trusted)
-
-
-async def until_true(condition: Callable[[], Awaitable[object]], within_s: float = 20.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not await condition():  # noqa: ASYNC110 - what is asked is outside of this process
-            await asyncio.sleep(0.01)
 
 
 async def test_a_total_is_in_redis_soon_after_its_commit(process: Process) -> None:

@@ -1,0 +1,95 @@
+"""Which of several Redis servers is the primary: what the Sentinels that watch over them say, asked anew per connection."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+SCHEMES: Final = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
+"""Schemes of URLs that name Sentinels, and of those that name the server they lead to."""
+
+DEFAULT_PORT: Final = 26379
+
+ANSWER_S: Final = 0.2
+"""Longest wait for one Sentinel: one that is gone must not use up the time of those behind it."""
+
+
+@dataclass(slots=True)
+class Sentinels:
+    """Some Sentinels, and the name under which they know the primary."""
+
+    addresses: list[tuple[str, int]]
+    service: str
+
+    async def primary(self) -> tuple[str, int]:
+        """Host and port of the server that takes writes now.
+
+        Raises:
+            redis.ConnectionError: No Sentinel knows.
+        """
+        for place, (host, port) in enumerate(self.addresses):
+            try:
+                found = await self._ask(host, port)
+            except (RedisError, OSError):
+                continue
+            if found is not None:
+                # The one that answered is asked first from now on.
+                self.addresses.insert(0, self.addresses.pop(place))
+                return found
+        raise RedisConnectionError(f"no Sentinel knows where {self.service!r} is")
+
+    async def _ask(self, host: str, port: int) -> tuple[str, int] | None:
+        client = Redis(
+            host=host,
+            port=port,
+            socket_connect_timeout=ANSWER_S,
+            socket_timeout=ANSWER_S,
+            retry=Retry(NoBackoff(), 0),
+            decode_responses=True,
+        )
+        try:
+            # Any: the library types it as whatever any settings could make of it.
+            found: Any = await client.sentinel_get_master_addr_by_name(self.service)
+        finally:
+            await client.aclose()
+        return None if found is None else (str(found[0]), int(found[1]))
+
+
+def parse(url: str) -> tuple[str, Sentinels | None]:
+    """The URL of the server itself, and who tells where that is: None if the URL does, in its host.
+
+    ``redis+sentinel://user:password@one:26379,two:26379/service?db=0`` names Sentinels; user and password are those of the
+    server. ``rediss+sentinel://`` speaks TLS to the server.
+
+    Raises:
+        ValueError: The URL names Sentinels, but no service or no usable address.
+    """
+    parts = urlsplit(url)
+    scheme = SCHEMES.get(parts.scheme)
+    if scheme is None:
+        return url, None
+    credentials, at, hosts = parts.netloc.rpartition("@")
+    service = parts.path.strip("/")
+    if not hosts or not service or "/" in service:
+        raise ValueError(f"a URL of Sentinels is {parts.scheme}://host:port,host:port/service?db=0")
+    addresses = [_address(each) for each in hosts.split(",")]
+    host, port = addresses[0]  # stands where a server's would until a Sentinel was asked
+    return urlunsplit((scheme, f"{credentials}{at}{_bracketed(host)}:{port}", "", parts.query, "")), Sentinels(
+        addresses, service
+    )
+
+
+def _address(text: str) -> tuple[str, int]:
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname:
+        raise ValueError(f"{text!r} is no host and port of a Sentinel")
+    return parts.hostname, parts.port or DEFAULT_PORT  # a port that is none raises ValueError
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

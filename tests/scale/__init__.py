@@ -1,0 +1,1 @@
+"""The backend on what larger installations run it on: `make test-scale`."""

@@ -1,0 +1,93 @@
+"""What people decide, and that it holds."""
+
+from __future__ import annotations
+
+import httpx
+from playwright.async_api import expect
+
+from tests.web.browsing import People
+from tests.web.home import come_home
+from tests.web.neighbours import move_in
+
+
+async def test_what_is_decided_holds(people: People, client: httpx.AsyncClient) -> None:
+    ann = await move_in(client)
+    page = (await come_home(people, ann, "/#/settings")).page
+    goal = page.get_by_role("region", name="Daily goal")
+    await goal.get_by_label("Steps a day").fill("9000")
+    await goal.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("Saved")).to_be_visible()
+    visibility = page.get_by_role("region", name="What friends see")
+    await visibility.get_by_label("Rank only").check()
+    await visibility.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("Saved")).to_have_count(2)
+    await page.get_by_role("tab", name="Alerts").click()
+    quiet = page.get_by_role("region", name="Quiet hours")
+    await quiet.get_by_label("From").fill("21:30")
+    await quiet.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("Saved")).to_have_count(3)
+    await page.get_by_label("Somebody passes me").select_option("Off")
+    await page.get_by_role("region", name="What you hear of").get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("Saved")).to_have_count(4)
+    assert (await ann.call("GET", "/v1/goals/me"))["goal"]["dailySteps"] == 9000
+    assert (await ann.call("GET", "/v1/users/me"))["user"]["visibility"] == "RANK_ONLY"
+    wishes = (await ann.call("GET", "/v1/notifications/preferences"))["preferences"]
+    assert wishes["quietHours"] == {"start": "21:30", "end": "08:00"}
+    assert wishes["channels"]["overtaken"] == "OFF"
+    assert wishes["channels"]["cheer"] == "PUSH"
+
+
+async def test_language_and_colours_are_kept(people: People, client: httpx.AsyncClient) -> None:
+    ann = await move_in(client)
+    page = (await come_home(people, ann, "/#/settings", color_scheme="light")).page
+    await page.get_by_role("tab", name="Look").click()
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = await page.evaluate(ground)
+    await page.get_by_label("Dark").check(force=True)
+    assert await page.evaluate(ground) != light
+    await page.get_by_label("한국어").check(force=True)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("설정")
+    await page.reload()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("설정")
+    assert await page.evaluate(ground) != light
+    assert await page.evaluate("document.documentElement.lang") == "ko"
+
+
+async def test_everything_can_be_done_with_the_keyboard(people: People, client: httpx.AsyncClient) -> None:
+    ann, ben = await move_in(client), await move_in(client)
+    await ann.befriend(ben)
+    await ben.walk(900)
+    page = (await people.arrive()).page
+    press = page.keyboard.press
+    focused = page.locator("*:focus")
+    await page.get_by_label("E-mail address").focus()
+    await page.keyboard.type(ann.email)
+    await press("Tab")
+    await page.keyboard.type("a long walk home")
+    await press("Enter")
+    await expect(page.get_by_role("heading", name="Today")).to_be_focused()
+    await page.reload()
+    await expect(page.locator(".row")).to_have_count(2)
+    await press("Tab")
+    await expect(focused).to_have_text("Skip to content")
+    await press("Enter")
+    await expect(page.get_by_role("main")).to_be_focused()
+    await press("Tab")
+    await expect(focused).to_have_text("Add steps")
+    await press("Tab")
+    await expect(focused).to_contain_text(ben.nickname)
+    await press("Enter")
+    await expect(page.get_by_role("dialog", name=ben.nickname)).to_be_visible()
+    await expect(page.locator(".cheers")).to_be_visible()
+    await press("Tab")
+    await expect(focused).to_have_accessible_name("Clap")
+    await press("Escape")
+    await expect(focused).to_contain_text(ben.nickname)
+    await page.get_by_role("link", name="History").focus()
+    await press("Enter")
+    await expect(page.get_by_role("heading", name="History")).to_be_focused()
+    await press("Tab")
+    await expect(page.get_by_role("tab", name="Week")).to_be_focused()
+    await press("ArrowRight")
+    await expect(page.get_by_role("tab", name="Month")).to_be_focused()
+    await expect(page.get_by_role("tab", name="Month")).to_have_attribute("aria-selected", "true")

@@ -1,0 +1,87 @@
+"""Friends, groups, cheers and news on the page."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+from playwright.async_api import expect
+
+from tests.web.browsing import People
+from tests.web.home import come_home
+from tests.web.neighbours import move_in
+from tests.web.test_accounts import sign_up
+
+
+async def test_an_invitation_leads_from_a_link_to_a_friendship(people: People, client: httpx.AsyncClient) -> None:
+    host = await move_in(client)
+    invite = (await host.call("POST", "/v1/friend-invites", {}))["invite"]
+    guest = await people.arrive(f"/?invite={invite['code']}")
+    await expect(guest.page.get_by_text("You are invited!")).to_be_visible()
+    await guest.page.get_by_role("button", name="Sign in", exact=True).click()
+    await sign_up(guest.page, "Guest")
+    dialog = guest.page.get_by_role("dialog", name="You are invited")
+    await dialog.get_by_role("button", name="Accept").click()
+    await expect(guest.page.get_by_text(f"{host.nickname} is asked.")).to_be_visible()
+    at_home = await come_home(people, host, "/#/friends")
+    await at_home.page.get_by_role("tab", name="Requests").click()
+    await at_home.page.get_by_role("button", name="Accept Guest").click()
+    await expect(at_home.page.get_by_text("You and Guest are friends now.")).to_be_visible()
+    await expect(guest.page.locator(".row")).to_have_count(2)
+
+
+async def test_a_cheer_arrives_while_somebody_looks(people: People, client: httpx.AsyncClient) -> None:
+    ann, ben = await move_in(client), await move_in(client)
+    await ann.befriend(ben)
+    await ben.walk(500)
+    hers, his = (await come_home(people, ann)).page, (await come_home(people, ben)).page
+    await hers.get_by_role("button", name=ben.nickname).click()
+    await hers.get_by_role("button", name="On fire").click()
+    await expect(hers.get_by_text(f"{ben.nickname} hears your cheer.")).to_be_visible()
+    await expect(his.locator(".toast")).to_contain_text(f"{ann.nickname} cheers you on!")
+    bell = his.locator(".bell")
+    await expect(bell).to_have_accessible_name(re.compile(r"^Notifications, .* unread$"))
+    await bell.click()
+    await expect(his.locator(".unread").first).to_contain_text(f"{ann.nickname} cheers you on!")
+    await his.get_by_role("button", name="Mark all as read").click()
+    await expect(bell).to_have_accessible_name("Notifications")
+
+
+async def test_people_are_found_blocked_and_let_back(people: People, client: httpx.AsyncClient) -> None:
+    ann, ben = await move_in(client), await move_in(client)
+    page = (await come_home(people, ann, "/#/friends")).page
+    await page.get_by_role("tab", name="Find").click()
+    await page.get_by_label("Nickname begins with").fill(ben.nickname)
+    await page.get_by_role("button", name=f"Ask {ben.nickname} to be friends").click()
+    await expect(page.get_by_text(f"{ben.nickname} is asked.")).to_be_visible()
+    await page.locator(".line-body").click()
+    await page.get_by_role("dialog").get_by_text("More").click()
+    await page.get_by_role("button", name="Block", exact=True).click()
+    await page.get_by_role("dialog", name=f"Block {ben.nickname}?").get_by_role("button", name="Block").click()
+    await expect(page.get_by_text(f"{ben.nickname} is blocked.")).to_be_visible()
+    await page.get_by_role("tab", name="Blocked").click()
+    await page.get_by_role("button", name=f"Unblock {ben.nickname}").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Unblock").click()
+    await expect(page.get_by_text("Nobody is blocked")).to_be_visible()
+
+
+async def test_a_group_from_its_making_to_its_end(people: People, client: httpx.AsyncClient) -> None:
+    ann, ben = await move_in(client), await move_in(client)
+    hers = (await come_home(people, ann, "/#/groups")).page
+    await hers.get_by_role("button", name="New group").click()
+    await hers.get_by_label("Name").fill("Early birds")
+    await hers.get_by_role("button", name="Create").click()
+    await expect(hers.get_by_role("heading", name="Early birds")).to_be_visible()
+    await hers.get_by_role("button", name="Invite").click()
+    code = await hers.get_by_label("Code").input_value()
+    await hers.get_by_role("button", name="Close").click()
+    his = (await come_home(people, ben, "/#/groups")).page
+    await his.get_by_role("button", name="Join").click()
+    await his.get_by_label("Code").fill(code)
+    await his.get_by_role("dialog").get_by_role("button", name="Join").click()
+    await expect(his.locator(".row")).to_have_count(2)
+    await expect(hers.locator(".row")).to_have_count(2)
+    await his.get_by_role("button", name="Leave").click()
+    await his.get_by_role("dialog").get_by_role("button", name="Leave").click()
+    await expect(his.get_by_text("You left Early birds.")).to_be_visible()
+    await expect(hers.locator(".row")).to_have_count(1)

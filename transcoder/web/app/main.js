@@ -1,0 +1,112 @@
+// The start: words, session, and the screen that the address names. Signed-out people see the way in, and get where they
+// wanted to go once they are in.
+
+import { get } from "./lib/api.js";
+import { h, put } from "./lib/dom.js";
+import { go, here, Router } from "./lib/router.js";
+import { refresh, wasSignedIn, whenEnded } from "./lib/session.js";
+import { shared } from "./lib/store.js";
+import { preferredLocale, speak, t } from "./lib/words.js";
+import { places, toast } from "./parts/notices.js";
+import { failed } from "./parts/states.js";
+import { openShell } from "./shell.js";
+
+const router = new Router({
+  "/": { load: () => import("./screens/today.js"), tab: "today" },
+  "/history": { load: () => import("./screens/history.js"), tab: "history" },
+  "/friends": { load: () => import("./screens/friends.js"), tab: "friends" },
+  "/groups": { load: () => import("./screens/groups.js"), tab: "groups" },
+  "/groups/:groupId": { load: () => import("./screens/group.js"), tab: "groups" },
+  "/inbox": { load: () => import("./screens/inbox.js"), tab: "inbox" },
+  "/settings": { load: () => import("./screens/settings.js"), tab: "settings" },
+});
+const welcome = { load: () => import("./screens/welcome.js") };
+const lost = { load: () => import("./screens/lost.js") };
+/** Pages that links in mails lead to; they need nobody to be signed in. */
+const byMail = {
+  "/verify-email": { load: () => import("./screens/verify-email.js") },
+  "/reset-password": { load: () => import("./screens/reset-password.js") },
+};
+
+const app = document.getElementById("app");
+let shell = null;
+let leave = new AbortController();
+
+/** Show what the address names. */
+async function show({ first = false } = {}) {
+  leave.abort();
+  leave = new AbortController();
+  const { signal } = leave;
+  const route = byMail[location.pathname] ?? (shared.get().user ? router.find(here()) ?? lost : welcome);
+  frame(route);
+  try {
+    const screen = await route.load();
+    if (signal.aborted) return;
+    const made = screen.show({ signal, values: route.values ?? {}, redraw: show, enter });
+    document.title = `${made.title} · Firewalker`;
+    put(shell.main, made.element);
+    if (!first) arrive();
+  } catch (error) {
+    if (signal.aborted) return;
+    console.warn(error);
+    put(shell.main, failed(error, () => show()));
+  }
+}
+
+/** The frame around the screen: with the ways to everywhere for who is signed in. */
+function frame(route) {
+  const signedIn = Boolean(shared.get().user) && !byMail[location.pathname];
+  if (shell?.signedIn !== signedIn || shell.locale !== document.documentElement.lang) {
+    shell?.close();
+    shell = openShell({ signedIn });
+    put(app, shell.element, places);
+  }
+  shell.mark(route.tab);
+}
+
+/** Who goes to another screen is told so: focus is on its heading, at its top. */
+function arrive() {
+  scrollTo(0, 0);
+  const heading = shell.main.querySelector("h1");
+  heading?.setAttribute("tabindex", "-1");
+  heading?.focus({ preventScroll: true });
+}
+
+/** Somebody has signed in. */
+async function enter() {
+  if (location.pathname !== "/") history.replaceState(null, "", "/");
+  await show();
+}
+
+async function restore() {
+  if (!wasSignedIn() || byMail[location.pathname]) return;
+  try {
+    await refresh();
+    shared.set({ user: (await get("/v1/users/me")).user });
+  } catch (error) {
+    if (!error.endsSession) throw error;
+  }
+}
+
+async function start() {
+  await speak(preferredLocale());
+  whenEnded(() => {
+    toast(t("session.ended"));
+    if (!byMail[location.pathname]) go("/", { replace: true });
+    show();
+  });
+  window.addEventListener("hashchange", () => {
+    if (!byMail[location.pathname]) show();
+  });
+  window.addEventListener("online", () => shared.set({ online: true }));
+  window.addEventListener("offline", () => shared.set({ online: false }));
+  try {
+    await restore();
+  } catch (error) {
+    put(app, h("main", { class: "alone" }, failed(error, () => location.reload())));
+    return;
+  }
+  await show({ first: true });
+}
+
+start();

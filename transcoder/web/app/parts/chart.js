@@ -1,0 +1,111 @@
+// Bars with the goal as a line, by uPlot: fetched when the first chart is shown. The same numbers stand in a table below.
+
+import { h, put } from "../lib/dom.js";
+import { count, short, t } from "../lib/words.js";
+
+const LIBRARY = "/web/vendor/uplot-1.6.32";
+
+let library = null;
+
+function uplot() {
+  library ??= (async () => {
+    const style = h("link", { rel: "stylesheet", href: `${LIBRARY}/uPlot.min.css` });
+    document.head.append(style);
+    return (await import(`${LIBRARY}/uPlot.esm.js`)).default;
+  })();
+  return library;
+}
+
+/**
+ * A chart of *bars*: { label, long, value (null for a gap), goal (0 for none), reached }.
+ *
+ * *label* is under a bar (an empty one is left out), *long* names it in the readout and in the table; *unit* heads its column.
+ */
+export function chart(bars, { name, unit, signal, height = 190 }) {
+  const readout = h("p", { class: "chart-readout", "aria-hidden": "true" });
+  const canvas = h("div", { class: "chart-canvas", role: "img", "aria-label": name });
+  const made = h("figure", { class: "chart" }, readout, canvas, table(bars, name, unit));
+  draw();
+  return made;
+
+  async function draw() {
+    const UPlot = await uplot();
+    if (signal.aborted) return;
+    let drawn = null;
+    const redraw = () => {
+      const width = Math.floor(canvas.clientWidth);
+      if (width === 0) return;
+      drawn?.destroy();
+      drawn = new UPlot(options(UPlot, { bars, width, height, readout, colours: colours(made) }), data(bars), canvas);
+    };
+    const size = new ResizeObserver(redraw);
+    size.observe(canvas);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw, { signal });
+    document.addEventListener("themechange", redraw, { signal });
+    signal.addEventListener("abort", () => {
+      size.disconnect();
+      drawn?.destroy();
+    }, { once: true });
+  }
+}
+
+function data(bars) {
+  return [bars.map((_, index) => index), bars.map((bar) => bar.value), bars.map((bar) => bar.goal || null)];
+}
+
+function colours(element) {
+  const probe = h("span", null);
+  element.append(probe);
+  const of = (name) => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color; // of the colours in use, light or dark
+  };
+  const found = { bar: of("--chart-bar"), reached: of("--chart-reached"), goal: of("--chart-goal"), text: of("--muted"), line: of("--line"), font: `12px ${getComputedStyle(element).fontFamily}` };
+  probe.remove();
+  return found;
+}
+
+function options(UPlot, { bars, width, height, readout, colours: ink }) {
+  const last = bars.length - 1;
+  const most = Math.max(...bars.map((bar) => Math.max(bar.value ?? 0, bar.goal ?? 0)), 10);
+  const axis = { stroke: ink.text, font: ink.font, ticks: { show: false } };
+  return {
+    width,
+    height,
+    padding: [8, 0, 0, 0],
+    legend: { show: false },
+    cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
+    scales: { x: { time: false, range: [-0.6, last + 0.6] }, y: { range: [0, most * 1.08] } },
+    axes: [
+      { ...axis, size: 32, gap: 9, grid: { show: false }, splits: bars.map((_, i) => i).filter((i) => bars[i].label), values: (_, splits) => splits.map((i) => bars[i].label) },
+      { ...axis, size: 46, gap: 6, space: 40, grid: { stroke: ink.line, width: 1 }, values: (_, splits) => splits.map(short) },
+    ],
+    series: [
+      {},
+      {
+        fill: ink.bar,
+        width: 0,
+        points: { show: false },
+        paths: UPlot.paths.bars({ size: [0.64, 36], radius: 0.22, disp: { fill: { unit: 3, values: () => bars.map((bar) => (bar.reached ? ink.reached : ink.bar)) } } }),
+      },
+      { stroke: ink.goal, width: 1.5, dash: [5, 4], points: { show: false }, paths: UPlot.paths.stepped({ align: 0 }) },
+    ],
+    hooks: { setCursor: [(plot) => tell(readout, bars[plot.cursor.idx])] },
+  };
+}
+
+function tell(readout, bar) {
+  if (!bar) return put(readout);
+  return put(readout, h("span", null, bar.long), h("strong", null, bar.value === null ? t("chart.nothing") : t("steps", { count: bar.value })));
+}
+
+function table(bars, name, unit) {
+  const goals = bars.some((bar) => bar.goal);
+  const rows = bars.filter((bar) => bar.value !== null).map((bar) => h("tr", null,
+    h("th", { scope: "row" }, bar.long), h("td", null, count(bar.value)), goals ? h("td", null, bar.goal ? count(bar.goal) : "") : null));
+  if (rows.length === 0) return null;
+  return h("details", { class: "chart-table" }, h("summary", null, t("chart.table")),
+    h("table", null, h("caption", { class: "unseen" }, name),
+      h("thead", null, h("tr", null, h("th", { scope: "col" }, unit), h("th", { scope: "col" }, t("chart.steps")), goals ? h("th", { scope: "col" }, t("chart.goal")) : null)),
+      h("tbody", null, rows)));
+}

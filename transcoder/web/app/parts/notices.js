@@ -1,0 +1,31 @@
+// Words that come and go: short messages at the edge of the screen, and sentences for those who listen.
+
+import { h, put } from "../lib/dom.js";
+import { explain } from "../lib/failure.js";
+
+const SHOWN_MS = 5000;
+
+const toasts = h("div", { class: "toasts", role: "status", "aria-live": "polite" });
+const spoken = h("div", { class: "unseen", role: "log", "aria-live": "polite", "aria-relevant": "additions" });
+
+/** Both places; the shell puts them into the page once. */
+export const places = [toasts, spoken];
+
+/** Show *text* for a moment. */
+export function toast(text, kind = "") {
+  const shown = h("p", { class: `toast ${kind}` }, text);
+  toasts.append(shown);
+  setTimeout(() => shown.remove(), SHOWN_MS);
+}
+
+/** Show why something did not work. A screen that was left in the meantime has nothing to complain about. */
+export function complain(error) {
+  if (error?.name === "AbortError") return;
+  if (!error?.reason && !error?.status) console.warn(error);
+  toast(explain(error), "bad");
+}
+
+/** Say *text* to those who cannot see what changed. */
+export function announce(text) {
+  put(spoken, h("p", null, text));
+}

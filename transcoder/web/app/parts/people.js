@@ -1,0 +1,30 @@
+// Lists of people: a picture, a name, a line below it, and what can be done.
+
+import { h } from "../lib/dom.js";
+import { avatar } from "./avatar.js";
+import { complain } from "./notices.js";
+
+/** One line of a list. */
+export function personLine(person, { note = "", actions = [], onOpen = null }) {
+  const words = h("span", { class: "line-words" }, h("span", { class: "line-name" }, person.nickname), note ? h("span", { class: "line-note" }, note) : null);
+  const body = [avatar(person), words];
+  return h("li", { class: "line" },
+    onOpen ? h("button", { type: "button", class: "line-body", onclick: onOpen }, body) : h("div", { class: "line-body" }, body),
+    actions.length > 0 ? h("span", { class: "line-actions" }, actions) : null);
+}
+
+/** A button in a line: does *work*, once at a time, and says what went wrong. */
+export function lineButton(text, work, { kind = "", label = null } = {}) {
+  const button = h("button", { type: "button", class: `button small ${kind}`, "aria-label": label, onclick: async () => {
+    if (button.disabled) return;
+    button.disabled = true;
+    try {
+      await work();
+    } catch (error) {
+      complain(error);
+    } finally {
+      button.disabled = false;
+    }
+  } }, text);
+  return button;
+}
