@@ -129,8 +129,22 @@ async def attempt_over(
     channel: grpc.aio.Channel, rpc: str, content: Mapping[str, Any] | bytes, token: str | None
 ) -> Outcome:
     """The same over any channel."""
-    method = internal_descriptors().method(f"/{rpc}")
     message = content if isinstance(content, bytes) else request_of(rpc, content).SerializeToString()
+    for _ in range(_TRIES):
+        outcome = await _attempt(channel, rpc, message, token)
+        if outcome.refusal is None or outcome.refusal.message != _CUT_SHORT:
+            break
+    return outcome
+
+
+_TRIES = 20
+
+_CUT_SHORT = "Internal error from Core"
+"""What grpcio says, in place of the status, of a stream that was ended while it was still writing."""
+
+
+async def _attempt(channel: grpc.aio.Channel, rpc: str, message: bytes, token: str | None) -> Outcome:
+    method = internal_descriptors().method(f"/{rpc}")
     codec = {"request_serializer": bytes, "response_deserializer": answer_class(rpc).FromString}
     options = {"metadata": metadata_of(token), "timeout": LIMIT_S}
     try:

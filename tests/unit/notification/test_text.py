@@ -51,6 +51,15 @@ def test_words_can_be_made_of_whatever_people_call_themselves(
     assert kind in ABOUT_NOBODY or nickname in text.body
 
 
+@pytest.mark.requirement("PRIV-08")
+@pytest.mark.parametrize("locale", Locale)
+@pytest.mark.parametrize("kind", [kind for kind in Type if kind not in ABOUT_NOBODY])
+def test_lock_screens_show_nobodys_steps_but_ones_own(kind: Type, locale: Locale) -> None:
+    text = text_of(_notification(kind), locale)
+    words = text.title + text.body
+    assert not [number for number in ("12,345", "12345", "8,000", "8000") if number in words]
+
+
 def test_a_nickname_with_braces_is_only_a_nickname() -> None:
     assert "{user_id}" in text_of(_notification(Type.FRIEND_REQUEST, "{user_id}"), Locale.EN).body
 
