@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from firewalker.cli.backup import MANIFEST, backup, restore, restore_here
-from firewalker.cli.services import SERVICES
 from firewalker.cli.terminal import CommandError
+from firewalker.local.secrets import SERVICES
 from tests.support.databases import Servers, fresh_database, run_on
 
 TOMBSTONE_TABLE = "CREATE TABLE tombstone (user_id BINARY(16) PRIMARY KEY, delete_time DATETIME(3) NOT NULL)"
