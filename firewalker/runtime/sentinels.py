@@ -1,7 +1,7 @@
 """Which of several Redis servers is the primary: what the Sentinels that watch over them say, asked anew per connection."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from redis.asyncio import Redis
@@ -53,10 +53,11 @@ class Sentinels:
             decode_responses=True,
         )
         try:
-            found = await client.sentinel_get_master_addr_by_name(self.service)
+            # Any: the library types it as whatever any settings could make of it.
+            found: Any = await client.sentinel_get_master_addr_by_name(self.service)
         finally:
             await client.aclose()
-        return None if found is None else (found[0], int(found[1]))
+        return None if found is None else (str(found[0]), int(found[1]))
 
 
 def parse(url: str) -> tuple[str, Sentinels | None]:

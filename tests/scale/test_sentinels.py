@@ -30,7 +30,7 @@ async def backend_on(redis: WatchedRedis, folder: Path) -> AsyncIterator[Town]:
     async with Backend.start(folder, settings=settings, within_s=90) as backend:
         clients = [Grpc(backend.address(name)) for name in ("user", "step", "notification")]
         try:
-            yield Town(*clients)
+            yield Town(clients[0], clients[1], clients[2])
         finally:
             for client in clients:
                 await client.close()

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -63,7 +64,8 @@ class WatchedRedis:
     async def primary(self) -> int:
         """The port of the server that the Sentinels hold to be the primary."""
         async with Redis(port=self.sentinels[0]) as client:
-            return int((await client.sentinel_get_master_addr_by_name(SERVICE))[1])
+            address: Any = await client.sentinel_get_master_addr_by_name(SERVICE)
+            return int(address[1])
 
     async def stop(self) -> None:
         """End all that run."""
@@ -114,7 +116,8 @@ async def _follows(client: Redis) -> bool:
 
 
 async def _knows_all(client: Redis) -> bool:
-    watched = (await client.sentinel_masters())[SERVICE]
+    masters: Any = await client.sentinel_masters()
+    watched = masters[SERVICE]
     return bool(watched["num-other-sentinels"] == SENTINELS - 1 and watched["num-slaves"] == 1)
 
 

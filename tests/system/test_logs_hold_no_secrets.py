@@ -22,8 +22,8 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from firewalker.kernel.ids import new_uuid7
 from firewalker.local.backend import Backend
 from firewalker.runtime.grpc.messages import public_descriptors
+from tests.support.journal import Journal
 from tests.system.calls import SERVICES, attempt, attempt_over, most_alternatives, request, rpcs, rpcs_between_services
-from tests.system.conftest import Journal
 from tests.system.people import FRIENDS, LETTERS, TODAY, USERS, ZONE, Town, eventually, new_name
 from tests.system.test_account_over_rest import mailed
 from tests.system.test_bad_input import forged

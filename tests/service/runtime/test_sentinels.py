@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,8 @@ async def test_clients_follow_the_primary(tmp_path: Path) -> None:
             while True:
                 try:
                     async with calling():
-                        for _, entries in await listener.xread({"news": cursor}, block=100):
+                        answer: Any = await listener.xread({"news": cursor}, block=100)
+                        for _, entries in answer:
                             cursor = entries[-1][0]
                             heard.extend(fields[b"n"] for _, fields in entries)
                 except RedisUnavailable:
