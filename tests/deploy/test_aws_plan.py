@@ -18,7 +18,9 @@ from firewalker.notification.config import NotificationConfig
 from firewalker.runtime.config import ServiceConfig, load
 from firewalker.step.config import StepConfig
 from firewalker.user.config import UserConfig
+from transcoder import page
 from transcoder.config import Settings
+from transcoder.session import door
 
 PLACE = plan.Place(
     region="ap-northeast-2",
@@ -92,7 +94,15 @@ def test_every_route_of_the_contract_gets_through_the_balancer() -> None:
     paths = [getattr(rule, rule.WhichOneof("pattern")) for rule in rules if rule.WhichOneof("pattern")]
     assert len(paths) > 50
     assert [path for path in paths if not any(fnmatchcase(path, pattern) for pattern in patterns)] == []
-    assert not any(fnmatchcase(path, pattern) for path in ("/metrics", "/readyz", "/") for pattern in patterns)
+    assert not any(fnmatchcase(path, pattern) for path in ("/metrics", "/readyz", "/docs") for pattern in patterns)
+
+
+def test_the_web_page_gets_through_the_balancer_with_its_sessions() -> None:
+    patterns = [pattern for patterns in plan.REST_PATHS.values() for pattern in patterns]
+    for path in (*page.PATHS, f"{page.PREFIX}1/app/main.js", f"{door.PREFIX}login"):
+        assert any(fnmatchcase(path, pattern) for pattern in patterns), path
+    given = plan.settings("transcoder", PLACE, plan.PROD.fleets["transcoder"])
+    assert given["FIREWALKER_TRANSCODER_SESSION_SERVICE"] == "firewalker.user.v1.AuthService"
 
 
 def test_what_an_operator_forgot_is_named(tmp_path: Path) -> None:

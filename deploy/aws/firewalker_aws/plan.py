@@ -29,10 +29,12 @@ REST_PATHS: Mapping[str, tuple[str, ...]] = {
     "UserPaths": ("/v1/auth*", "/v1/users*", "/v1/friend*", "/v1/groups*", "/v1/blocks*"),
     "StepPaths": ("/v1/steps*", "/v1/leaderboards*", "/v1/goals*", "/v1/stats*"),
     "OtherPaths": ("/v1/devices*", "/v1/notifications*", "/.well-known/jwks.json", "/openapi.json", "/firewalker.*"),
+    "PagePaths": ("/", "/web/*", "/session/*", "/verify-email", "/reset-password"),
 }
-"""What the balancer passes on to the transcoder; everything else is 404 without bothering it. The last is Connect and gRPC-Web.
+"""What the balancer passes on to the transcoder; everything else is 404 without bothering it.
 
-A rule may hold five patterns. ``/metrics`` is on another port and not reachable; ``/docs`` and the web page are not public.
+``/firewalker.*`` is Connect and gRPC-Web; the last row is the web page. A rule may hold five patterns. ``/metrics`` is on another
+port and not reachable; ``/docs``, health and readiness are not public.
 """
 
 PRIVATE_ZONE = "firewalker.internal"
@@ -211,5 +213,6 @@ def _transcoder(place: Place) -> dict[str, str]:
         "HOST": "0.0.0.0",  # noqa: S104 - security groups decide who gets through
         "BACKENDS": ",".join(backends),
         "DESCRIPTOR_SET": "/app/api.binpb",
+        "SESSION_SERVICE": "firewalker.user.v1.AuthService",
         "DRAIN_DELAY_S": "15",
     }
