@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 
 from firewalker.emulator.ledger import Record
 
@@ -11,6 +12,9 @@ LEAST_WAIT_S = {
     "unavailable": 10.0, "internal": 10.0, "quota": 60.0, "bad_gateway": 30.0, "empty": 10.0,
 }  # fmt: skip
 """How long a sender has to wait after an answer that names no time (reliability.md 3.1)."""
+
+UNHEARD_WAIT_S = 10.0
+"""The same where the answer may have been lost: whoever did not hear it does not know how long to wait."""
 
 HARMLESS = {"", "drip", "refuse-stream", "accept-then-reset", "accept-never-answer"}
 """Faults that no other message on the connection suffers from."""
@@ -32,17 +36,33 @@ class Findings:
     """Asked again before its time."""
     stacked: list[str]
     """Shown twice under different tags."""
+    stale: list[str]
+    """Shown when they were no news any more."""
 
     def __bool__(self) -> bool:
-        return any((self.lost, self.invented, self.doubled, self.early, self.stacked))
+        return any((self.lost, self.invented, self.doubled, self.early, self.stacked, self.stale))
+
+
+@dataclass(frozen=True)
+class Span:
+    """When a sender was killed or stood still: what it had under way may be asked again by another."""
+
+    start: float
+    end: float
 
 
 def examine(
-    told: Collection[str], records: Iterable[Record], *, maybe: Collection[str] = (), kills: int = 0, in_flight: int = 0
+    told: Collection[str],
+    records: Iterable[Record],
+    *,
+    maybe: Collection[str] = (),
+    expire: Mapping[str, float] = MappingProxyType({}),
+    spans: Collection[Span] = (),
+    in_flight: int = 0,
 ) -> Findings:
-    """*told* are the ids of notifications that have to be shown, *maybe* those that may.
+    """*told* are the ids of notifications that have to be shown, *maybe* those that may, none later than *expire* says.
 
-    Each of *kills* killed senders may have had *in_flight* messages whose answers it had not noted.
+    In each of *spans* one sender may have had *in_flight* messages whose answers it had not noted.
     """
     records = list(records)
     by_id: Mapping[str, list[Record]] = _grouped(records)
@@ -55,16 +75,19 @@ def examine(
         excused = sum(record.unknown or record.connection in broken for record in accepted)
         surplus = max(0, len(accepted) - 1 - excused)
         extra += surplus
-        if surplus and not kills:
+        if surplus > sum(_falls_in(spans, before, after) for before, after in pairwise(accepted)):
             doubled.append(nid)
         if len({record.tag for record in accepted}) > 1:
             stacked.append(nid)
         for before, after in pairwise(asked):
             wait = float(before.retry_after) if before.retry_after else LEAST_WAIT_S.get(before.outcome, 0.0)
-            if not before.accepted and after.time - before.time < wait - TOLERANCE_S:
+            if before.unknown or before.connection in broken:
+                wait = min(wait, UNHEARD_WAIT_S)
+            too_early = not before.accepted and after.time - before.time < wait - TOLERANCE_S
+            if too_early and not _falls_in(spans, before, after):
                 early.append(nid)
-    if extra > kills * in_flight:
-        doubled.append(f"{extra} more than {kills} killed senders explain")
+    if extra > len(spans) * in_flight:
+        doubled.append(f"{extra}, more than {len(spans)} senders had under way")
     shown = {nid for nid, asked in by_id.items() if any(record.accepted for record in asked)}
     return Findings(
         lost=sorted(set(told) - shown),
@@ -72,7 +95,17 @@ def examine(
         doubled=doubled,
         early=early,
         stacked=stacked,
+        stale=[
+            nid
+            for nid, end in expire.items()
+            if any(record.accepted and record.time > end + TOLERANCE_S for record in by_id.get(nid, ()))
+        ],
     )
+
+
+def _falls_in(spans: Iterable[Span], before: Record, after: Record) -> bool:
+    """Whether a sender may not have noted what came of *before* when *after* was asked."""
+    return any(span.start <= after.time and before.time <= span.end for span in spans)
 
 
 def _grouped(records: Iterable[Record]) -> dict[str, list[Record]]:

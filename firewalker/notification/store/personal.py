@@ -15,7 +15,7 @@ TABLES = (
         "recipient",
         "user_id",
         kind="notification_preferences",
-        columns=("time_zone", "quiet_start", "quiet_end", "locale"),
+        columns=("time_zone", "quiet_start", "quiet_end", "locale", "push_text"),
         erased=False,
         kept="emptied with the news of the deletion; what stays keeps late news from being told",
     ),
