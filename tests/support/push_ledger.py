@@ -16,7 +16,7 @@ LEAST_WAIT_S = {
 UNHEARD_WAIT_S = 10.0
 """The same where the answer may have been lost: whoever did not hear it does not know how long to wait."""
 
-HARMLESS = {"", "drip", "refuse-stream", "accept-then-reset", "accept-never-answer"}
+HARMLESS = {"", "drip", "refuse-stream", "accept-then-reset"}
 """Faults that no other message on the connection suffers from."""
 
 TOLERANCE_S = 0.5
@@ -59,10 +59,12 @@ def examine(
     expire: Mapping[str, float] = MappingProxyType({}),
     spans: Collection[Span] = (),
     in_flight: int = 0,
+    unheard: Mapping[str, int] = MappingProxyType({}),
 ) -> Findings:
     """*told* are the ids of notifications that have to be shown, *maybe* those that may, none later than *expire* says.
 
-    In each of *spans* one sender may have had *in_flight* messages whose answers it had not noted.
+    In each of *spans* one sender may have had *in_flight* messages whose answers it had not noted. *unheard* tells by target
+    how often senders say themselves that no answer came in time, which the ledger cannot know.
     """
     records = list(records)
     by_id: Mapping[str, list[Record]] = _grouped(records)
@@ -73,19 +75,23 @@ def examine(
     for nid, asked in by_id.items():
         accepted = [record for record in asked if record.accepted]
         excused = sum(record.unknown or record.connection in broken for record in accepted)
+        excused += unheard.get(asked[0].target, 0)
         surplus = max(0, len(accepted) - 1 - excused)
         extra += surplus
         if surplus > sum(_falls_in(spans, before, after) for before, after in pairwise(accepted)):
-            doubled.append(nid)
+            told_of = ", ".join(f"{record.time:.1f} on {record.connection} {record.fault}" for record in accepted)
+            doubled.append(f"{nid}: {told_of}")
         if len({record.tag for record in accepted}) > 1:
             stacked.append(nid)
         for before, after in pairwise(asked):
             wait = float(before.retry_after) if before.retry_after else LEAST_WAIT_S.get(before.outcome, 0.0)
-            if before.unknown or before.connection in broken:
+            if before.connection in broken:
+                wait = 0.0  # a GOAWAY may have said that it was not taken: then it is asked again at once
+            elif before.unknown or unheard.get(before.target):
                 wait = min(wait, UNHEARD_WAIT_S)
-            too_early = not before.accepted and after.time - before.time < wait - TOLERANCE_S
-            if too_early and not _falls_in(spans, before, after):
-                early.append(nid)
+            waited = after.time - before.time
+            if not before.accepted and waited < wait - TOLERANCE_S and not _falls_in(spans, before, after):
+                early.append(f"{nid}: {before.outcome} {before.fault}, after {waited:.1f} of {wait:g} s")
     if extra > len(spans) * in_flight:
         doubled.append(f"{extra}, more than {len(spans)} senders had under way")
     shown = {nid for nid, asked in by_id.items() if any(record.accepted for record in asked)}

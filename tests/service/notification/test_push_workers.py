@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.push_storm import storm
+from firewalker.emulator.scripts import ENDS
+from tests.support.push_storm import FAULTS, storm
 
 ROUNDS = int(os.environ.get("FIREWALKER_TEST_PUSH_ROUNDS", "1"))
 SEED = int(os.environ.get("FIREWALKER_TEST_PUSH_SEED", "1"))
@@ -21,4 +22,5 @@ async def test_killed_paused_and_stopped_workers_lose_double_and_hurry_nothing(
         assert not found, found
         outcomes = {record.outcome for record in made.google.records}
         assert "exceeded_max_concurrent_streams" not in outcomes
-        assert {"quota", "unavailable", "bad_gateway", "unregistered", "accepted"} <= outcomes
+        assert {"quota", "unavailable", "internal", "bad_gateway", "unregistered", "accepted"} <= outcomes
+        assert {record.fault for record in made.google.records} >= {fault for fault in FAULTS if fault in ENDS}
