@@ -109,7 +109,9 @@ class Http2:
             room.set()
 
     async def _answer(self, stream_id: int) -> None:
-        stream = self._streams[stream_id]
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            return  # a GOAWAY has said meanwhile that it is not looked at
         headers = stream.headers
         request = Request(
             headers.get(":method", ""), headers.get(":path", ""), headers.get(":authority", ""), headers,

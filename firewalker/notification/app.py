@@ -13,6 +13,7 @@ from firewalker.notification.rechecks import RemoteRechecks
 from firewalker.notification.rpc.devices import DeviceDoor
 from firewalker.notification.rpc.event_sink import EventSinkDoor
 from firewalker.notification.rpc.notifications import NotificationDoor
+from firewalker.notification.sessions import EndedSessions
 from firewalker.notification.store import devices as device_rows
 from firewalker.notification.store.deliveries import Deliveries
 from firewalker.notification.store.notifications import Notifications
@@ -48,7 +49,7 @@ async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
     )
     for channel in (user, step):
         ground.resources.callback(channel.close)
-    ground.settle_doubts_by(RemoteSessionTruth(user))
+    doubts = ground.settle_doubts_by(RemoteSessionTruth(user))
     erasure = Erasure(database, TABLES, clock)
     recipients, notifications, pushes = Recipients(), Notifications(), Pushes()
     deliveries, device_store = Deliveries(), device_rows.Devices()
@@ -73,6 +74,7 @@ async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
         devices=device_store,
         announce=watched.announce,
         wake=planner.wake,
+        ended=ground.revocations.learn,
         pushing=config.fcm_credentials is not None,
     )
     wishes = Wishes(database, clock, recipients=recipients, pushes=pushes, wake=planner.wake, locale=config.locale)
@@ -98,6 +100,7 @@ async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
             database,
             clock,
             rechecks=RemoteRechecks(user, step),
+            sessions=EndedSessions(ground.revocations, doubts, clock),
             planner=planner,
             devices=devices,
         )

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -47,8 +48,8 @@ _log = structlog.get_logger(__name__)
 class Fcm(Protocol):
     """Who is asked (`fcm.client`)."""
 
-    async def ask(self, body: dict[str, object], attempts: int, /) -> Answer:
-        """The answer to one message; does not fail."""
+    async def ask(self, body: dict[str, object], attempts: int, still: Callable[[], bool] = ..., /) -> Answer:
+        """The answer to one message, which does not go out unless *still*; does not fail."""
 
 
 class Pruning(Protocol):
@@ -171,7 +172,7 @@ class Sender:
         delivery = work.delivery
         try:
             body = message_of(delivery, work.device.registration, self._clock.now())
-            answer = await self._fcm.ask(body, delivery.attempts)
+            answer = await self._fcm.ask(body, delivery.attempts, partial(self._queue.may_send, work))
             _SENT.labels(answer.kind.value, answer.code).inc()
             await self._follow(work, answer)
         except Fault as fault:
@@ -196,6 +197,10 @@ class Sender:
             "fcm_answer", kind=answer.kind.value, code=answer.code, device=work.device.registration.digest.hex()[:12]
         )
         match answer.kind:
+            case Kind.WITHHELD:
+                # Released, it may come back at once: it must not find itself under way.
+                self._held.discard(delivery.delivery_id)
+                await self._noted(lambda: self._queue.withheld(work))
             case Kind.GONE:
                 await self._noted(lambda: self._pruning.prune(work.device, answer.code))
                 await self._noted(lambda: self._queue.drop(delivery, "gone"))

@@ -49,9 +49,10 @@ class Ground:
     limits: RateLimits | None
     """Counts how often somebody does something; None where nothing is counted."""
 
-    def settle_doubts_by(self, truth: SessionTruth) -> None:
-        """While nothing is heard of ended sessions, have calls judged by what *truth* says."""
+    def settle_doubts_by(self, truth: SessionTruth) -> SessionDoubts:
+        """While nothing is heard of ended sessions, have calls judged by what *truth* says. Returns who asks it."""
         self.edge.doubts = SessionDoubts(self.revocations, truth, on_unknown=self.on_unknown, clock=self.clock)
+        return self.edge.doubts
 
     def app(
         self,

@@ -8,6 +8,7 @@ from firewalker.kernel.clock import Clock
 from firewalker.runtime.chores import Chore
 from firewalker.runtime.config import ConfigError, read_key
 from firewalker.runtime.ground import Ground
+from firewalker.runtime.outbox import EventSink
 from firewalker.runtime.personal_data import Erasure
 from firewalker.runtime.process import Part
 from firewalker.runtime.revocation import RevocationFeed, ViewFilling
@@ -15,6 +16,7 @@ from firewalker.runtime.watched_file import WatchedFile
 from firewalker.user.config import UserConfig, read_key_ring
 from firewalker.user.domain.mail_secret import MailKeys
 from firewalker.user.domain.refresh_token import RefreshKeys
+from firewalker.user.endings import Endings
 from firewalker.user.id_tokens import IdTokens, read_sources
 from firewalker.user.mail_folder import MailFolder
 from firewalker.user.passwords import PasswordLane
@@ -64,9 +66,10 @@ class AccountPart:
         avatars: Avatars,
         passwords: PasswordLane,
         others: Sequence[PersonalData],
+        notification: EventSink,
         clock: Clock,
     ) -> None:
-        """*others* are the other services' parts of an export.
+        """*others* are the other services' parts of an export; *notification* is told at once which sessions ended.
 
         Raises:
             ConfigError, OSError, ValueError: A file or setting is not what it should be.
@@ -80,6 +83,7 @@ class AccountPart:
         ground.settle_doubts_by(ended)
         url = config.redis_url.get_secret_value()
         feed = RevocationFeed(url, ended.since, view=ground.revocations, clock=clock)
+        endings = Endings(feed, notification, clock)
         throttles = Throttles(ground.limits, read_key(config.page_key_file))
         mails = Mails(
             database=database,
@@ -125,7 +129,7 @@ class AccountPart:
             sessions=sessions,
             passwords=passwords,
             keys=keys,
-            revocations=feed,
+            endings=endings,
             throttles=throttles,
             facts=facts,
             clock=clock,
@@ -148,7 +152,7 @@ class AccountPart:
             confirmation=confirmation,
             providers=providers,
             erasure=erasure,
-            revocations=feed,
+            endings=endings,
             facts=facts,
             clock=clock,
         )
@@ -158,7 +162,7 @@ class AccountPart:
             sessions=signing_in,
             providers=providers,
             own_sessions=OwnSessions(
-                database=database, accounts=accounts, sessions=sessions, revocations=feed, clock=clock
+                database=database, accounts=accounts, sessions=sessions, endings=endings, clock=clock
             ),
             passwords=PasswordChanges(
                 database=database,
@@ -171,7 +175,7 @@ class AccountPart:
                 mails=mails,
                 confirmation=confirmation,
                 throttles=throttles,
-                revocations=feed,
+                endings=endings,
                 facts=facts,
                 clock=clock,
             ),

@@ -51,7 +51,8 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
     users, limits = Users(), Limits()
     outbox = Outbox(*channels)
     facts = OutboxFacts(outbox)
-    relay = Relay(database, {name: RemoteSink(channel) for name, channel in channels.items()}, outbox)
+    sinks = {name: RemoteSink(channel) for name, channel in channels.items()}
+    relay = Relay(database, sinks, outbox)
     social = SocialPart(
         database=database,
         users=users,
@@ -73,6 +74,7 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
         avatars=avatars.avatars,
         passwords=passwords,
         others=[RemotePersonalData(channel) for channel in channels.values()],
+        notification=sinks["notification"],
         clock=clock,
     )
     user_door = UserDoor(

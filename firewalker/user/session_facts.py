@@ -6,6 +6,7 @@ written to the log, with the line of the call that did it under the same request
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import structlog
 
@@ -41,25 +42,37 @@ class ToldSessions(Sessions):
                 device_name=session.client.device_name,
                 session_id=str(session.session_id),
             )
-            await self._tell(tx, "SecurityNoticed", session.create_time, security_noticed=noticed)
+            at = session.create_time
+            event_id = EventId(new_uuid7(_ms(at)))
+            event = pb.Event(event_id=str(event_id), create_time=at, security_noticed=noticed)
+            await self._outbox.append(tx, [OutboxEvent(event_id, "SecurityNoticed", bytes(event), at)], to=_TOLD)
 
     async def save(self, tx: Transaction, session: Session) -> bool:
         """Store what may change; an end is told once, when it is stored first."""
         changed = await super().save(tx, session)
-        if changed and session.end_time is not None:
+        if changed and (at := session.end_time) is not None:
             _write(tx, "session ended", session, why=session.end_reason and session.end_reason.name)
-            ended = pb.SessionEnded(
-                user_id=str(session.user_id),
-                session_id=str(session.session_id),
-                installation_id=session.client.installation_id,
-            )
-            await self._tell(tx, "SessionEnded", session.end_time, session_ended=ended)
+            event_id, event = ended_event(session, at)
+            await self._outbox.append(tx, [OutboxEvent(event_id, "SessionEnded", bytes(event), at)], to=_TOLD)
         return changed
 
-    async def _tell(self, tx: Transaction, kind: str, at: datetime, **fact: Any) -> None:
-        event_id = EventId(new_uuid7(int(at.timestamp() * 1000)))
-        event = pb.Event(event_id=str(event_id), create_time=at, **fact)
-        await self._outbox.append(tx, [OutboxEvent(event_id, kind, bytes(event), at)], to=_TOLD)
+
+def ended_event(session: Session, at: datetime) -> tuple[EventId, pb.Event]:
+    """That *session* ended at *at*, as it is told: under the same id however often.
+
+    The id is the session's own, with the time of the end in the place of that of the beginning.
+    """
+    event_id = EventId(UUID(bytes=_ms(at).to_bytes(6, "big") + session.session_id.bytes[6:]))
+    ended = pb.SessionEnded(
+        user_id=str(session.user_id),
+        session_id=str(session.session_id),
+        installation_id=session.client.installation_id,
+    )
+    return event_id, pb.Event(event_id=str(event_id), create_time=at, session_ended=ended)
+
+
+def _ms(at: datetime) -> int:
+    return int(at.timestamp() * 1000)
 
 
 def _write(tx: Transaction, what: str, session: Session, **more: Any) -> None:

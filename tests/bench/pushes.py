@@ -110,6 +110,16 @@ class _NoQuestions:
         raise AssertionError(told)
 
 
+class _NobodyLeaves:
+    def has_ended(self, session: Any) -> bool:
+        del session
+        return False
+
+    async def among(self, sessions: Any) -> Any:
+        del sessions
+        return set()
+
+
 class _NoPruning:
     async def prune(self, device: Any, code: str) -> None:
         raise AssertionError(f"{code} for {device}")
@@ -129,7 +139,15 @@ async def queued(secrets: Secrets, url: str, seconds: float, mysql_url: str) -> 
             most_in_flight=IN_FLIGHT,
         )
         await client.tokens.current()
-        queue = Queue(database, clock, deliveries=deliveries, devices=devices, rechecks=_NoQuestions(), lease_s=30)
+        queue = Queue(
+            database,
+            clock,
+            deliveries=deliveries,
+            devices=devices,
+            rechecks=_NoQuestions(),
+            sessions=_NobodyLeaves(),
+            lease_s=30,
+        )
         sender = Sender(
             queue,
             client,

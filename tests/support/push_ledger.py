@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 
 from firewalker.emulator.ledger import Record
 
@@ -12,7 +13,10 @@ LEAST_WAIT_S = {
 }  # fmt: skip
 """How long a sender has to wait after an answer that names no time (reliability.md 3.1)."""
 
-HARMLESS = {"", "drip", "refuse-stream", "accept-then-reset", "accept-never-answer"}
+UNHEARD_WAIT_S = 10.0
+"""The same where the answer may have been lost: whoever did not hear it does not know how long to wait."""
+
+HARMLESS = {"", "drip", "refuse-stream", "accept-then-reset"}
 """Faults that no other message on the connection suffers from."""
 
 TOLERANCE_S = 0.5
@@ -32,17 +36,35 @@ class Findings:
     """Asked again before its time."""
     stacked: list[str]
     """Shown twice under different tags."""
+    stale: list[str]
+    """Shown when they were no news any more."""
 
     def __bool__(self) -> bool:
-        return any((self.lost, self.invented, self.doubled, self.early, self.stacked))
+        return any((self.lost, self.invented, self.doubled, self.early, self.stacked, self.stale))
+
+
+@dataclass(frozen=True)
+class Span:
+    """When a sender was killed or stood still: what it had under way may be asked again by another."""
+
+    start: float
+    end: float
 
 
 def examine(
-    told: Collection[str], records: Iterable[Record], *, maybe: Collection[str] = (), kills: int = 0, in_flight: int = 0
+    told: Collection[str],
+    records: Iterable[Record],
+    *,
+    maybe: Collection[str] = (),
+    expire: Mapping[str, float] = MappingProxyType({}),
+    spans: Collection[Span] = (),
+    in_flight: int = 0,
+    unheard: Mapping[str, int] = MappingProxyType({}),
 ) -> Findings:
-    """*told* are the ids of notifications that have to be shown, *maybe* those that may.
+    """*told* are the ids of notifications that have to be shown, *maybe* those that may, none later than *expire* says.
 
-    Each of *kills* killed senders may have had *in_flight* messages whose answers it had not noted.
+    In each of *spans* one sender may have had *in_flight* messages whose answers it had not noted. *unheard* tells by target
+    how often senders say themselves that no answer came in time, which the ledger cannot know.
     """
     records = list(records)
     by_id: Mapping[str, list[Record]] = _grouped(records)
@@ -53,18 +75,25 @@ def examine(
     for nid, asked in by_id.items():
         accepted = [record for record in asked if record.accepted]
         excused = sum(record.unknown or record.connection in broken for record in accepted)
+        excused += unheard.get(asked[0].target, 0)
         surplus = max(0, len(accepted) - 1 - excused)
         extra += surplus
-        if surplus and not kills:
-            doubled.append(nid)
+        if surplus > sum(_falls_in(spans, before, after) for before, after in pairwise(accepted)):
+            told_of = ", ".join(f"{record.time:.1f} on {record.connection} {record.fault}" for record in accepted)
+            doubled.append(f"{nid}: {told_of}")
         if len({record.tag for record in accepted}) > 1:
             stacked.append(nid)
         for before, after in pairwise(asked):
             wait = float(before.retry_after) if before.retry_after else LEAST_WAIT_S.get(before.outcome, 0.0)
-            if not before.accepted and after.time - before.time < wait - TOLERANCE_S:
-                early.append(nid)
-    if extra > kills * in_flight:
-        doubled.append(f"{extra} more than {kills} killed senders explain")
+            if before.connection in broken:
+                wait = 0.0  # a GOAWAY may have said that it was not taken: then it is asked again at once
+            elif before.unknown or unheard.get(before.target):
+                wait = min(wait, UNHEARD_WAIT_S)
+            waited = after.time - before.time
+            if not before.accepted and waited < wait - TOLERANCE_S and not _falls_in(spans, before, after):
+                early.append(f"{nid}: {before.outcome} {before.fault}, after {waited:.1f} of {wait:g} s")
+    if extra > len(spans) * in_flight:
+        doubled.append(f"{extra}, more than {len(spans)} senders had under way")
     shown = {nid for nid, asked in by_id.items() if any(record.accepted for record in asked)}
     return Findings(
         lost=sorted(set(told) - shown),
@@ -72,7 +101,17 @@ def examine(
         doubled=doubled,
         early=early,
         stacked=stacked,
+        stale=[
+            nid
+            for nid, end in expire.items()
+            if any(record.accepted and record.time > end + TOLERANCE_S for record in by_id.get(nid, ()))
+        ],
     )
+
+
+def _falls_in(spans: Iterable[Span], before: Record, after: Record) -> bool:
+    """Whether a sender may not have noted what came of *before* when *after* was asked."""
+    return any(span.start <= after.time and before.time <= span.end for span in spans)
 
 
 def _grouped(records: Iterable[Record]) -> dict[str, list[Record]]:

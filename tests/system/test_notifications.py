@@ -11,8 +11,6 @@ from firewalker.local.backend import Backend
 from tests.system.people import FRIENDS, INBOX, TOLD_WITHIN_S, Person, Town, eventually
 from tests.system.wire import as_dict
 
-SHOWN_WITHIN_S = 3.0
-
 
 async def inbox(town: Town, person: Person) -> list[dict[str, Any]]:
     answer = await town.notification.unary(f"{INBOX}/ListNotifications", {}, person.token)
@@ -31,7 +29,7 @@ async def test_a_friend_request_and_its_acceptance_show_up_in_the_inboxes(town: 
     assert await inbox(town, ann) == []
 
     await town.user.unary(f"{FRIENDS}/AcceptFriendRequest", {"userId": ann.user_id}, bo.token)
-    (accepted,) = await eventually(lambda: inbox(town, ann), SHOWN_WITHIN_S)
+    (accepted,) = await eventually(lambda: inbox(town, ann), TOLD_WITHIN_S)
     assert (accepted["type"], accepted["params"]["nickname"]) == ("FRIEND_ACCEPTED", bo.nickname)
 
     listed = await rest.get("/v1/notifications?pageSize=1", headers={"authorization": f"Bearer {bo.token}"})

@@ -34,6 +34,8 @@ class Content:
     """Unread notifications, this one included."""
     collapse: str = ""
     """Under which name FCM itself replaces what a device has not fetched yet; empty: not at all. At most 4 in all."""
+    bare: bool = False
+    """Nothing but the notification's id goes with it."""
 
 
 @dataclass(frozen=True, slots=True)

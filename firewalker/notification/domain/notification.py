@@ -82,6 +82,8 @@ class Kind:
     """How long FCM may keep it for a device that is away; None: until it is no news any more."""
     a_day: int | None = None
     """Most pushes of this type to one user for one civil date; None: no limit."""
+    an_hour: int | None = None
+    """Most pushes of this type to one user within an hour; what is more waits and is folded, whoever sends it (DLV-10)."""
     spacing: timedelta = timedelta(0)
     """Least time between two pushes of this type to one user."""
     in_quiet_hours: bool = False
@@ -96,10 +98,11 @@ class Kind:
 
 
 _FOR_DAYS = timedelta(days=3)
+_OF_PEOPLE = 6
 
 KINDS: Mapping[Type, Kind] = {
-    Type.FRIEND_REQUEST: Kind(Lane.PEOPLE, _FOR_DAYS, Recheck.ASKS, folds=True),
-    Type.FRIEND_ACCEPTED: Kind(Lane.PEOPLE, _FOR_DAYS, Recheck.FRIENDS, folds=True),
+    Type.FRIEND_REQUEST: Kind(Lane.PEOPLE, _FOR_DAYS, Recheck.ASKS, folds=True, an_hour=_OF_PEOPLE),
+    Type.FRIEND_ACCEPTED: Kind(Lane.PEOPLE, _FOR_DAYS, Recheck.FRIENDS, folds=True, an_hour=_OF_PEOPLE),
     # 6 a day (contract), one in 15 minutes (DLV-08).
     Type.OVERTAKEN: Kind(
         Lane.STANDINGS,
@@ -116,10 +119,10 @@ KINDS: Mapping[Type, Kind] = {
     ),
     Type.GOAL_REACHED: Kind(Lane.STANDINGS, timedelta(hours=2), replaces=True),
     Type.FRIEND_GOAL_REACHED: Kind(Lane.STANDINGS, timedelta(hours=2), Recheck.SEEN_FRIENDS, folds=True),
-    Type.GROUP_JOIN_REQUEST: Kind(Lane.PEOPLE, _FOR_DAYS, Recheck.NOT_BLOCKED, folds=True),
-    Type.GROUP_JOINED: Kind(Lane.PEOPLE, _FOR_DAYS, Recheck.NOT_BLOCKED, folds=True),
+    Type.GROUP_JOIN_REQUEST: Kind(Lane.PEOPLE, _FOR_DAYS, Recheck.NOT_BLOCKED, folds=True, an_hour=_OF_PEOPLE),
+    Type.GROUP_JOINED: Kind(Lane.PEOPLE, _FOR_DAYS, Recheck.NOT_BLOCKED, folds=True, an_hour=_OF_PEOPLE),
     # Long enough for one of the evening to be read in the morning.
-    Type.CHEER: Kind(Lane.PEOPLE, timedelta(hours=12), Recheck.FRIENDS, folds=True),
+    Type.CHEER: Kind(Lane.PEOPLE, timedelta(hours=12), Recheck.FRIENDS, folds=True, an_hour=_OF_PEOPLE),
     Type.DAY_RESULT: Kind(Lane.STANDINGS, timedelta(hours=12), replaces=True),
     Type.SECURITY: Kind(Lane.SECURITY, _FOR_DAYS, in_quiet_hours=True),
 }

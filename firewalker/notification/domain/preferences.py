@@ -36,6 +36,15 @@ class Channel(Enum):
     """Nowhere."""
 
 
+class PushText(Enum):
+    """What a push says (FCM-21)."""
+
+    FULL = "FULL"
+    """What has happened, and who did it."""
+    BARE = "BARE"
+    """That there is something new: a locked phone, and whoever carries the push, learns nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Preferences:
     """What a user chose. Types that are not in *channels* are pushed; *locale* is None until it is chosen."""
@@ -43,6 +52,7 @@ class Preferences:
     channels: Mapping[Type, Channel] = field(default_factory=dict)
     quiet_hours: QuietHours = field(default_factory=QuietHours)
     locale: Locale | None = None
+    push_text: PushText = PushText.FULL
 
     def channel(self, kind: Type) -> Channel:
         """Where notifications of this type go."""

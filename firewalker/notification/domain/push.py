@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from firewalker.kernel.ids import NotificationId, UserId
-from firewalker.notification.domain.notification import KINDS, Kind, Notification, Type, fold_key
+from firewalker.notification.domain.notification import KINDS, Kind, Lane, Notification, Type, fold_key
 from firewalker.notification.domain.preferences import Channel, Recipient
 
 ASK_AGAIN = timedelta(seconds=30)
@@ -80,6 +80,8 @@ class History:
 
     pushed: int = 0
     last_time: datetime | None = None
+    full_time: datetime | None = None
+    """When the first was pushed of as many as one hour may have; None where there were not so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +108,29 @@ Decision = Now | Later | Never
 
 
 def decide(
-    push: Push, recipient: Recipient, history: History, verdict: Verdict, *, unread: bool, at: datetime
+    push: Push,
+    recipient: Recipient,
+    history: History,
+    verdict: Verdict,
+    *,
+    unread: bool,
+    at: datetime,
+    crowded: bool = False,
 ) -> Decision:
-    """What becomes of *push* at the moment *at*. What comes later than its news are worth is dropped."""
+    """What becomes of *push* at the moment *at*. What comes later than its news are worth is dropped.
+
+    So is what is worth least while it is *crowded*: more of it waits to be sent than can be in time (DLV-12).
+    """
     kind = push.kind
-    if why := _dropped(push, recipient, history, verdict, unread=unread, at=at):
+    crowded_out = crowded and kind.lane is Lane.STANDINGS
+    why = _dropped(push, recipient, history, verdict, unread=unread, at=at) or ("crowded" if crowded_out else "")
+    if why:
         return Never(why)
     due = recipient.may_be_pushed_at(push.type, at)
     if history.last_time is not None:
         due = max(due, history.last_time + kind.spacing)
+    if history.full_time is not None:
+        due = max(due, history.full_time + timedelta(hours=1))
     unsure = due <= at and _unsure(push, verdict)
     if unsure:
         due = at + ASK_AGAIN

@@ -60,6 +60,17 @@ _KO: Final[Mapping[str, Text]] = {
 _TEMPLATES = {Locale.EN: _EN, Locale.KO: _KO}
 
 
+_BARE = {
+    Locale.EN: Text("Firewalker", "There is something new."),
+    Locale.KO: Text("Firewalker", "새로운 소식이 있어요."),
+}
+
+
+def bare_text(locale: Locale) -> Text:
+    """Words that tell nothing, for who wants it so."""
+    return _BARE[locale]
+
+
 def text_of(notification: Notification, locale: Locale) -> Text:
     """The words of *notification* in *locale*."""
     return text_of_all([notification], locale)

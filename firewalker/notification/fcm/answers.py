@@ -53,6 +53,8 @@ class Kind(Enum):
     """The access token was not good: another one, once."""
     PARKED = "parked"
     """Nothing will be taken until somebody mends something: stop asking, keep the messages."""
+    WITHHELD = "withheld"
+    """FCM was not asked: it was not to be sent any more."""
 
 
 class Scope(Enum):

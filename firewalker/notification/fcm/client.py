@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -68,18 +68,19 @@ class FcmClient:
         self._oauth = httpx.AsyncClient(verify=self._tls, timeout=CONNECT_S, trust_env=False)
         self.tokens = AccessTokens(credentials, self._oauth, clock)
 
-    async def ask(self, body: Mapping[str, Any], attempts: int) -> Answer:
+    async def ask(self, body: Mapping[str, Any], attempts: int, still: Callable[[], bool] = lambda: True) -> Answer:
         """What FCM answers to *body*, which was tried *attempts* times before. Never fails but by cancellation.
 
-        What FCM would not take is refused here, without asking. A 401 is asked again once, with another access token.
+        What FCM would not take is refused here, without asking; what is not *still* to be sent when everything is ready
+        for it is withheld. A 401 is asked again once, with another access token.
         """
         if faults := faults_of(body):
             return Answer(Kind.REFUSED, Scope.MESSAGE, f"local:{faults[0].partition(':')[0]}"[:64])
         async with self._room:
-            answer, token = await self._ask(body, attempts)
+            answer, token = await self._ask(body, attempts, still)
             if answer.kind is Kind.UNAUTHENTICATED and token is not None:
                 self.tokens.refused(token)
-                answer, _ = await self._ask(body, attempts)
+                answer, _ = await self._ask(body, attempts, still)
         if answer.kind is Kind.UNAUTHENTICATED:
             return Answer(Kind.PARKED, Scope.PROJECT, "unauthenticated")
         return answer
@@ -91,7 +92,9 @@ class FcmClient:
             await link.client.aclose()
         await self._oauth.aclose()
 
-    async def _ask(self, body: Mapping[str, Any], attempts: int) -> tuple[Answer, AccessToken | None]:
+    async def _ask(
+        self, body: Mapping[str, Any], attempts: int, still: Callable[[], bool]
+    ) -> tuple[Answer, AccessToken | None]:
         try:
             token = await self.tokens.current()
         except NoAccessToken as error:
@@ -103,12 +106,13 @@ class FcmClient:
         link.under_way += 1
         await self._close_idle()
         try:
+            if not still():
+                return Answer(Kind.WITHHELD, Scope.MESSAGE, "withheld"), token
             async with asyncio.timeout(self._answer_s):
                 headers = {**_HEADERS, "authorization": f"Bearer {token.text}"}
                 response = await link.client.post(url, json=body, headers=headers)
-        except (httpx.HTTPError, httpx.StreamError, TimeoutError, OSError, RuntimeError, KeyError) as error:
+        except Exception as error:  # noqa: BLE001 - the libraries below raise anything when a connection ends at a bad moment
             # Whatever it was, the connection is not trusted any more: one that is half open looks well for ever.
-            # RuntimeError and KeyError are what the libraries below raise when a connection ends at a bad moment.
             link.retired = True
             return no_answer(type(error).__name__, attempts), token
         finally:

@@ -36,7 +36,8 @@ def message_of(delivery: Delivery, registration: Registration, at: datetime) -> 
     content = delivery.content
     left_s = max(0, int((delivery.expire_time - at).total_seconds()))
     ttl_s = min(left_s, LONGEST_TTL_S, content.ttl_s if content.ttl_s is not None else left_s)
-    data = {**content.data, "nid": str(delivery.notification_id), "type": delivery.type.value}
+    data = {} if content.bare else {**content.data, "type": delivery.type.value}
+    data["nid"] = str(delivery.notification_id)
     shown = {"title": content.title, "body": content.body}
     message: dict[str, Any] = {registration.target.value: registration.value, "data": data}
     match delivery.platform:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from firewalker.kernel.faults import InvalidRequest, Violation
 from firewalker.notification.domain.notification import Type
-from firewalker.notification.domain.preferences import Channel, Locale, Preferences
+from firewalker.notification.domain.preferences import Channel, Locale, Preferences, PushText
 from firewalker.notification.domain.quiet_hours import QuietHours, clock_time, parse_clock_time
 from firewalker.runtime.grpc.messages import message_class
 
@@ -14,7 +14,7 @@ _Preferences = message_class("firewalker.notification.v1.Preferences")
 
 _FIELDS: Final[Mapping[str, Type]] = {f"channels.{kind.value.lower()}": kind for kind in Type}
 _QUIET: Final = ("quiet_hours.start", "quiet_hours.end")
-_LEAVES: Final = (*_FIELDS, *_QUIET, "locale")
+_LEAVES: Final = (*_FIELDS, *_QUIET, "locale", "push_text")
 _WHOLE: Final[Mapping[str, tuple[str, ...]]] = {"channels": tuple(_FIELDS), "quiet_hours": _QUIET}
 """Paths that stand for all below them."""
 
@@ -29,6 +29,7 @@ def fill_preferences(message: Any, preferences: Preferences, locale: Locale) -> 
     message.quiet_hours.start = clock_time(preferences.quiet_hours.start)
     message.quiet_hours.end = clock_time(preferences.quiet_hours.end)
     message.locale = locale.value
+    message.push_text = _Preferences.PushText.Value(preferences.push_text.value)
 
 
 def change_of(message: Any, mask: Iterable[str]) -> Change:
@@ -40,7 +41,7 @@ def change_of(message: Any, mask: Iterable[str]) -> Change:
     paths, violations = _paths(message, list(mask))
     channels: dict[Type, Channel] = {}
     minutes: dict[str, int] = {}
-    locale: dict[str, Locale | None] = {}
+    chosen: dict[str, Any] = {}
     for path in paths:
         field = f"preferences.{path}"
         try:
@@ -48,8 +49,10 @@ def change_of(message: Any, mask: Iterable[str]) -> Change:
                 channels[_FIELDS[path]] = _channel(_value(message, path), _FIELDS[path])
             elif path in _QUIET:
                 minutes[path.partition(".")[2]] = _minutes(_value(message, path), path)
+            elif path == "locale":
+                chosen[path] = _locale(message.locale)
             else:
-                locale["locale"] = _locale(message.locale)
+                chosen[path] = _push_text(message.push_text)
         except ValueError as error:
             violations.append(Violation(field, str(error)))
     if violations:
@@ -60,7 +63,7 @@ def change_of(message: Any, mask: Iterable[str]) -> Change:
             kind: channel for kind, channel in {**before.channels, **channels}.items() if channel is not Channel.PUSH
         }
         quiet = replace(before.quiet_hours, **minutes)
-        return Preferences(kept, quiet, locale.get("locale", before.locale))
+        return replace(before, channels=kept, quiet_hours=quiet, **chosen)
 
     return change
 
@@ -92,6 +95,13 @@ def _channel(number: int, kind: Type) -> Channel:
     if kind is Type.SECURITY and channel is Channel.OFF:
         raise ValueError("cannot be OFF")
     return channel
+
+
+def _push_text(number: int) -> PushText:
+    found = {0: PushText.FULL, 1: PushText.FULL, 2: PushText.BARE}.get(number)
+    if found is None:
+        raise ValueError("must be FULL or BARE")
+    return found
 
 
 def _minutes(text: str, path: str) -> int:

@@ -22,6 +22,7 @@ TABLES = (
             Shown("quiet_end", text=clock_time),
             "locale",
             "channels",
+            "push_text",
         ),
         erased=False,
         kept="emptied with the news of the deletion; what stays keeps late news from being told",

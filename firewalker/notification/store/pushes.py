@@ -58,6 +58,10 @@ _MATES = f"SELECT {_COLUMNS} FROM push WHERE user_id = %s AND fold_key = %s AND 
 _HISTORY = """
     SELECT COUNT(*), MAX(push_time) FROM push WHERE user_id = %s AND fold_key = %s AND state = 'PUSHED'
 """
+_NTH_LAST = """
+    SELECT push_time FROM push WHERE user_id = %s AND fold_key = %s AND state = 'PUSHED'
+    ORDER BY push_time DESC LIMIT 1 OFFSET %s
+"""
 
 # What follows new wishes of a user. Index push_fold.
 _REVIEW = "UPDATE push SET due_time = %s WHERE user_id = %s AND state = 'WAITING' AND due_time > %s"
@@ -140,8 +144,11 @@ class Pushes:
 
     async def history(self, tx: Transaction, push: Push) -> History:
         """What was pushed under the same fold key."""
-        pushed, last = await tx.one(_HISTORY, (push.user_id.bytes, push.fold_key))
-        return History(int(pushed), last)
+        of = (push.user_id.bytes, push.fold_key)
+        pushed, last = await tx.one(_HISTORY, of)
+        most = push.kind.an_hour
+        full = await tx.find(_NTH_LAST, (*of, most - 1)) if most is not None and pushed >= most else None
+        return History(int(pushed), last, full_time=full[0] if full else None)
 
     async def end(
         self, tx: Transaction, user: UserId, ids: Collection[NotificationId], *, state: str, why: str, at: datetime

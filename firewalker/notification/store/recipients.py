@@ -8,7 +8,7 @@ from uuid import UUID
 
 from firewalker.kernel.ids import UserId
 from firewalker.notification.domain.notification import Type
-from firewalker.notification.domain.preferences import Channel, Locale, Preferences, Recipient
+from firewalker.notification.domain.preferences import Channel, Locale, Preferences, PushText, Recipient
 from firewalker.notification.domain.quiet_hours import QuietHours
 from firewalker.runtime.mysql import Transaction
 
@@ -16,7 +16,9 @@ from firewalker.runtime.mysql import Transaction
 _MAKE_HEAD = "INSERT INTO recipient (user_id) VALUES"
 _MAKE_TAIL = "ON DUPLICATE KEY UPDATE user_id = VALUES(user_id)"
 
-_COLUMNS = "user_id, time_zone, quiet_start, quiet_end, locale, device_locale, channels, erase_time IS NOT NULL"
+_COLUMNS = (
+    "user_id, time_zone, quiet_start, quiet_end, locale, device_locale, channels, push_text, erase_time IS NOT NULL"
+)
 
 # Primary key, like all of these.
 _LIST = f"SELECT {_COLUMNS} FROM recipient WHERE user_id IN ({{places}})"
@@ -28,14 +30,15 @@ _MOVE = """
     WHERE user_id = %(user)s AND (time_zone_time IS NULL OR time_zone_time <= %(at)s)
 """
 _SAVE = """
-    UPDATE recipient SET quiet_start = %(start)s, quiet_end = %(end)s, locale = %(locale)s, channels = %(channels)s
+    UPDATE recipient SET quiet_start = %(start)s, quiet_end = %(end)s, locale = %(locale)s, channels = %(channels)s,
+        push_text = %(push_text)s
     WHERE user_id = %(user)s
 """
 _SAVE_DEVICE_LOCALE = "UPDATE recipient SET device_locale = %s WHERE user_id = %s"
 _ERASE = """
     UPDATE recipient
     SET erase_time = COALESCE(erase_time, %(at)s), time_zone = 'UTC', locale = NULL, device_locale = NULL,
-        channels = '{}', quiet_start = 1320, quiet_end = 480, revision = revision + 1
+        channels = '{}', push_text = 'FULL', quiet_start = 1320, quiet_end = 480, revision = revision + 1
     WHERE user_id = %(user)s
 """
 
@@ -90,6 +93,7 @@ class Recipients:
                 "end": preferences.quiet_hours.end,
                 "locale": preferences.locale.value if preferences.locale else None,
                 "channels": json.dumps(channels),
+                "push_text": preferences.push_text.value,
             },
         )
 
@@ -112,7 +116,7 @@ def _places(ids: Sequence[object]) -> str:
 
 
 def _recipient(row: tuple[Any, ...]) -> Recipient:
-    user, zone, start, end, locale, device_locale, channels, erased = row
+    user, zone, start, end, locale, device_locale, channels, push_text, erased = row
     chosen: Mapping[str, str] = json.loads(channels)
     return Recipient(
         user_id=UserId(UUID(bytes=user)),
@@ -120,6 +124,7 @@ def _recipient(row: tuple[Any, ...]) -> Recipient:
             channels={Type(kind): Channel(channel) for kind, channel in chosen.items()},
             quiet_hours=QuietHours(start, end),
             locale=Locale(locale) if locale else None,
+            push_text=PushText(push_text),
         ),
         time_zone=zone,
         device_locale=Locale(device_locale) if device_locale else None,

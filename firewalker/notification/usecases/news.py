@@ -1,6 +1,6 @@
 """Taking in what other services tell: inbox rows and pushes, or their end, in one transaction with the note of the event."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from firewalker.notification.store.recipients import Recipients
 from firewalker.notification.usecases.ports import Announce, Wake, moment
 from firewalker.runtime.inbox import first_time, forget
 from firewalker.runtime.mysql import Database, Transaction, retried
+from firewalker.runtime.revocation import Revocation
 
 
 class News:
@@ -35,9 +36,10 @@ class News:
         devices: Devices,
         announce: Announce,
         wake: Wake,
+        ended: Callable[[Iterable[Revocation]], None],
         pushing: bool,
     ) -> None:
-        """*pushing*: whether anything is pushed at all."""
+        """*ended* hears of sessions whose devices are detached. *pushing*: whether anything is pushed at all."""
         self._db = database
         self._clock = clock
         self._recipients = recipients
@@ -47,13 +49,19 @@ class News:
         self._devices = devices
         self._announce = announce
         self._wake = wake
+        self._ended = ended
         self._pushing = pushing
 
     async def take(self, facts: Sequence[Fact]) -> None:
         """Take *facts* in, in their order, all or none. Those taken in before change nothing; durable when this returns."""
-        if facts and (touched := await self._take(facts)):
+        if not facts:
+            return
+        if touched := await self._take(facts):
             self._announce(touched)
             self._wake()
+        # What was taken from the queue before that, and is on its way to FCM, is withheld.
+        left = [meaning for fact in facts for meaning in fact.meanings if isinstance(meaning, Left)]
+        self._ended([Revocation(session_id=m.session_id, time=m.at) for m in left])
 
     @retried(idempotent=True)
     async def forget_events(self, before: datetime) -> int:

@@ -1,6 +1,6 @@
 """From a notification that is to be pushed to messages for devices: when, with which others, and whether at all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -11,12 +11,12 @@ from prometheus_client import Counter
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.faults import Fault
 from firewalker.kernel.ids import NotificationId, UserId, new_uuid7
+from firewalker.notification.domain.content import content_of
 from firewalker.notification.domain.delivery import Content, Delivery
 from firewalker.notification.domain.device import Device
 from firewalker.notification.domain.notification import Lane, Type
 from firewalker.notification.domain.preferences import Locale, Recipient
 from firewalker.notification.domain.push import Decision, Later, Never, Now, Push, Verdict, decide, folded
-from firewalker.notification.domain.text import text_of_all
 from firewalker.notification.store.deliveries import Deliveries
 from firewalker.notification.store.devices import Devices
 from firewalker.notification.store.notifications import Notifications
@@ -57,10 +57,14 @@ class Planning:
         recipients: Recipients,
         rechecks: Rechecks,
         wake: Wake,
+        crowded: Callable[[], bool],
         locale: Locale,
         lease_s: int,
     ) -> None:
-        """Whoever dies with a push gives it back after *lease_s*, long enough for its questions and transactions."""
+        """*crowded*: whether more waits to be sent than can be in time.
+
+        Whoever dies with a push gives it back after *lease_s*, long enough for its questions and transactions.
+        """
         self._db = database
         self._clock = clock
         self._pushes = pushes
@@ -70,6 +74,7 @@ class Planning:
         self._recipients = recipients
         self._rechecks = rechecks
         self._wake = wake
+        self._crowded = crowded
         self._locale = locale
         self._lease_s = lease_s
         self._owner = uuid4()
@@ -142,10 +147,13 @@ class Planning:
             ids = [first.notification_id, *(mate.notification_id for mate in bundle.mates)]
             unread = await self._notifications.list_unread(tx, user, ids)
             history = await self._pushes.history(tx, first)
+            crowded = self._crowded()
 
             def decided(push: Push) -> Decision:
                 verdict = verdicts.get((user, push.notification_id), Verdict.UNKNOWN)
-                return decide(push, recipient, history, verdict, unread=push.notification_id in unread, at=at)
+                return decide(
+                    push, recipient, history, verdict, unread=push.notification_id in unread, at=at, crowded=crowded
+                )
 
             waiting = await self._pushes.lock_waiting(tx, user, ids[1:])
             decisions = [(p, decided(p)) for p in (first, *bundle.mates) if p is first or p.notification_id in waiting]
@@ -186,16 +194,8 @@ class Planning:
         devices = [d for d in await self._devices.list(tx, [recipient.user_id]) if str(d.session_id) != session]
         if not devices:
             return False
-        text = text_of_all(told, recipient.locale(self._locale))
-        content = Content(
-            title=text.title,
-            body=text.body,
-            tag=going[0].fold_key[:64] if kind.replaces else str(newest.notification_id),
-            data={name: newest.params[name] for name in ("user_id", "group_id", "date") if name in newest.params},
-            ttl_s=int(kind.ttl.total_seconds()) if kind.ttl is not None else None,
-            badge=await self._notifications.count_unread(tx, recipient.user_id),
-            collapse=newest.type.value.lower() if kind.replaces else "",
-        )
+        badge = await self._notifications.count_unread(tx, recipient.user_id)
+        content = content_of(going[0], told, recipient, recipient.locale(self._locale), badge)
         if kind.replaces:
             await self._deliveries.supersede(tx, recipient.user_id, going[0].fold_key)
         expires = max(push.expire_time for push in going)

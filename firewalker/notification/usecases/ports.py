@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from firewalker.kernel.clock import Clock
-from firewalker.kernel.ids import UserId
+from firewalker.kernel.ids import SessionId, UserId
 from firewalker.notification.domain.notification import Type
 from firewalker.notification.domain.push import Verdict
 
@@ -18,6 +18,16 @@ class Announce(Protocol):
 
     def __call__(self, users: Collection[UserId], /) -> None:
         """The rows are committed."""
+
+
+class Sessions(Protocol):
+    """Knows which sessions have ended (`sessions`)."""
+
+    def has_ended(self, session: SessionId, /) -> bool:
+        """Whether this process has heard that it has."""
+
+    async def among(self, sessions: Collection[SessionId], /) -> set[SessionId]:
+        """Those that have ended. Does not fail: what nobody says has not."""
 
 
 class Told(Protocol):

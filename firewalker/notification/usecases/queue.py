@@ -14,7 +14,7 @@ from firewalker.notification.domain.notification import KINDS, Lane
 from firewalker.notification.domain.push import ASK_AGAIN, Verdict
 from firewalker.notification.store import devices as device_rows
 from firewalker.notification.store.deliveries import Deliveries
-from firewalker.notification.usecases.ports import Rechecks, moment
+from firewalker.notification.usecases.ports import Rechecks, Sessions, moment
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database, Transaction, retried
 
@@ -35,6 +35,8 @@ class Work:
 
     delivery: Delivery
     device: Device
+    until: float
+    """The last moment, of the clock that never goes back, at which an answer still comes within the lease."""
 
 
 class Queue:
@@ -48,14 +50,16 @@ class Queue:
         deliveries: Deliveries,
         devices: device_rows.Devices,
         rechecks: Rechecks,
+        sessions: Sessions,
         lease_s: int,
     ) -> None:
-        """Whoever dies with a message gives it back after *lease_s*."""
+        """Whoever dies with a message gives it back after *lease_s*: twice the longest wait for an answer."""
         self._db = database
         self._clock = clock
         self._deliveries = deliveries
         self._devices = devices
         self._rechecks = rechecks
+        self._sessions = sessions
         self._lease_s = lease_s
         self._owner = uuid4()
 
@@ -66,15 +70,33 @@ class Queue:
 
         Detached, expired and poisonous ones are dealt with on the way; what was checked long ago is checked again.
         """
-        works, looked_at = await self._claim(room, urgent_room, parked)
+        until = self._clock.monotonic() + self._lease_s / 2
+        claimed, looked_at = await self._claim(room, urgent_room, parked, until)
+        works = await self._signed_in(claimed)
         at = self._clock.now()
         unchecked = [work for work in works if at - work.delivery.check_time > CHECKED_FOR]
         if not unchecked:
             return works, looked_at
         return await self._checked(works, unchecked), looked_at
 
+    def may_send(self, work: Work) -> bool:
+        """Whether it is still to be sent, and by this process: asked at the last moment before.
+
+        A process that was paused for longer than its leases finds its messages to be others' by now (DLV-02).
+        """
+        return self._clock.monotonic() < work.until and not self._sessions.has_ended(work.device.session_id)
+
+    async def withheld(self, work: Work) -> None:
+        """It was not sent, because it may not be: nobody is to send it any more, or somebody else is."""
+        if self._sessions.has_ended(work.device.session_id):
+            await self.drop(work.delivery, "detached")
+        else:
+            await self.release([work.delivery])
+
     @retried
-    async def _claim(self, room: int, urgent_room: int, parked: Collection[Platform]) -> tuple[list[Work], int]:
+    async def _claim(
+        self, room: int, urgent_room: int, parked: Collection[Platform], until: float
+    ) -> tuple[list[Work], int]:
         now = moment(self._clock)
         claimed: list[Delivery] = []
         async with self._db.transaction() as tx:
@@ -100,9 +122,19 @@ class Queue:
                     await self._deliveries.bury(tx, self._owner, delivery, "abandoned", counted=False)
                     DELIVERIES.labels(delivery.type.value, "abandoned").inc()
                 else:
-                    works.append(Work(delivery, device))
+                    works.append(Work(delivery, device, until))
             await self._drop(tx, gone)
         return works, len(claimed)
+
+    async def _signed_in(self, works: Sequence[Work]) -> Sequence[Work]:
+        """*works* without those for devices whose session has ended."""
+        ended = await self._sessions.among({work.device.session_id for work in works})
+        if not ended:
+            return works
+        await self._settle(
+            [(work.delivery, "detached") for work in works if work.device.session_id in ended], [], moment(self._clock)
+        )
+        return [work for work in works if work.device.session_id not in ended]
 
     async def _checked(self, works: Sequence[Work], unchecked: Sequence[Work]) -> list[Work]:
         """*works* without what does not hold any more; what nobody answers waits, as it did before it was queued."""

@@ -102,7 +102,7 @@ class SessionDoubts:
             SessionRevoked: The session has ended.
             SessionStateUnknown: It cannot be told, and this call has to be certain.
         """
-        ended = await self._ask(principal.session_id)
+        ended = await self.has_ended(principal.session_id)
         if ended:
             raise SessionRevoked
         if ended is not None:
@@ -113,7 +113,7 @@ class SessionDoubts:
         else:
             _DECISIONS.labels("admitted").inc()
 
-    async def _ask(self, session_id: SessionId) -> bool | None:
+    async def has_ended(self, session_id: SessionId) -> bool | None:
         """Whether it has ended; None if nobody says. Calls of one session share one question."""
         now = self._clock.monotonic()
         if now < self._alive.get(session_id, 0.0):

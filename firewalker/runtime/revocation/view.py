@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from firewalker.kernel.clock import Clock, SystemClock
+from firewalker.kernel.ids import SessionId
 from firewalker.kernel.principal import Principal
 from firewalker.runtime import redis as redis_clients
 from firewalker.runtime.metrics import REGISTRY
@@ -88,6 +89,10 @@ class RevocationView:
         if principal.session_id in self._sessions:
             return True
         return bool(self._users) and self._is_user_revoked(principal)
+
+    def has_ended(self, session_id: SessionId) -> bool:
+        """Whether this session has ended by itself, as far as this process knows."""
+        return session_id in self._sessions
 
     def learn(self, revocations: Iterable[Revocation]) -> None:
         """Take in what this process knows by itself, without Redis: what it has just ended, what MySQL says."""

@@ -7,7 +7,6 @@ from firewalker.kernel.faults import Contention
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.runtime.personal_data import Erasure
-from firewalker.runtime.revocation import RevocationFeed
 from firewalker.user.domain.account import Account
 from firewalker.user.domain.friend_limits import Counts
 from firewalker.user.domain.friendship import Pair
@@ -22,9 +21,9 @@ from firewalker.user.store.sessions import Sessions as SessionStore
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.avatars import Avatars
 from firewalker.user.usecases.confirmation import Confirmation
-from firewalker.user.usecases.ended_sessions import end_all, revocation
+from firewalker.user.usecases.ended_sessions import end_all
 from firewalker.user.usecases.group_rooms import GroupRooms
-from firewalker.user.usecases.ports import Facts, moment
+from firewalker.user.usecases.ports import Endings, Facts, moment
 from firewalker.user.usecases.provider_logins import ProviderLogins
 
 PAIRS = 100
@@ -119,7 +118,7 @@ class Deletions:
         confirmation: Confirmation,
         providers: ProviderLogins,
         erasure: Erasure,
-        revocations: RevocationFeed,
+        endings: Endings,
         facts: Facts,
         clock: Clock,
     ) -> None:
@@ -130,7 +129,7 @@ class Deletions:
         self._confirmation = confirmation
         self._providers = providers
         self._erasure = erasure
-        self._revocations = revocations
+        self._endings = endings
         self._facts = facts
         self._clock = clock
 
@@ -150,7 +149,7 @@ class Deletions:
             account = await self._providers.confirm(caller, id_token)
         else:
             account = await self._confirmation.by_password(caller, password or "")
-        await self._revocations.publish(map(revocation, await self._delete(account)))
+        await self._endings.tell(await self._delete(account))
 
     @retried
     async def _delete(self, account: Account) -> Sequence[Session]:

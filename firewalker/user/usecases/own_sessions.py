@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import SessionId, UserId
 from firewalker.runtime.mysql import Database, retried
-from firewalker.runtime.revocation import RevocationFeed
 from firewalker.user.domain.faults import SessionNotFound
 from firewalker.user.domain.session import EndReason, Session
 from firewalker.user.store.accounts import Accounts
 from firewalker.user.store.sessions import Sessions as SessionStore
-from firewalker.user.usecases.ended_sessions import end_all, revocation
-from firewalker.user.usecases.ports import moment
+from firewalker.user.usecases.ended_sessions import end_all
+from firewalker.user.usecases.ports import Endings, moment
 
 
 class OwnSessions:
@@ -23,13 +22,13 @@ class OwnSessions:
         database: Database,
         accounts: Accounts,
         sessions: SessionStore,
-        revocations: RevocationFeed,
+        endings: Endings,
         clock: Clock,
     ) -> None:
         self._database = database
         self._accounts = accounts
         self._sessions = sessions
-        self._revocations = revocations
+        self._endings = endings
         self._clock = clock
 
     async def list(self, caller: UserId) -> Sequence[Session]:
@@ -44,12 +43,12 @@ class OwnSessions:
         Raises:
             SessionNotFound: The caller has no such session.
         """
-        await self._revocations.publish([revocation(await self._revoke(caller, session_id))])
+        await self._endings.tell([await self._revoke(caller, session_id)])
 
     async def end_everywhere(self, caller: UserId) -> None:
         """End all of them. Committed and announced when this returns."""
         ended = await self._end_everywhere(caller)
-        await self._revocations.publish(map(revocation, ended))
+        await self._endings.tell(ended)
 
     @retried(idempotent=True)
     async def _revoke(self, caller: UserId, session_id: SessionId) -> Session:

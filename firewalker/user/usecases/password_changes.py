@@ -6,7 +6,6 @@ from firewalker.kernel.clock import Clock
 from firewalker.kernel.faults import Contention
 from firewalker.kernel.principal import Principal
 from firewalker.runtime.mysql import Database, retried
-from firewalker.runtime.revocation import RevocationFeed
 from firewalker.user.domain.account import Account, AccountState
 from firewalker.user.domain.email import Email
 from firewalker.user.domain.faults import MailTokenInvalid
@@ -20,9 +19,9 @@ from firewalker.user.store.mail_tokens import MailTokens
 from firewalker.user.store.sessions import Sessions as SessionStore
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.confirmation import Confirmation
-from firewalker.user.usecases.ended_sessions import end_all, revocation
+from firewalker.user.usecases.ended_sessions import end_all
 from firewalker.user.usecases.mails import Mails
-from firewalker.user.usecases.ports import Facts, Passwords, Throttles, moment
+from firewalker.user.usecases.ports import Endings, Facts, Passwords, Throttles, moment
 
 
 class PasswordChanges:
@@ -41,7 +40,7 @@ class PasswordChanges:
         mails: Mails,
         confirmation: Confirmation,
         throttles: Throttles,
-        revocations: RevocationFeed,
+        endings: Endings,
         facts: Facts,
         clock: Clock,
     ) -> None:
@@ -55,7 +54,7 @@ class PasswordChanges:
         self._mails = mails
         self._confirmation = confirmation
         self._throttles = throttles
-        self._revocations = revocations
+        self._endings = endings
         self._facts = facts
         self._clock = clock
 
@@ -71,7 +70,7 @@ class PasswordChanges:
         account = await self._confirmation.by_password(caller.user_id, current)
         await self._ensure_acceptable(account, new)
         ended = await self._replace(account, await self._passwords.hash(new), caller)
-        await self._revocations.publish(map(revocation, ended))
+        await self._endings.tell(ended)
 
     async def ask_for_reset(self, email: Email) -> None:
         """Send a mail for setting another password, if there is an account with this address. Does the same if not.
@@ -101,7 +100,7 @@ class PasswordChanges:
         token.ensure_usable(moment(self._clock), MailKind.RESET)
         await self._ensure_acceptable(account, new)
         ended = await self._reset(token, await self._passwords.hash(new))
-        await self._revocations.publish(map(revocation, ended))
+        await self._endings.tell(ended)
 
     @retried
     async def _promise(self, email: Email) -> None:

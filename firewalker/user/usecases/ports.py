@@ -1,6 +1,6 @@
 """What the use cases need from above them: the adapters that the composition root hands in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +17,7 @@ from firewalker.user.domain.group import GroupEvent
 from firewalker.user.domain.mail_text import Letter
 from firewalker.user.domain.provider import Identity, Provider
 from firewalker.user.domain.security import SecurityNoticed
+from firewalker.user.domain.session import Session
 from firewalker.user.domain.user import Card, ProfileEvent, UserDeleted, UserSignedUp
 
 Fact = UserSignedUp | UserDeleted | FriendshipEvent | ProfileEvent | CheerSent | GroupEvent | SecurityNoticed
@@ -126,6 +127,13 @@ class Sender(Protocol):
         Raises:
             MailFailed: Nobody has it.
         """
+
+
+class Endings(Protocol):
+    """Tells of ended sessions after the commit (`firewalker.user.endings`)."""
+
+    async def tell(self, ended: Iterable[Session]) -> None:
+        """Every process knows, and nothing more is pushed to the sessions' devices, when this returns. Does not fail."""
 
 
 class Throttles(Protocol):

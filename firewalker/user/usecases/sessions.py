@@ -8,7 +8,6 @@ from firewalker.kernel.clock import Clock
 from firewalker.kernel.faults import Contention, Fault
 from firewalker.kernel.ids import SessionId, UserId, new_uuid7
 from firewalker.runtime.mysql import Database, retried
-from firewalker.runtime.revocation import RevocationFeed
 from firewalker.user.domain.account import Account, AccountState
 from firewalker.user.domain.email import Email
 from firewalker.user.domain.faults import BadCredentials, RefreshTokenInvalid, RefreshTokenReused
@@ -19,8 +18,8 @@ from firewalker.user.domain.user import User
 from firewalker.user.store.accounts import Accounts
 from firewalker.user.store.sessions import Sessions as SessionStore
 from firewalker.user.store.users import Users
-from firewalker.user.usecases.ended_sessions import is_news, revocation
-from firewalker.user.usecases.ports import Facts, Passwords, Throttles, moment
+from firewalker.user.usecases.ended_sessions import is_news
+from firewalker.user.usecases.ports import Endings, Facts, Passwords, Throttles, moment
 
 _NOBODY = UserId(UUID(int=0))
 _SIGN_IN_ATTEMPTS = 3  # each but the first because the password's hash was replaced in between
@@ -46,7 +45,7 @@ class Sessions:
         sessions: SessionStore,
         passwords: Passwords,
         keys: RefreshKeys,
-        revocations: RevocationFeed,
+        endings: Endings,
         throttles: Throttles,
         facts: Facts,
         clock: Clock,
@@ -57,7 +56,7 @@ class Sessions:
         self._sessions = sessions
         self._passwords = passwords
         self._keys = keys
-        self._revocations = revocations
+        self._endings = endings
         self._throttles = throttles
         self._facts = facts
         self._clock = clock
@@ -77,7 +76,7 @@ class Sessions:
                 continue
             user, grant, ended = opened
             if ended:
-                await self._revocations.publish(map(revocation, ended))
+                await self._endings.tell(ended)
             before = account.password_hash
             if before is not None and self._passwords.is_outdated(before):
                 await self._rehash(account.user_id, before, password)
@@ -96,7 +95,7 @@ class Sessions:
             if opened is not None:
                 user, grant, ended = opened
                 if ended:
-                    await self._revocations.publish(map(revocation, ended))
+                    await self._endings.tell(ended)
                 return user, grant
         raise Contention
 
@@ -147,7 +146,7 @@ class Sessions:
     async def _announce(self, ended: Session) -> None:
         """Tell every process. Again for who repeats a call, as the answer may be lost; not about what ended long ago."""
         if is_news(ended, self._clock.now()):
-            await self._revocations.publish([revocation(ended)])
+            await self._endings.tell([ended])
 
     async def _authenticate(self, email: Email | None, password: str, client: Client) -> Account:
         account, known_device = None, ""

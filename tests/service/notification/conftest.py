@@ -1,6 +1,7 @@
 """The notification service on real MySQL and Redis, called by grpcio, with doors in place of the services that it asks."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,7 +19,7 @@ from google.rpc import error_details_pb2, status_pb2
 from firewalker.gen.pb.firewalker.step import v1 as step_pb
 from firewalker.gen.pb.firewalker.user import v1 as user_pb
 from firewalker.kernel.faults import Fault
-from firewalker.kernel.ids import new_uuid7
+from firewalker.kernel.ids import SessionId, new_uuid7
 from firewalker.local.secrets import make_secrets
 from firewalker.notification.app import build
 from firewalker.notification.config import NotificationConfig
@@ -31,6 +32,7 @@ from firewalker.runtime.grpc.messages import internal_descriptors, message_class
 from firewalker.runtime.grpc.policy import Caller, Rule
 from firewalker.runtime.grpc.server import GrpcServer
 from firewalker.runtime.mysql.literals import fill
+from firewalker.runtime.revocation import RevocationView
 from tests.support.clock import FakeClock
 from tests.support.databases import run_on
 from tests.support.emulator import Google, google
@@ -198,18 +200,24 @@ class Office(Post):
     folder: Path
     redis_url: str
 
-    async def pushed(self, count: int, within_s: float = 5.0) -> list[Any]:
+    async def pushed(self, count: int, within_s: float = 20.0) -> list[Any]:
         """The accepted records, once there are *count*."""
         await until(lambda: len(self.google.accepted) >= count, within_s)
         return list(self.google.accepted)
 
+    async def planned(self) -> None:
+        """Nothing that is due waits to be planned."""
+        await self._none("SELECT COUNT(*) FROM push WHERE state = 'WAITING' AND due_time <= %s", 1)
+
     async def settled(self) -> None:
         """Nothing that is due waits or is under way."""
-        now = self.clock.now()
         pushes = "SELECT COUNT(*) FROM push WHERE state = 'WAITING' AND due_time <= %s"
         waiting = f"SELECT ({pushes}) + (SELECT COUNT(*) FROM delivery WHERE state = 'QUEUED' AND due_time <= %s)"  # noqa: S608
-        limit = time.monotonic() + 10
-        while (await self.sql(waiting, now, now))[0][0]:
+        await self._none(waiting, 2)
+
+    async def _none(self, waiting: str, times: int) -> None:
+        now, limit = self.clock.now(), time.monotonic() + 30
+        while (await self.sql(waiting, *[now] * times))[0][0]:
             assert time.monotonic() < limit, "something that is due is not done"
             await asyncio.sleep(0.02)
 
@@ -219,10 +227,26 @@ class Office(Post):
         self.wake()
         await self.settled()
 
+    async def mended(self, count: int) -> None:
+        """What FCM was found to be unable to do it can do now: let time pass until *count* messages were accepted."""
+        limit = time.monotonic() + 60
+        while (before := len(self.google.accepted)) < count:
+            assert time.monotonic() < limit, f"only {before} were accepted"
+            self.advance(31)
+            self.wake()
+            with contextlib.suppress(AssertionError):  # nothing more comes before more time has passed
+                while True:
+                    await until(lambda: len(self.google.accepted) > before, 0.3)  # noqa: B023
+                    before = len(self.google.accepted)
+
     def advance(self, seconds: float) -> None:
         """The same without waiting for what is due."""
         self.clock.advance(seconds)
         self.google.fcm.clock.advance(seconds)
+
+    def heard_of_the_end(self, session: SessionId) -> bool:
+        views = [part for part in self.service.app.parts if isinstance(part, RevocationView)]
+        return all(view.has_ended(session) for view in views)
 
     def wake(self) -> None:
         for part in self.service.app.parts:

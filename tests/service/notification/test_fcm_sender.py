@@ -163,6 +163,13 @@ async def test_a_connection_in_doubt_is_replaced(running: Google, fault: str) ->
         assert {answer.kind for answer in await ask(client, 30)} == {Kind.ACCEPTED}
 
 
+async def test_what_is_not_to_be_sent_any_more_does_not_go_out(running: Google) -> None:
+    async with client_of(running) as (client, _):
+        assert (await client.ask(BODY, 0, lambda: False)).kind is Kind.WITHHELD
+        assert (await client.ask(BODY, 0, lambda: True)).kind is Kind.ACCEPTED
+    assert len(running.records) == 1
+
+
 async def test_nobody_at_the_other_end_is_an_answer_too(running: Google) -> None:
     async with client_of(running) as (client, _):
         await client.tokens.current()
@@ -194,6 +201,24 @@ async def test_only_the_registration_that_was_refused_is_pruned(office: Office) 
     assert await office.sql("SELECT COUNT(*) FROM prune") == [(1,)]
 
 
+@pytest.mark.requirement("DLV-02")
+async def test_who_waited_for_longer_than_the_lease_leaves_the_message_to_others(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firewalker.notification.fcm.access_tokens.FIRST_PAUSE_S", 0.2)
+    me = new_uuid7()
+    await office.register(me, "phone", token="the-token-of-a-phone")
+    office.google.fcm.script.load({"token": ["503"]})
+    with capture_logs() as lines:
+        await security(office, me)
+        await until(lambda: office.google.fcm.tokens.asked == 1, 10)
+        office.advance(20)  # while it waits for an access token
+        await office.pushed(1, within_s=10)
+        await office.settled()
+    assert [line["code"] for line in lines if line["event"] == "fcm_answer"] == ["withheld"]
+    assert len(office.google.records) == 1
+
+
 @pytest.mark.requirement("FCM-22")
 async def test_pruning_halts_when_everybody_is_said_to_be_gone(office: Office) -> None:
     crowd = [new_uuid7() for _ in range(30)]
@@ -216,11 +241,7 @@ async def test_what_needs_a_repair_is_kept_until_a_probe_finds_it_mended(office:
     await security(office, android, apple)
     await office.pushed(1)
     assert {record.outcome for record in office.google.records} == {"third_party", "accepted"}
-    for _ in range(8):
-        office.advance(31)
-        office.wake()
-        await asyncio.sleep(0.05)
-    await office.pushed(3)
+    await office.mended(3)
     probes = [record.outcome for record in office.google.records if record.validate_only]
     assert probes == ["third_party", "validated"]
 
@@ -237,11 +258,7 @@ async def test_a_project_that_may_not_send_asks_nothing_more_and_loses_nothing(o
     asked = len(office.google.records)
     assert asked <= 20
     office.google.fcm.script.load({"denied": False})
-    for _ in range(4):
-        office.advance(31)
-        office.wake()
-        await asyncio.sleep(0.05)
-    await office.pushed(20)
+    await office.mended(20)
     assert await office.sql("SELECT COUNT(*) FROM device") == [(20,)]
 
 

@@ -135,6 +135,7 @@ NONSENSE: list[tuple[Any, list[str]]] = [
     ({"locale": "fr"}, []),
     ({"channels": {"security": "OFF"}}, []),
     ({"channels": {"cheer": 9}}, []),
+    ({"push_text": 7}, []),
     ({"locale": "ko"}, ["nickname"]),
 ]
 

@@ -19,7 +19,7 @@ from tests.support.services import serving
 
 
 async def heard(stream: Any) -> Any:
-    return await asyncio.wait_for(stream.read(), 5)
+    return await asyncio.wait_for(stream.read(), 20)
 
 
 @pytest.fixture
@@ -62,6 +62,7 @@ async def test_a_watcher_at_another_process_hears_it_too(post: Post, neighbour: 
 
 
 @pytest.mark.requirement("DLV-15")
+@pytest.mark.alone
 async def test_what_redis_does_not_tell_mysql_does(post: Post, neighbour: Post) -> None:
     me = new_uuid7()
     (watched,) = [part for part in post.service.app.parts if type(part).__name__ == "WatchedInboxes"]

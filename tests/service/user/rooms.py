@@ -1,6 +1,6 @@
 """The use cases of the user service on a database, without its doors."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -16,6 +16,7 @@ from firewalker.user.domain.mail_secret import MailKeys
 from firewalker.user.domain.nickname import parse_nickname
 from firewalker.user.domain.refresh_token import RefreshKeys
 from firewalker.user.domain.session import Client
+from firewalker.user.endings import Endings
 from firewalker.user.events import OutboxFacts
 from firewalker.user.links import Links
 from firewalker.user.passwords import PasswordLane
@@ -38,6 +39,13 @@ from tests.support.clock import FakeClock
 
 KEYS = RefreshKeys([bytes(range(32))])
 PASSWORD = "mist over the gate"
+
+
+class _Nobody:
+    """A service that is told and does nothing."""
+
+    async def deliver(self, payloads: Sequence[bytes]) -> None:
+        del payloads
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +129,7 @@ async def open_rooms(mysql_url: str, redis_url: str, facts: Facts | None = None)
             yield Rooms(
                 database,
                 Accounts(**shared, **signing, limits=limits, facts=facts, mails=mails, links=ProviderLogins()),  # type: ignore[arg-type]
-                Sessions(**shared, **signing, revocations=feed, facts=facts),  # type: ignore[arg-type]
+                Sessions(**shared, **signing, endings=Endings(feed, _Nobody(), clock), facts=facts),  # type: ignore[arg-type]
                 social.requests,
                 social,
                 clock,

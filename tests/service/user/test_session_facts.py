@@ -27,6 +27,36 @@ async def test_a_logout_is_told_once_with_its_installation(world: World) -> None
     assert world.step.of("session_ended") == []
 
 
+@pytest.mark.requirement("FCM-14")
+async def test_whoever_pushes_knows_before_the_logout_is_acknowledged(world: World) -> None:
+    person = await world.sign_up(**PHONE)
+    await world.call("Logout", person.access)
+    assert [told.session_id for told in world.notification.of("session_ended")] == [person.tokens.session_id]
+    others = [await signed_in(world, person, **PHONE) for _ in range(3)]
+    await world.call("LogoutEverywhere", others[0].access_token)
+    told = {told.session_id for told in world.notification.of("session_ended")}
+    assert told == {person.tokens.session_id, *(tokens.session_id for tokens in others)}
+
+
+@pytest.mark.requirement("FCM-14")
+async def test_a_logout_does_not_wait_for_a_service_that_does_not_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver, back = world.notification.deliver, asyncio.Event()
+
+    async def later(message: Any) -> Any:
+        await back.wait()
+        return await deliver(message)
+
+    monkeypatch.setattr(world.notification, "deliver", later)
+    person = await world.sign_up(**PHONE)
+    await world.call("Logout", person.access)  # the call is given up after 20 s
+    assert world.notification.of("session_ended") == []
+    assert (await world.refusal("Refresh", refresh_token=person.tokens.refresh_token)).reason == "REFRESH_TOKEN_INVALID"
+    back.set()
+    await until(lambda: world.notification.of("session_ended"), 20)
+
+
 async def test_a_session_that_ends_for_reuse_or_for_want_of_room_is_told_too(world: World) -> None:
     person = await world.sign_up(**PHONE)
     tokens = person.tokens

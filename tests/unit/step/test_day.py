@@ -43,7 +43,7 @@ def day_of(taken: list[tuple[str, int, int]]) -> dict[str, list[int]]:
     return devices
 
 
-@pytest.mark.requirement("DATA-20")
+@pytest.mark.requirement("DATA-20", "DLV-07")
 @given(readings, st.randoms(use_true_random=False))
 def test_any_permutation_duplication_and_splitting_of_readings_gives_the_same_day(
     taken: list[tuple[str, int, int]], chance: random.Random

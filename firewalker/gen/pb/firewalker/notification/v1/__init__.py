@@ -23,6 +23,7 @@ __all__ = (
     "Preferences",
     "PreferencesChannel",
     "PreferencesChannels",
+    "PreferencesPushText",
     "PreferencesQuietHours",
     "RegisterDeviceRequest",
     "RegisterDeviceResponse",
@@ -171,6 +172,27 @@ class PreferencesChannel(betterproto2.Enum):
     OFF = 3
     """
     Nowhere.
+    """
+
+
+class PreferencesPushText(betterproto2.Enum):
+    """
+    What a push says: whoever looks at a locked phone can read it, and the services that carry it.
+    """
+
+    PUSH_TEXT_UNSPECIFIED = 0
+    """
+    Not set.
+    """
+
+    FULL = 1
+    """
+    What has happened, and who did it: title and body of the notification.
+    """
+
+    BARE = 2
+    """
+    That there is something new, and the notification's id for the app to look it up.
     """
 
 
@@ -473,6 +495,13 @@ class Preferences(betterproto2.Message):
     locale: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
     Language of titles and bodies, `ko` or `en`; until it is chosen, that of the device registered last.
+    """
+
+    push_text: "PreferencesPushText" = betterproto2.field(
+        4, betterproto2.TYPE_ENUM, default_factory=lambda: PreferencesPushText(0)
+    )
+    """
+    What pushes say; FULL unless chosen otherwise.
     """
 
 
@@ -783,6 +812,10 @@ default_message_pool.register_message(
 class DeviceServiceStub(betterproto2_grpclib.ServiceStub):
     """
     The devices that a user's notifications are pushed to.
+
+    The data of every push has the notification's id as `nid`. After lost answers a push may come twice, under the same `nid`
+    and the same tag: an app that shows pushes itself shows each `nid` once. `type`, and `user_id`, `group_id` or `date` where
+    there is one, are there unless the user wants pushes BARE; what they are of, ListNotifications tells.
     """
 
     async def register_device(
@@ -796,7 +829,7 @@ class DeviceServiceStub(betterproto2_grpclib.ServiceStub):
         """
         Registers the caller's device, or again after its registration changed; apps do it at every start and once a month.
         Whoever had the installation or the registration before, has it no more: a shared phone is pushed to for one user only.
-        The device is detached when the session that registered it ends. At most 20 devices; the one that was seen least
+        The device is detached when the session that registered it ends, before whoever ended it is answered. At most 20 devices; the one that was seen least
         recently gives way.
 
         Faults: INVALID_REQUEST (malformed, or not exactly one of `registration_token` and `fid`).
@@ -994,13 +1027,17 @@ from ....google import protobuf as ___google__protobuf__
 class DeviceServiceBase(betterproto2_grpclib.ServiceBase):
     """
     The devices that a user's notifications are pushed to.
+
+    The data of every push has the notification's id as `nid`. After lost answers a push may come twice, under the same `nid`
+    and the same tag: an app that shows pushes itself shows each `nid` once. `type`, and `user_id`, `group_id` or `date` where
+    there is one, are there unless the user wants pushes BARE; what they are of, ListNotifications tells.
     """
 
     async def register_device(self, message: "RegisterDeviceRequest") -> "RegisterDeviceResponse":
         """
         Registers the caller's device, or again after its registration changed; apps do it at every start and once a month.
         Whoever had the installation or the registration before, has it no more: a shared phone is pushed to for one user only.
-        The device is detached when the session that registered it ends. At most 20 devices; the one that was seen least
+        The device is detached when the session that registered it ends, before whoever ended it is answered. At most 20 devices; the one that was seen least
         recently gives way.
 
         Faults: INVALID_REQUEST (malformed, or not exactly one of `registration_token` and `fid`).
