@@ -34,6 +34,8 @@ _REFUSED = Counter(
     ["cause"],
     registry=REGISTRY,
 )
+for _cause in ("queue_full", "cancelled", "waited_too_long"):
+    _REFUSED.labels(_cause)
 
 R = TypeVar("R")
 

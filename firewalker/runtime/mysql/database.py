@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from time import monotonic
 from typing import Self
 
 from pymysql.err import MySQLError
@@ -129,6 +130,7 @@ class Database:
     async def _ask(self, connection: Connection, template: str, statement: str) -> Result:
         """Send *statement* within the deadline and translate what goes wrong; *template* is its text without values."""
         limit_s = deadline.within(self._statement_s + _GRACE_S)
+        began = monotonic()
         try:
             return await connection.ask(statement, limit_s)
         except MySQLError as error:
@@ -142,6 +144,8 @@ class Database:
                 self._pool.distrust()
                 raise ConnectionLost from None
             raise DeadlineExceeded from None
+        finally:
+            self._pool.metrics.asked(monotonic() - began)
 
     async def _set_autocommit(self, connection: Connection, *, on: bool) -> None:
         if connection.autocommit is not on:
@@ -152,6 +156,7 @@ class Database:
         if deadline.remaining() == 0:  # nobody waits for it any more
             await self._quietly(connection, "ROLLBACK")
             raise DeadlineExceeded
+        began = monotonic()
         try:
             # Once begun it is given its time whatever the deadline: an answer is worth more than punctuality.
             await connection.ask("COMMIT", self._statement_s + _GRACE_S)
@@ -166,6 +171,8 @@ class Database:
         except TimeoutError:
             self._pool.distrust()
             raise OutcomeUnknown from None
+        finally:
+            self._pool.metrics.committed(monotonic() - began)
 
     async def _roll_back(self, connection: Connection, tx: Transaction) -> None:
         if tx.used:
