@@ -104,6 +104,14 @@ test-envoy: env ## the transcoder beside Envoy's: the same answers, and what a r
 test-connect-web: env ## Connect's client for browsers, under Node, against the transcoder (needs Node and npm)
 	@$(BIN)/python -m tests.connect_web
 
+.PHONY: test-observability
+test-observability: env ## alert rules and their cases; every dashboard over the running product, by a real Prometheus
+	@$(BIN)/python -m tests.observability $(ARGS)
+
+.PHONY: monitoring
+monitoring: env ## write dashboards and the rules of objectives anew from deploy/monitoring.py
+	@$(BIN)/python deploy/monitoring.py
+
 .PHONY: clean
 clean: ## remove the environment, caches and unpacked servers; keeps data and keys in .local/
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .local/packages .local/packages.*

@@ -32,6 +32,9 @@ The ``-core`` packages hold the binaries alone; the ones without the suffix woul
 
 UNREACHED = "{} of this system could not be reached; check the network, or the proxy in apt's configuration."
 
+PROMETHEUS = (("prometheus",),)
+"""Prometheus and promtool, which need nothing but the C library: unpacked without what the package asks for besides."""
+
 COMPLETE = ".complete"
 APT_UPDATE_S = 300
 APT_STEP_S = 300
@@ -42,8 +45,12 @@ def apt_is_here() -> bool:
     return all(shutil.which(tool) for tool in ("apt-get", "apt-config", "apt-cache", "dpkg-deb", "dpkg-query"))
 
 
-def unpack(target: Path, say: Callable[[str], None]) -> Path:
+def unpack(
+    target: Path, say: Callable[[str], None], seeds: Sequence[Sequence[str]] = SEEDS, *, alone: bool = False
+) -> Path:
     """Fetch and unpack the server packages into *target*, once, and return *target*.
+
+    Others than these are named by *seeds*; *alone*, they come without what they need.
 
     A complete *target* is left alone. An interrupted run leaves nothing that counts: the work happens in a folder beside
     *target*, which takes its name at the end. Two callers at once do the work once. Takes some 5 s and 80 MB.
@@ -58,7 +65,7 @@ def unpack(target: Path, say: Callable[[str], None]) -> Path:
             shutil.rmtree(leftover, ignore_errors=True)
         work = Path(tempfile.mkdtemp(prefix=f"{target.name}.new-", dir=target.parent)).resolve()
         try:
-            _fetch_and_unpack(work, say)
+            _fetch_and_unpack(work, say, seeds, alone=alone)
             shutil.rmtree(target, ignore_errors=True)
             (work / "root" / COMPLETE).touch()
             (work / "root").rename(target)
@@ -75,12 +82,15 @@ def library_path(target: Path) -> str:
     )
 
 
-def _fetch_and_unpack(work: Path, say: Callable[[str], None]) -> None:
+def _fetch_and_unpack(
+    work: Path, say: Callable[[str], None], seeds: Sequence[Sequence[str]] = SEEDS, *, alone: bool = False
+) -> None:
     environment = _apt_environment(work)
     say("reading the package lists of this distribution")
     unreached = _update(work, environment)
-    names = _names(work, environment, unreached)
-    say(f"downloading {len(names)} packages of MariaDB and Redis")
+    names = _names(work, environment, unreached, seeds, alone=alone)
+    said = "MariaDB and Redis" if seeds is SEEDS else ", ".join(row[0] for row in seeds)
+    say(f"downloading {len(names)} packages of {said}")
     downloads = work / "packages"
     downloads.mkdir()
     _run(["apt-get", "-q", "download", *names], downloads, environment, APT_STEP_S)
@@ -151,18 +161,28 @@ def _apt_environment(work: Path) -> dict[str, str]:
     return {**plain, "APT_CONFIG": str(configuration)}
 
 
-def _names(work: Path, environment: dict[str, str], unreached: str = "") -> list[str]:
-    """The packages to unpack: the seeds, and what they need that this system does not have.
+def _names(
+    work: Path,
+    environment: dict[str, str],
+    unreached: str = "",
+    wanted: Sequence[Sequence[str]] = SEEDS,
+    *,
+    alone: bool = False,
+) -> list[str]:
+    """The packages to unpack: of each row of *wanted* the first there is, and what they need that this system does not have.
 
     *unreached* is why some package sources could not be read, if so.
     """
     known = set(_run(["apt-cache", "pkgnames"], work, environment, APT_STEP_S).split())
-    seeds = [next((name for name in row if name in known), "") for row in SEEDS]
+    seeds = [next((name for name in row if name in known), "") for row in wanted]
     if not all(seeds):
-        message = "The package sources of this system offer no MariaDB or no Redis packages."
+        missing = " and no ".join(row[0] for row, seed in zip(wanted, seeds, strict=True) if not seed)
+        message = f"The package sources of this system offer no {missing}."
         if unreached:
             message = f"{UNREACHED.format('Some package sources')} {unreached}"
         raise CannotStartError(message)
+    if alone:
+        return sorted(seeds)
     plan = _run(["apt-get", "-s", "-q", "install", *seeds], work, environment, APT_STEP_S)
     needed = set(re.findall(r"^Inst (\S+)", plan, flags=re.MULTILINE))
     installed = _run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n"], work, environment, APT_STEP_S)

@@ -16,7 +16,7 @@ def quiet(_text: str) -> None: ...
 def fetches(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     calls: list[Path] = []
 
-    def fetch(work: Path, _say: object) -> None:
+    def fetch(work: Path, *_args: object, **_options: object) -> None:
         calls.append(work)
         (work / "root/usr/bin").mkdir(parents=True)
 
@@ -41,7 +41,7 @@ def test_what_an_interrupted_run_left_does_not_count_and_goes_away(tmp_path: Pat
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(work: Path, _say: object) -> None:
+    def fail(work: Path, *_args: object, **_options: object) -> None:
         (work / "root").mkdir()
         raise CannotStartError("no network")
 
@@ -74,7 +74,9 @@ def test_servers_that_are_installed_are_unpacked_all_the_same_and_installed_libr
 
 def test_a_distribution_without_the_packages_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "_run", lambda *_: "libc6\n")
-    with pytest.raises(CannotStartError, match="offer no MariaDB or no Redis"):
+    with pytest.raises(
+        CannotStartError, match="offer no mariadb-server-core and no mariadb-client-core and no redis-tools"
+    ):
         packages._names(tmp_path, {})
 
 
