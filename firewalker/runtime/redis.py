@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MovedError, ReadOnlyError, RedisError
 
-from firewalker.runtime import deadline
+from firewalker.runtime import deadline, tracing
 from firewalker.runtime.metrics import REGISTRY
 
 CONNECT_S = 1.0
@@ -129,7 +129,8 @@ async def calling(limit_s: float = math.inf) -> AsyncIterator[None]:
     began = monotonic()
     try:
         async with asyncio.timeout(limit_s if limit_s < math.inf else None):
-            yield
+            with tracing.span("Redis"):
+                yield
     except _NoPlaceError as error:
         _pass_on_cancellation(task, cancelled_before)
         _BUSY.inc()

@@ -25,7 +25,7 @@ def shown() -> dict[str, str]:
     """Every series name that a process of the product shows, and the family it belongs to."""
     for service in ("user", "step", "notification"):
         importlib.import_module(f"firewalker.{service}.app")
-    names = {}
+    names: dict[str, str] = {}
     for registry in (REGISTRY, Metrics().registry):
         for family in registry.collect():
             ends = {

@@ -15,6 +15,7 @@ from firewalker.notification.fcm.access_tokens import AccessToken, AccessTokens,
 from firewalker.notification.fcm.answers import Answer, Kind, Scope, classify, no_answer
 from firewalker.notification.fcm.credentials import CredentialsFile
 from firewalker.notification.fcm.messages import faults_of
+from firewalker.runtime import tracing
 from firewalker.runtime.metrics import REGISTRY
 
 GOOGLE: Final = "https://fcm.googleapis.com"
@@ -111,9 +112,10 @@ class FcmClient:
         link.under_way += 1
         await self._close_idle()
         try:
-            async with asyncio.timeout(self._answer_s):
-                headers = {**_HEADERS, "authorization": f"Bearer {token.text}"}
-                response = await link.client.post(url, json=body, headers=headers)
+            with tracing.span("FCM send", attempts=attempts):
+                async with asyncio.timeout(self._answer_s):
+                    headers = {**_HEADERS, "authorization": f"Bearer {token.text}"}
+                    response = await link.client.post(url, json=body, headers=headers)
         except (httpx.HTTPError, httpx.StreamError, TimeoutError, OSError, RuntimeError, KeyError) as error:
             # Whatever it was, the connection is not trusted any more: one that is half open looks well for ever.
             # RuntimeError and KeyError are what the libraries below raise when a connection ends at a bad moment.

@@ -9,7 +9,7 @@ from typing import Self
 from pymysql.err import MySQLError
 
 from firewalker.kernel.faults import DeadlineExceeded, Overloaded
-from firewalker.runtime import deadline
+from firewalker.runtime import deadline, tracing
 from firewalker.runtime.mysql.abandoned import Stopper
 from firewalker.runtime.mysql.address import Address
 from firewalker.runtime.mysql.connection import Connection, Result, connect
@@ -132,7 +132,8 @@ class Database:
         limit_s = deadline.within(self._statement_s + _GRACE_S)
         began = monotonic()
         try:
-            return await connection.ask(statement, limit_s)
+            with tracing.span("SQL", **{"db.system": "mysql", "db.namespace": self.name, "db.query.text": template}):
+                return await connection.ask(statement, limit_s)
         except MySQLError as error:
             if code_of(error) in READ_ONLY:
                 self._pool.distrust()
@@ -159,7 +160,8 @@ class Database:
         began = monotonic()
         try:
             # Once begun it is given its time whatever the deadline: an answer is worth more than punctuality.
-            await connection.ask("COMMIT", self._statement_s + _GRACE_S)
+            with tracing.span("COMMIT"):
+                await connection.ask("COMMIT", self._statement_s + _GRACE_S)
         except MySQLError as error:
             if code_of(error) in READ_ONLY:
                 self._pool.distrust()
