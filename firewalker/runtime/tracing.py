@@ -137,10 +137,25 @@ def _recorded(name: str, links: Sequence[str], attributes: Any) -> AbstractConte
     elif links:
         found = (trace.get_current_span(_otel.parent(link)).get_span_context() for link in links[:_MOST_LINKS])
         tied = [trace.Link(where) for where in found if where.is_valid]
-    made: AbstractContextManager[Any] = _otel.tracer.start_as_current_span(
-        name, context, trace.SpanKind.CLIENT, attributes, tied, record_exception=False
-    )
-    return made
+    return _Block(_otel.tracer.start_span(name, context, trace.SpanKind.CLIENT, attributes, tied))
+
+
+class _Block:
+    """A span around a block. Of an exception it tells the class alone: texts can hold what users sent (PRIV-03)."""
+
+    def __init__(self, span: Any) -> None:
+        self._span = span
+        self._otel = _otel
+
+    def __enter__(self) -> Any:
+        self._token = self._otel.context.attach(self._otel.trace.set_span_in_context(self._span))
+        return self._span
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._otel.context.detach(self._token)
+        if kind is not None:
+            self._span.set_status(self._otel.trace.StatusCode.ERROR, kind.__name__)
+        self._span.end()
 
 
 def onward() -> str:

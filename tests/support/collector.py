@@ -24,6 +24,8 @@ class SpanSeen:
     links: tuple[str, ...]
     """Ids of traces."""
     attributes: dict[str, str]
+    status: str
+    """What it says of an error; empty for none."""
 
 
 @dataclass
@@ -50,6 +52,7 @@ class Collector:
                         told["service.name"], span.name, span.trace_id.hex(), span.span_id.hex(),
                         span.parent_span_id.hex(), tuple(link.trace_id.hex() for link in span.links),
                         {pair.key: pair.value.string_value or str(pair.value.int_value) for pair in span.attributes},
+                        span.status.message,
                     )
                     for span in scope.spans
                 ]  # fmt: skip

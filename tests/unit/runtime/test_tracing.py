@@ -14,6 +14,7 @@ from firewalker.gen.pb.firewalker.event.v1 import Event
 from firewalker.kernel.ids import EventId, new_uuid7
 from firewalker.runtime import logging, tracing
 from firewalker.runtime.outbox.appending import OutboxEvent, _traced
+from tests.support.collector import collecting
 
 TOLD = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -62,3 +63,30 @@ async def test_a_span_that_is_not_recorded_changes_nothing() -> None:
     with tracing.span("SQL", **{"db.system": "mysql"}) as span:
         await asyncio.sleep(0)
     assert span is None
+
+
+def test_a_failed_block_tells_the_class_of_its_error_alone() -> None:
+    with collecting() as collector:
+        tracing.start(collector.endpoint, service="test", share=1)
+        try:
+            with pytest.raises(ValueError, match="Duplicate"), tracing.span("SQL"):
+                raise ValueError("Duplicate entry 'ann@example.com'")
+        finally:
+            tracing.stop()
+    (span,) = collector.spans
+    assert (span.name, span.status) == ("SQL", "ValueError")
+
+
+def test_the_share_of_traces_is_decided_by_their_ids_and_not_by_clients() -> None:
+    low, high = b"00-4bf92f3577b34da60000000000000001", b"00-4bf92f3577b34da6f000000000000001"
+    with collecting() as collector:
+        tracing.start(collector.endpoint, service="test", share=0.1)
+        try:
+            for trace, flag in ((low, b"00"), (high, b"01")):
+                context = contextvars.copy_context()
+                ids = context.run(tracing.enter, "/a.B/C", "r-1", trace + b"-00f067aa0ba902b7-" + flag)
+                assert ids.trace_id == trace[3:].decode()
+                tracing.leave(ids, "OK", "", failed=False)
+        finally:
+            tracing.stop()
+    assert [span.trace for span in collector.spans] == [low[3:].decode()]
