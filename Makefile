@@ -108,6 +108,12 @@ test-connect-web: env ## Connect's client for browsers, under Node, against the 
 test-observability: env ## alert rules and their cases; every dashboard over the running product, by a real Prometheus
 	@$(BIN)/python -m tests.observability $(ARGS)
 
+SECONDS ?= 600
+SEED ?= 1
+.PHONY: chaos
+chaos: env ## ten minutes of processes and servers that die, stall and vanish, under load (SECONDS=, SEED=)
+	@$(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED) $(ARGS)
+
 .PHONY: monitoring
 monitoring: env ## write dashboards and the rules of objectives anew from deploy/monitoring.py
 	@$(BIN)/python deploy/monitoring.py
