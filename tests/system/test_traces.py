@@ -76,7 +76,8 @@ async def test_a_request_is_one_trace_through_services_sql_redis_and_events(tmp_
         delivery = parent_of(parent_of(taken, spans), spans)
         assert (delivery.service, delivery.name) == ("firewalker-user", "deliver events")
         assert delivery.parent in {span.span for span in spans}
-        assert any(span.name == "COMMIT" and span.parent == taken.span for span in spans)
+    # The step service has no use for a mere request; the inbox is written within its trace.
+    assert {"SQL", "COMMIT"} <= {span.name for span in spans if span.service == "firewalker-notification"}
     told = [json.loads(line) for line in lines if line.startswith("{")]
     methods = {line["method"] for line in told if line.get("trace_id") == TRACE and line["event"] == "call"}
     assert {method.rpartition("/")[2] for method in methods} == {"SendFriendRequest", "Deliver"}
