@@ -158,6 +158,20 @@ drill: env ## back up, lose everything, restore: what is lost and how long it ta
 audit: image-env ## known vulnerabilities of what production runs, where a database of them can be reached
 	@$(BIN)/python deploy/audit.py
 
+.PHONY: test-observability
+test-observability: env ## alert rules and their cases; every dashboard over the running product, by a real Prometheus
+	@$(BIN)/python -m tests.observability $(ARGS)
+
+SECONDS ?= 600
+SEED ?= 1
+.PHONY: chaos
+chaos: env ## ten minutes of processes and servers that die, stall and vanish, under load (SECONDS=, SEED=)
+	@$(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED) $(ARGS)
+
+.PHONY: monitoring
+monitoring: env ## write dashboards and the rules of objectives anew from deploy/monitoring.py
+	@$(BIN)/python deploy/monitoring.py
+
 .PHONY: clean
 clean: ## remove the environment, caches and unpacked servers; keeps data and keys in .local/
 	@rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .local/packages .local/packages.* .local/chromium .local/chromium.*

@@ -5,6 +5,7 @@ Operational pages (health, the documentation) are a small Starlette application 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from time import perf_counter
@@ -40,6 +41,7 @@ from transcoder.session import door as sessions
 from transcoder.session.door import SessionDoor
 from transcoder.statuses import Fault, FaultRenderer
 from transcoder.streaming import SlowReader
+from transcoder.tracing import Tracing, trace_id
 
 _log = structlog.get_logger("transcoder")
 
@@ -81,6 +83,9 @@ class Transcoder:
         self._sessions = SessionDoor(settings, self._caller, requests, self.bindings)
         self._metrics = metrics or Metrics()
         self._metrics.watch_streams(lambda: self._caller.open_streams)
+        self._tracing = (
+            None if settings.trace_endpoint is None else Tracing(settings.trace_endpoint, settings.trace_share)
+        )
         self._readiness = Readiness(self._backends)
         self._operations = Starlette(
             routes=[
@@ -110,10 +115,13 @@ class Transcoder:
             await self._operations(scope, receive, send)
             return
         exchange = Exchange(scope, receive, send)
+        span = None if self._tracing is None else self._tracing.begin(exchange)
         try:
             await self._serve(exchange, scope["query_string"])
         finally:
-            self._report(exchange)
+            status = self._report(exchange)
+            if self._tracing is not None:
+                self._tracing.end(span, exchange, status)
 
     def stop_accepting(self) -> None:
         """Turn ``/readyz`` to 503: a balancer is to send nothing new."""
@@ -163,13 +171,15 @@ class Transcoder:
         headers = error_headers(exchange.challenged(problem.code, problem.response_headers()))
         await exchange.answer(problem.http, headers, problem.body(self._settings.error_domain))
 
-    def _report(self, exchange: Exchange) -> None:
+    def _report(self, exchange: Exchange) -> int:
         status = exchange.status or HTTP_STATUS[Code.CANCELLED]
         seconds = perf_counter() - exchange.started
         self._metrics.request(exchange.rpc, status, seconds)
+        trace = trace_id(exchange)
         _log.info(
             "request",
             request_id=exchange.request_id.decode(),
+            **({"trace_id": trace} if trace else {}),
             method=exchange.method,
             route=exchange.route,
             rpc=exchange.rpc,
@@ -179,6 +189,7 @@ class Transcoder:
             bytes=exchange.sent_bytes,
             messages=exchange.messages,
         )
+        return status
 
     async def _readyz(self, _request: Request) -> JSONResponse:
         ready, report = await self._readiness.check()
@@ -188,6 +199,8 @@ class Transcoder:
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         yield
         self._backends.close()
+        if self._tracing is not None:
+            await asyncio.to_thread(self._tracing.close)
 
 
 async def _healthz(_request: Request) -> JSONResponse:

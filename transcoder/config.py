@@ -160,6 +160,12 @@ class Settings(BaseSettings):
     return_headers: Names = ("cache-control", "content-language", "etag", "last-modified")
     """Response metadata that becomes headers. Nothing else is."""
 
+    trace_endpoint: str | None = Field(None, pattern=r"^https?://.+")
+    """Where spans go: a collector's OTLP over HTTP, such as ``http://127.0.0.1:4318/v1/traces``. Without it none are made."""
+
+    trace_share: float = Field(0.01, ge=0, le=1)
+    """Which share of all traces is recorded; the same as the services', or traces have holes."""
+
     api_title: str = "Firewalker"
     """Title of the OpenAPI document."""
 

@@ -28,6 +28,8 @@ class Selection:
 
     title: str
     seeds: tuple[tuple[str, ...], ...]
+    alone: bool = False
+    """Without what the packages ask for besides."""
 
 
 SERVERS = Selection(
@@ -42,6 +44,9 @@ SERVERS = Selection(
 
 The ``-core`` packages hold the binaries alone; the ones without the suffix would also start system services.
 """
+
+PROMETHEUS = Selection("Prometheus", (("prometheus",),), alone=True)
+"""Prometheus and promtool, which need nothing but the C library."""
 
 PORTION_BYTES = 25_000_000
 """How much is downloaded between two words about it."""
@@ -205,6 +210,8 @@ def _names(work: Path, environment: dict[str, str], wanted: Selection, unreached
         if unreached:
             message = f"{UNREACHED.format('Some package sources')} {unreached}"
         raise CannotStartError(message)
+    if wanted.alone:
+        return seeds
     plan = _run(["apt-get", "-s", "-q", "install", *seeds], work, environment, APT_STEP_S)
     needed = set(re.findall(r"^Inst (\S+)", plan, flags=re.MULTILINE))
     installed = _run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n"], work, environment, APT_STEP_S)

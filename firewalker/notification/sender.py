@@ -41,6 +41,10 @@ _ATTEMPTS = Histogram(
     "firewalker_delivery_attempts", "Attempts that an accepted delivery took.", buckets=(1, 2, 3, 5, 8, 12),
     registry=REGISTRY,
 )  # fmt: skip
+_DELAY_S = Histogram(
+    "firewalker_delivery_delay_seconds", "From when a delivery was queued until FCM had accepted it.",
+    buckets=(0.1, 0.3, 1, 3, 10, 30, 60, 300, 3600), registry=REGISTRY,
+)  # fmt: skip
 _IN_FLIGHT = Gauge("firewalker_fcm_messages_in_flight", "Messages without an answer yet.", registry=REGISTRY)
 _log = structlog.get_logger(__name__)
 
@@ -190,6 +194,7 @@ class Sender:
             self._pace.went_well()
             DELIVERIES.labels(delivery.type.value, "accepted").inc()
             _ATTEMPTS.observe(delivery.attempts + 1)
+            _DELAY_S.observe(max(0.0, (self._clock.now() - delivery.create_time).total_seconds()))
             self._accepted.append(work)
             self._finish.set()
             return

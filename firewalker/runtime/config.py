@@ -102,6 +102,12 @@ class ServiceConfig(BaseSettings):
     log_format: Literal["console", "json"] = "console"
     """For people, or for machines. One line per event in both."""
 
+    trace_endpoint: str | None = Field(default=None, pattern=r"^https?://.+")
+    """Where spans go: a collector's OTLP over HTTP, such as ``http://127.0.0.1:4318/v1/traces``. Without it none are made."""
+
+    trace_share: float = Field(default=0.01, ge=0, le=1)
+    """Which share of all traces is recorded. The same everywhere, or traces have holes: each process decides by their ids."""
+
     concurrency: int = Field(default=200, ge=1, le=10_000)
     """Unary calls that run at once in the beginning; what more come wait a moment or are OVERLOADED. Too few and the
     process idles, too many and all calls get slow together; from there on it is learnt, see ``concurrency_adaptive``."""

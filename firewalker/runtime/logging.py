@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import structlog
 
+from firewalker.runtime import tracing
+
 Event = MutableMapping[str, Any]
 
 SECRET: Final = frozenset({
@@ -40,6 +42,7 @@ def configure(*, level: str, form: str, service: str, pseudonym_key: bytes | Non
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         _Service(service),
+        _with_ids,
         _without_nothing,
         _without_secrets,
         _Pseudonyms(pseudonym_key or secrets.token_bytes(32)),
@@ -69,6 +72,15 @@ class _Service:
     def __call__(self, _logger: object, _method: str, event: Event) -> Event:
         event["service"] = self._name
         return event
+
+
+def _with_ids(_logger: object, _method: str, event: Event) -> Event:
+    """Add what the present call is found by, whoever logs in it."""
+    ids = tracing.current.get()
+    if ids is not None:
+        event.setdefault("request_id", ids.request_id)
+        event.setdefault("trace_id", ids.trace_id)
+    return event
 
 
 class _Pseudonyms:

@@ -44,6 +44,14 @@ _REFUSED = Counter(
 _CONNECT_FAILED = Counter(
     "firewalker_mysql_connect_failures_total", "Connections that could not be opened.", ["database"], registry=REGISTRY
 )
+_ASKED = Histogram(
+    "firewalker_mysql_statement_seconds", "From sending a statement to its whole answer; COMMIT is not among them.",
+    ["database"], buckets=(0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3), registry=REGISTRY,
+)  # fmt: skip
+_COMMITTED = Histogram(
+    "firewalker_mysql_commit_seconds", "From sending COMMIT to its answer.",
+    ["database"], buckets=(0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3), registry=REGISTRY,
+)  # fmt: skip
 _WAITED = Histogram(
     "firewalker_mysql_acquire_seconds", "Wait of callers that did not get an idle connection at once.", ["database"],
     buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3), registry=REGISTRY,
@@ -91,6 +99,15 @@ class PoolMetrics:
         self._key = id(self)
         self._waited = _WAITED.labels(name)
         self._connect_failed = _CONNECT_FAILED.labels(name)
+        self.asked = _ASKED.labels(name).observe
+        """Tells how long a statement took, in seconds."""
+        self.committed = _COMMITTED.labels(name).observe
+        """Tells how long a COMMIT took, in seconds."""
+        # All that can happen is shown from the beginning, as 0: what appears with its first increase has no rate.
+        for cause in ("lost", "expired", "broken"):
+            _DROPPED.labels(name, cause)
+        for cause in ("queue_full", "timed_out"):
+            _REFUSED.labels(name, cause)
         _POOLS.pools[self._key] = (name, pool)
 
     def waited(self, seconds: float) -> None:

@@ -22,7 +22,7 @@ from typing import NoReturn, Protocol, TypeVar
 import structlog
 
 from firewalker.kernel.faults import Fault
-from firewalker.runtime import logging, tasks
+from firewalker.runtime import logging, tasks, tracing
 from firewalker.runtime.config import ConfigError, ServiceConfig, described, load, read_key
 from firewalker.runtime.garbage import rare_collections
 from firewalker.runtime.metrics import MetricsServer, watch_event_loop
@@ -142,7 +142,7 @@ def main(
         if settings.workers > 1 and link is None:
             raise SystemExit(asyncio.run(_keep_workers(settings.workers)))
         with asyncio.Runner(loop_factory=TimedLoop) as runner:
-            raise SystemExit(runner.run(_serve(settings, app, schema, link)))
+            raise SystemExit(runner.run(_serve(service, settings, app, schema, link)))
     except ConfigError as error:
         sys.stderr.write(f"firewalker.{service} cannot start:\n{error}\n")
         raise SystemExit(EXIT_CONFIG) from None
@@ -173,7 +173,7 @@ async def _keep_workers(count: int) -> int:
 
 
 async def _serve(
-    settings: C, build: Callable[[C], Awaitable[App]], schema: Traversable, link: WorkerLink | None
+    service: str, settings: C, build: Callable[[C], Awaitable[App]], schema: Traversable, link: WorkerLink | None
 ) -> int:
     if link is not None:
         own_port = None if settings.metrics_port is None else settings.metrics_port + METRICS_STEP * link.number
@@ -182,6 +182,8 @@ async def _serve(
     if missing:
         raise MigrationError(f"the database lacks {', '.join(missing)}; run the migrate command first")
     metrics = None if settings.metrics_port is None else MetricsServer(settings.metrics_host, settings.metrics_port)
+    if settings.trace_endpoint is not None:
+        tracing.start(settings.trace_endpoint, service=service, share=settings.trace_share)
     try:
         app = await build(settings)
         # What is there now stays: collections that went through all of it would hold up every call for 20 ms and more.
@@ -193,6 +195,7 @@ async def _serve(
     finally:
         if metrics is not None:
             metrics.close()
+        tracing.stop()
 
 
 async def run(app: App, *, drain_delay_s: float = 0.0, drain_s: float = 20.0, link: WorkerLink | None = None) -> int:

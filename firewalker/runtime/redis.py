@@ -4,15 +4,18 @@ import asyncio
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any, Final
 
+from prometheus_client import Counter, Histogram
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MovedError, ReadOnlyError, RedisError
 
-from firewalker.runtime import deadline, sentinels
+from firewalker.runtime import deadline, sentinels, tracing
+from firewalker.runtime.metrics import REGISTRY
 
 CONNECT_S = 1.0
 COMMAND_S = 0.5
@@ -24,6 +27,18 @@ MAX_CONNECTIONS = 64
 WAIT_S = 0.1
 """Longest wait for a connection while all are in use."""
 
+
+_TOOK = Histogram(
+    "firewalker_redis_call_seconds", "Commands that belong together, from the first one to the last answer.",
+    buckets=(0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1), registry=REGISTRY,
+)  # fmt: skip
+_FAILED = Counter(
+    "firewalker_redis_call_failures_total",
+    "The same that had no answer as hoped, by cause.",
+    ["cause"],
+    registry=REGISTRY,
+)
+_BUSY, _AWAY = _FAILED.labels("busy"), _FAILED.labels("unavailable")
 
 _NO_PLACE: Final = "No connection available."
 """The library's text, the only mark of it; a test fails should it change."""
@@ -132,16 +147,22 @@ async def calling(limit_s: float = math.inf) -> AsyncIterator[None]:
     limit_s = deadline.within(limit_s)
     task = asyncio.current_task()
     cancelled_before = task.cancelling() if task else 0
+    began = monotonic()
     try:
         async with asyncio.timeout(limit_s if limit_s < math.inf else None):
-            yield
+            with tracing.span("Redis"):
+                yield
     except _NoPlaceError as error:
         _pass_on_cancellation(task, cancelled_before)
+        _BUSY.inc()
         raise RedisBusy("no connection to Redis became free") from error
     except (RedisError, OSError) as error:  # TimeoutError is an OSError
         _pass_on_cancellation(task, cancelled_before)
+        _AWAY.inc()
         # Named by class: texts of errors can hold arguments.
         raise RedisUnavailable(f"Redis did not answer as hoped ({type(error).__name__})") from error
+    finally:
+        _TOOK.observe(monotonic() - began)
     _pass_on_cancellation(task, cancelled_before)
 
 

@@ -36,6 +36,8 @@ _REFUSED = Counter(
     ["cause"],
     registry=REGISTRY,
 )
+for _cause in ("queue_full", "cancelled", "waited_too_long"):
+    _REFUSED.labels(_cause)
 
 _NICENESS = 5
 """Of the threads that hash: a third of the weight of others where they compete for a core."""

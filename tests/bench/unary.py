@@ -105,9 +105,13 @@ class Server:
     """A server process on the first core."""
 
     def __init__(self, kind: str) -> None:
+        self.begin(kind, [sys.executable, "-m", "tests.bench.unary", "--serve", kind])
+
+    def begin(self, kind: str, command: list[str]) -> None:
+        """Start it by *command*."""
         self.kind = kind
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.bench.unary", "--serve", kind],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

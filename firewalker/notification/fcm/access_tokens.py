@@ -39,6 +39,8 @@ _PASSING_ERRORS: Final = frozenset({"internal_failure", "server_error", "tempora
 _ASKED = Counter(
     "firewalker_fcm_token_requests_total", "Requests for an access token, by outcome.", ["outcome"], registry=REGISTRY
 )
+for _outcome in ("given", "failed"):
+    _ASKED.labels(_outcome)
 _log = structlog.get_logger(__name__)
 
 

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from prometheus_client import Histogram
 
 from firewalker.kernel.clock import Clock
 from firewalker.notification.fcm.access_tokens import AccessToken, AccessTokens, NoAccessToken
 from firewalker.notification.fcm.answers import Answer, Kind, Scope, classify, no_answer
 from firewalker.notification.fcm.credentials import CredentialsFile
 from firewalker.notification.fcm.messages import faults_of
+from firewalker.runtime import tracing
+from firewalker.runtime.metrics import REGISTRY
 
 GOOGLE: Final = "https://fcm.googleapis.com"
 
@@ -32,6 +35,11 @@ OLDEST_S = 3_300.0
 """A connection is replaced at this age; FCM does it after an hour."""
 
 _HEADERS: Final = {"content-type": "application/json", "x-goog-api-format-version": "2"}
+
+_ANSWERED_S = Histogram(
+    "firewalker_fcm_answer_seconds", "From asking FCM to its answer, or to giving up.",
+    buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 20), registry=REGISTRY,
+)  # fmt: skip
 
 
 @dataclass(slots=True, eq=False)
@@ -101,6 +109,7 @@ class FcmClient:
             if error.passing:
                 return Answer(Kind.LATER, Scope.PROJECT, "no_access_token", no_answer("", attempts).wait), None
             return Answer(Kind.PARKED, Scope.PROJECT, "no_access_token"), None
+        began = self._clock.monotonic()
         url = f"{self._base_url}/v1/projects/{self._credentials.current().project_id}/messages:send"
         link = self._link()
         link.under_way += 1
@@ -108,15 +117,17 @@ class FcmClient:
         try:
             if not still():
                 return Answer(Kind.WITHHELD, Scope.MESSAGE, "withheld"), token
-            async with asyncio.timeout(self._answer_s):
-                headers = {**_HEADERS, "authorization": f"Bearer {token.text}"}
-                response = await link.client.post(url, json=body, headers=headers)
+            with tracing.span("FCM send", attempts=attempts):
+                async with asyncio.timeout(self._answer_s):
+                    headers = {**_HEADERS, "authorization": f"Bearer {token.text}"}
+                    response = await link.client.post(url, json=body, headers=headers)
         except Exception as error:  # noqa: BLE001 - the libraries below raise anything when a connection ends at a bad moment
             # Whatever it was, the connection is not trusted any more: one that is half open looks well for ever.
             link.retired = True
             return no_answer(type(error).__name__, attempts), token
         finally:
             link.under_way -= 1
+            _ANSWERED_S.observe(self._clock.monotonic() - began)
             await self._close_idle()
         heads = {name.lower(): value for name, value in response.headers.items()}
         answer = classify(response.status_code, heads, response.content, attempts=attempts, at=self._clock.now())

@@ -13,6 +13,7 @@ from h2.exceptions import ProtocolError
 from firewalker.kernel import principal as principals
 from firewalker.kernel.faults import DeadlineExceeded, Fault, MalformedMessage, StreamIdle
 from firewalker.runtime import deadline as deadlines
+from firewalker.runtime import tracing
 from firewalker.runtime.grpc.compression import ACCEPTED, ENCODING, ENCODINGS, GZIP, MIN_BYTES, accepts_gzip, deflate
 from firewalker.runtime.grpc.doors import Method
 from firewalker.runtime.grpc.expiry import Expiry
@@ -72,6 +73,8 @@ class Call:
         """Which service calls, on the internal port."""
         self.placed = 0.0
         """Since when it holds a place among the calls that run at once (`time.monotonic`); 0 for none."""
+        self.ids: tracing.CallIds | None = None
+        """By what it is found again in logs and traces; None before it is served."""
         self.head_sent = False
         packed = head.encoding == GZIP
         self.inbox = Inbox(method.rule.max_message_bytes, self._give_back, packable=packed, partials=partials)
@@ -234,6 +237,7 @@ class Call:
         if self._done:
             return
         outcome = OK
+        self.ids = tracing.enter(self.method.path, self.request_id, self.head.traceparent)
         try:
             if self.head.encoding:
                 self._require_known_encoding()

@@ -24,7 +24,7 @@ from h2.exceptions import ProtocolError
 from multidict import MultiDict
 
 from firewalker.kernel.faults import DeadlineExceeded
-from firewalker.runtime import deadline
+from firewalker.runtime import deadline, tracing
 from firewalker.runtime.grpc import pins
 from firewalker.runtime.grpc.client_stream import ClientConnection, MessageStream
 from firewalker.runtime.grpc.faults import ServiceUnavailable
@@ -94,6 +94,9 @@ class InternalChannel(grpclib.client.Channel):
             limit_s = min(limit_s, left_s - MARGIN_S)
         headers: Any = MultiDict(metadata or ())
         headers.add(*self._credential)
+        ids = tracing.current.get()
+        if ids is not None:
+            headers.add("x-request-id", ids.request_id)
         return _Stream(
             self,
             name,
@@ -135,7 +138,15 @@ class _Stream(RepeatedOnce, MessageStream):
         if self._deadline is not None and self._deadline.time_remaining() <= 0:
             raise DeadlineExceeded
         self._cancellations = cancellations()
-        await super().__aenter__()
+        self._span = tracing.span(self._method_name[1:], **{"rpc.system": "grpc"})
+        self._span.__enter__()
+        if told := tracing.onward():
+            self._metadata.add("traceparent", told)
+        try:
+            await super().__aenter__()
+        except BaseException as error:
+            self._span.__exit__(type(error), error, error.__traceback__)
+            raise
         wake_once(self._wrapper)
         return self
 
@@ -149,6 +160,7 @@ class _Stream(RepeatedOnce, MessageStream):
         finally:
             if not self._send_request_done and self._wrapper_ctx is not None:
                 self._wrapper_ctx.__exit__(None, None, None)
+            self._span.__exit__(None if error is None else type(error), error, None)
         if error is not None:
             if not isinstance(error, asyncio.CancelledError):
                 take_back(self._wrapper, self._cancellations)

@@ -14,6 +14,7 @@ from grpclib.exceptions import GRPCError, ProtocolError
 
 from firewalker.kernel.faults import MalformedMessage, MessageTooLarge
 from firewalker.runtime.grpc.compression import ACCEPTED, ENCODING, MIN_BYTES, deflate, inflate
+from firewalker.runtime.grpc.repeating import NeverBegan
 from firewalker.runtime.grpc.wire import ServerConnection
 
 MAX_ANSWER_BYTES = 4_194_304
@@ -29,7 +30,13 @@ class ClientConnection(ServerConnection):
     """Whether requests are compressed where that makes them shorter."""
 
     def create_stream(self, *, stream_id: int | None = None, wrapper: Any = None) -> "_AnnouncingStream":
-        """A stream for a call; used by grpclib."""
+        """A stream for a call; used by grpclib.
+
+        Raises:
+            NeverBegan: The connection has ended since it was chosen.
+        """
+        if getattr(self, "_transport", None) is None:  # grpclib takes it away on close
+            raise NeverBegan("the connection ended before the call began")
         return _AnnouncingStream(self, self._connection, self._transport, stream_id=stream_id, wrapper=wrapper)
 
 

@@ -26,6 +26,7 @@ from firewalker.kernel.faults import (
     Violation,
 )
 from firewalker.kernel.principal import Principal
+from firewalker.runtime import tracing
 from firewalker.runtime.grpc.admission import Admission
 from firewalker.runtime.grpc.credentials import ServiceCredentials
 from firewalker.runtime.grpc.faults import StreamTooOld
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from firewalker.runtime.grpc.call import Call
 
 _BEARER = b"bearer "
+
+_BUGS = frozenset({Status.INTERNAL, Status.UNKNOWN, Status.DATA_LOSS, Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED})
+"""Ends of calls that are a failure of this side's, in traces."""
 
 _ROUTINE = "/grpc."
 """Health and reflection; their calls are logged at DEBUG."""
@@ -171,6 +175,9 @@ class Edge:
         method = call.method
         status = outcome.status.name
         self.measures.ended(method.path, status, outcome.reason, None if method.streaming else seconds)
+        ids = call.ids
+        if ids is not None:
+            tracing.leave(ids, status, outcome.reason, failed=outcome.status in _BUGS)
         if not self._tells_calls:
             return
         # Balancers and supervisors ask for health all day long.
@@ -182,6 +189,7 @@ class Edge:
             reason=outcome.reason,
             ms=round(seconds * 1000, 2),
             request_id=call.request_id,
+            trace_id=ids and ids.trace_id,
             user_id=call.principal and call.principal.user_id,
             service=call.service,
             network=self._network(call),
@@ -205,6 +213,7 @@ class Edge:
             "bug",
             method=call.method.path,
             request_id=call.request_id,
+            trace_id=call.ids and call.ids.trace_id,
             exc_info=(type(error), error, error.__traceback__),
         )
 

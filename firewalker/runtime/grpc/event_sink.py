@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from firewalker.gen.pb.firewalker.event import v1 as pb
 from firewalker.kernel.faults import Fault, Kind
+from firewalker.runtime import tracing
 from firewalker.runtime.grpc.channel import CallRefused, InternalChannel
 from firewalker.runtime.grpc.faults import ServiceUnavailable
 from firewalker.runtime.outbox import SinkFailed
@@ -40,8 +41,10 @@ class RemoteSink:
             ServiceUnavailable, DeadlineExceeded: The receiver is in trouble, or not set up to take events from here.
         """
         request = pb.DeliverRequest(events=[pb.Event.parse(payload) for payload in payloads])
+        traces = list(dict.fromkeys(event.traceparent for event in request.events if event.traceparent))
         try:
-            await self._stub.deliver(request)
+            with tracing.span("deliver events", links=traces, events=len(request.events)):
+                await self._stub.deliver(request)
         except CallRefused as refused:
             # A wrong credential, a missing method or a full queue is nothing that setting an event aside would mend.
             if refused.status in _EVENTS_ARE_TO_BLAME or refused.reason == "MESSAGE_TOO_LARGE":

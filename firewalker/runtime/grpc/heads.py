@@ -60,6 +60,8 @@ class RequestHead(NamedTuple):
     """`grpc-encoding`: how messages may come compressed. Empty for none."""
     accept_encoding: bytes = b""
     """`grpc-accept-encoding`, unread. Empty for none."""
+    traceparent: bytes = b""
+    """Unread. Empty for none."""
     fields: Sequence[tuple[bytes, bytes]] = ()
     """All of them, as they came."""
 
@@ -102,6 +104,7 @@ class RequestHead(NamedTuple):
             request_id=request_id.decode("ascii") if _REQUEST_ID.fullmatch(request_id) else "",
             encoding=fields.get(b"grpc-encoding", b""),
             accept_encoding=fields.get(b"grpc-accept-encoding", b""),
+            traceparent=fields.get(b"traceparent", b""),
             fields=pairs,
         )
         if seen is not None:

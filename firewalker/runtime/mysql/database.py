@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from time import monotonic
 from typing import Self
 
 from pymysql.err import MySQLError
 
 from firewalker.kernel.faults import DeadlineExceeded, Overloaded
-from firewalker.runtime import deadline
+from firewalker.runtime import deadline, tracing
 from firewalker.runtime.mysql.abandoned import Stopper
 from firewalker.runtime.mysql.address import Address
 from firewalker.runtime.mysql.connection import Connection, Result, connect
@@ -129,8 +130,10 @@ class Database:
     async def _ask(self, connection: Connection, template: str, statement: str) -> Result:
         """Send *statement* within the deadline and translate what goes wrong; *template* is its text without values."""
         limit_s = deadline.within(self._statement_s + _GRACE_S)
+        began = monotonic()
         try:
-            return await connection.ask(statement, limit_s)
+            with tracing.span("SQL", **{"db.system": "mysql", "db.namespace": self.name, "db.query.text": template}):
+                return await connection.ask(statement, limit_s)
         except MySQLError as error:
             if code_of(error) in READ_ONLY:
                 self._pool.distrust()
@@ -142,6 +145,8 @@ class Database:
                 self._pool.distrust()
                 raise ConnectionLost from None
             raise DeadlineExceeded from None
+        finally:
+            self._pool.metrics.asked(monotonic() - began)
 
     async def _set_autocommit(self, connection: Connection, *, on: bool) -> None:
         if connection.autocommit is not on:
@@ -152,9 +157,11 @@ class Database:
         if deadline.remaining() == 0:  # nobody waits for it any more
             await self._quietly(connection, "ROLLBACK")
             raise DeadlineExceeded
+        began = monotonic()
         try:
             # Once begun it is given its time whatever the deadline: an answer is worth more than punctuality.
-            await connection.ask("COMMIT", self._statement_s + _GRACE_S)
+            with tracing.span("COMMIT"):
+                await connection.ask("COMMIT", self._statement_s + _GRACE_S)
         except MySQLError as error:
             if code_of(error) in READ_ONLY:
                 self._pool.distrust()
@@ -166,6 +173,8 @@ class Database:
         except TimeoutError:
             self._pool.distrust()
             raise OutcomeUnknown from None
+        finally:
+            self._pool.metrics.committed(monotonic() - began)
 
     async def _roll_back(self, connection: Connection, tx: Transaction) -> None:
         if tx.used:

@@ -63,7 +63,7 @@ class Pool:
         self._closed = False
         self._all_back = asyncio.Event()
         self._all_back.set()
-        self._metrics = PoolMetrics(name, self)
+        self.metrics = PoolMetrics(name, self)
         self._name = name
 
     # --- what it holds -------------------------------------------------------------------------------------------------
@@ -137,20 +137,20 @@ class Pool:
 
     async def _wait(self) -> Connection:
         if len(self._waiters) >= MAX_WAITERS:
-            self._metrics.refused("queue_full")
+            self.metrics.refused("queue_full")
             raise Overloaded(retry_after=_RETRY_AFTER)
         limit_s = deadline.within(self._acquire_s)
         began, failures = monotonic(), self._failures
         try:
             connection = await self._waiters.wait(limit_s, arrived=self._open_as_needed, hand_on=self._take_back)
         except TimeoutError:
-            self._metrics.refused("timed_out")
+            self.metrics.refused("timed_out")
             if limit_s < self._acquire_s:
                 raise DeadlineExceeded from None
             # Overload is when others have the connections; otherwise there were none to be had.
             unreachable = self._failures > failures or not self._lent
             raise (DatabaseUnavailable if unreachable else Overloaded)(retry_after=_RETRY_AFTER) from None
-        self._metrics.waited(monotonic() - began)
+        self.metrics.waited(monotonic() - began)
         return connection
 
     def _lend_out(self) -> None:
@@ -179,7 +179,7 @@ class Pool:
             self._idle.append(connection)
 
     def _drop(self, connection: Connection, cause: str) -> None:
-        self._metrics.dropped(cause)
+        self.metrics.dropped(cause)
         busy = connection.busy
         connection.abort()
         if busy:
@@ -212,7 +212,7 @@ class Pool:
             connection = await self._connect()
         except (MySQLError, OSError) as error:  # TimeoutError is an OSError
             self._failures += 1
-            self._metrics.connect_failed()
+            self.metrics.connect_failed()
             # The driver's text names the host, no secret.
             _log.warning("mysql_connect_failed", database=self._name, code=code_of(error), error=type(error).__name__)
             self._fail_waiters()
@@ -252,4 +252,4 @@ class Pool:
                 await self._all_back.wait()
         idle, self._idle = self._idle, []
         await asyncio.gather(*(connection.close() for connection in idle))
-        self._metrics.close()
+        self.metrics.close()

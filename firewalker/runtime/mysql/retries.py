@@ -41,6 +41,10 @@ def retried(method: Callable[P, Awaitable[R]] | None = None, /, *, idempotent: b
     return _retried(method, idempotent=idempotent)
 
 
+for _cause in (Contention, ConnectionLost, OutcomeUnknown):
+    TRANSACTION_REPEATS.labels(_cause.__name__)
+
+
 def _retried(method: Callable[P, Awaitable[R]], *, idempotent: bool) -> Callable[P, Awaitable[R]]:
     repeatable = (Contention, ConnectionLost, OutcomeUnknown) if idempotent else (Contention, ConnectionLost)
 

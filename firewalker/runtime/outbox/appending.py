@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from firewalker.kernel.ids import EventId
+from firewalker.runtime import tracing
 from firewalker.runtime.mysql import Transaction
 
 _APPEND = "INSERT INTO outbox (destination, event_id, kind, payload, create_time) VALUES"
+
+_TRACEPARENT: Final = b"\xe2\x01"
+"""The tag of ``Event.traceparent``: field 28, with a length. What is put behind a serialised message is part of it."""
 
 
 class OutboxEvent(NamedTuple):
@@ -47,6 +51,7 @@ class Outbox:
         destinations = self._destinations if to is None else tuple(to)
         if not set(destinations) <= set(self._destinations):
             raise ValueError("no relay delivers there: the events would wait for ever")
+        events = _traced(events)
         rows = [(destination, *event) for destination in destinations for event in events]
         await tx.execute_rows(_APPEND, "(%s,%s,%s,%s,%s)", rows)
         tx.after_commit(self.wake)
@@ -59,3 +64,14 @@ class Outbox:
     def on_wake(self, waken: Callable[[], None]) -> None:
         """Have *waken* called by `wake`; it must return at once."""
         self._wakers.append(waken)
+
+
+def _traced(
+    events: Sequence[OutboxEvent | tuple[EventId, str, bytes, datetime]],
+) -> Sequence[OutboxEvent | tuple[EventId, str, bytes, datetime]]:
+    """*events*, each told of which trace it is part, if there is one."""
+    told = tracing.onward().encode()
+    if not told:
+        return events
+    tail = _TRACEPARENT + bytes([len(told)]) + told
+    return [OutboxEvent(event_id, kind, payload + tail, at) for event_id, kind, payload, at in events]

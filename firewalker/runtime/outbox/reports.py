@@ -26,6 +26,8 @@ class LaneReport:
 
     def __init__(self, destination: str) -> None:
         self._destination = destination
+        for counter in (_DELIVERED, _REFUSED, _TROUBLE):
+            counter.labels(destination)
 
     def delivered(self, count: int) -> None:
         """*count* events arrived."""

@@ -50,6 +50,9 @@ _DECISIONS = Counter(
     registry=REGISTRY,
 )
 
+for _decision in ("asked", "refused", "admitted"):
+    _DECISIONS.labels(_decision)
+
 
 class SessionStateUnknown(Fault):
     """Whether the session has ended cannot be told at the moment, and the call is one that must not be let through by mistake."""

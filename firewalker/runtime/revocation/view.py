@@ -9,7 +9,7 @@ from typing import Any, Self
 from uuid import UUID
 
 import structlog
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -30,6 +30,16 @@ _BLOCK_MS = 1000
 _STALE = Gauge(
     "firewalker_revocation_view_stale", "1 while this process does not hear of ended sessions.", registry=REGISTRY
 )
+_SILENCE_S = Gauge(
+    "firewalker_revocation_silence_seconds",
+    "Since when this process has heard nothing of ended sessions, not even a heartbeat; they come every half second.",
+    registry=REGISTRY,
+)
+_LAG_S = Histogram(
+    "firewalker_revocation_lag_seconds",
+    "From the decision that ended a session, by the clock of whoever made it, until this process knew.",
+    buckets=(0.01, 0.03, 0.1, 0.3, 1, 2, 5, 30), registry=REGISTRY,
+)  # fmt: skip
 _UNREADABLE = Counter(
     "firewalker_revocation_unreadable_entries_total",
     "Entries of the revocation stream that were skipped because they make no sense.",
@@ -58,6 +68,8 @@ class RevocationView:
         self._heard = float("-inf")
         self._caught_up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._born = self._clock.monotonic()
+        _SILENCE_S.set_function(lambda: self._clock.monotonic() - max(self._heard, self._born))
 
     async def start(self, wait_s: float = 2.0) -> None:
         """Begin to follow the stream; returns when what it holds is known, or after *wait_s* without Redis."""
@@ -185,7 +197,10 @@ class RevocationView:
             self._heard = self._clock.monotonic()
             self._beat = beat
             return
-        until = self._until(from_ms(fields[b"time"]))
+        decided = from_ms(fields[b"time"])
+        if self._caught_up.is_set():
+            _LAG_S.observe(max(0.0, (self._clock.now() - decided).total_seconds()))
+        until = self._until(decided)
         if b"sid" in fields:
             self._end_session(UUID(bytes=fields[b"sid"]), until)
         else:

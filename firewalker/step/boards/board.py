@@ -6,8 +6,11 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from math import inf
 
+from prometheus_client import Counter, Histogram
+
 from firewalker.kernel.faults import Fault
 from firewalker.kernel.ids import UserId
+from firewalker.runtime.metrics import REGISTRY
 from firewalker.step.boards.subject import Subject
 from firewalker.step.boards.subjects import Subjects
 from firewalker.step.boards.updates import Changes, EndReason, Heartbeat, Snapshot
@@ -15,6 +18,14 @@ from firewalker.step.boards.watcher import Watcher
 from firewalker.step.domain.board import LiveBoard
 from firewalker.step.domain.circle import Circle
 from firewalker.step.domain.leaderboard import Standing, as_seen
+
+_FRAMES = Counter(
+    "firewalker_step_board_frames_total", "Frames of watched boards, each told to all who watch.", registry=REGISTRY
+)
+_TOLD_S = Histogram(
+    "firewalker_step_board_wait_seconds", "From the first change that a frame tells of, in this process, to the frame.",
+    buckets=(0.001, 0.01, 0.1, 0.3, 0.6, 1, 1.5, 3), registry=REGISTRY,
+)  # fmt: skip
 
 FRAME_GAP_S = 1.0
 """Shortest time between two frames of a board that tell of steps (contract)."""
@@ -53,6 +64,7 @@ class WatchedBoard:
         "_subjects",
         "_untold",
         "beat",
+        "begun",
         "board_id",
         "circle",
         "day",
@@ -80,6 +92,8 @@ class WatchedBoard:
         self.members: dict[bytes, Subject] = {}
         self.live = LiveBoard(())
         self.dirty: set[bytes] = set()
+        self.begun = 0.0
+        """When the first of them changed."""
         self.watchers: dict[Watcher, None] = {}
         self.frame_at = -inf
         self.due = inf
@@ -160,6 +174,8 @@ class WatchedBoard:
         """The standing of *user*, or whether they are on the board, is different."""
         if self.watchers:
             self._subjects.agenda.put(self, self.frame_at + self._gap_s)
+        if not self.dirty:
+            self.begun = self._subjects.monotonic()
         self.dirty.add(user)
 
     def _touch_in_haste(self, user: bytes) -> None:
@@ -206,8 +222,11 @@ class WatchedBoard:
     def _publish(self, now: float) -> None:
         """Tell every watcher what they have not been told."""
         self._gap_s = FRAME_GAP_S
+        begun = self.begun if self.dirty else now
         if self._fold() or self._untold:
             self._untold = False
+            _FRAMES.inc()
+            _TOLD_S.observe(max(0.0, now - begun))
             self.frame_at = now
             self._wake()
 

@@ -5,9 +5,12 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import date
 
+from prometheus_client import Gauge
+
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.faults import GroupNotFound, Overloaded
 from firewalker.kernel.ids import UserId
+from firewalker.runtime.metrics import REGISTRY
 from firewalker.step.boards.agenda import Agenda
 from firewalker.step.boards.board import WatchedBoard
 from firewalker.step.boards.sources import BoardKey, FriendSource, GroupSource, Source
@@ -28,6 +31,9 @@ MAX_STREAMS_PER_USER = 16
 
 MAX_STREAMS = 10_000
 """Streams that this process serves at once (NET-22). An idle one costs some 15 to 40 KiB, most of it connection."""
+
+_WATCHERS = Gauge("firewalker_step_board_watchers", "Streams that watch a board.", registry=REGISTRY)
+_BOARDS = Gauge("firewalker_step_boards", "Boards kept current, those just left included.", registry=REGISTRY)
 
 
 class Boards:
@@ -61,6 +67,8 @@ class Boards:
         self._count = 0
         self._news = asyncio.Event()
         live.subscribe(self._hear)
+        _WATCHERS.set_function(lambda: self._count)
+        _BOARDS.set_function(lambda: len(self._sources))
 
     def __iter__(self) -> Iterator[WatchedBoard]:
         return iter([board for of_viewer in self._boards.values() for board in of_viewer.values()])

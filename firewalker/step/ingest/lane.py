@@ -9,9 +9,10 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import inf
+from time import monotonic
 
 import structlog
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.faults import DatabaseUnavailable, Draining, Fault
@@ -42,6 +43,15 @@ _COMMIT_S = Histogram(
     "firewalker_step_commit_seconds", "From the start of a group to its commit.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5), registry=REGISTRY,
 )  # fmt: skip
+_ACK_S = Histogram(
+    "firewalker_step_acknowledge_seconds", "From the oldest message of a group to the acknowledgement of all of it.",
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5), registry=REGISTRY,
+)  # fmt: skip
+_SIZE = Histogram(
+    "firewalker_step_group_readings", "Readings committed together.",
+    buckets=(1, 3, 10, 30, 100, 300, 1000, 3000), registry=REGISTRY,
+)  # fmt: skip
+_WAITING = Gauge("firewalker_step_readings_waiting", "Readings taken and not yet in a group.", registry=REGISTRY)
 _READINGS = Counter("firewalker_step_readings_total", "Readings made durable or found so.", registry=REGISTRY)
 _GROUPS_FAILED = Counter(
     "firewalker_step_groups_failed_total", "Groups whose messages were all refused.", registry=REGISTRY
@@ -79,6 +89,8 @@ class Lane:
         live.on_gap(self._known.clear)
         self._queue: list[Message] = []
         self._waiting = 0
+        self._oldest = 0.0
+        """Since when the first in the queue waits, at the earliest (`time.monotonic`)."""
         self._news = asyncio.Event()
         self._enough = asyncio.Event()
         """Set while as much waits as a group may hold, and from the end on."""
@@ -114,10 +126,13 @@ class Lane:
     def submit(self, user: bytes, readings: Sequence[Counted]) -> "asyncio.Future[Recorded]":
         """Put a message into the next group."""
         done: asyncio.Future[Recorded] = asyncio.get_running_loop().create_future()
+        if not self._queue:
+            self._oldest = monotonic()
         self._queue.append(Message(user, readings, done))
         self._waiting += len(readings)
         if self._waiting >= self._max_group:
             self._enough.set()
+        _WAITING.inc(len(readings))
         if self.full:
             self._roomy.clear()
         self._news.set()
@@ -163,12 +178,13 @@ class Lane:
         self._waiting -= size
         if self._waiting < self._max_group and not self._stopping:
             self._enough.clear()
+        _WAITING.dec(size)
         if not self.full:
             self._roomy.set()
         return taken
 
     async def _commit(self, messages: Sequence[Message]) -> None:
-        group = Group(messages, to_ms(self._clock.now()))
+        group, oldest = Group(messages, to_ms(self._clock.now())), self._oldest
         keys = group.device_days()
         sent: Collection[UserDate] = ()
         try:
@@ -199,7 +215,11 @@ class Lane:
             if not isinstance(error, Exception):
                 raise
         else:
-            _READINGS.inc(sum(len(message.readings) for message in messages))
+            if messages:
+                size = sum(len(message.readings) for message in messages)
+                _READINGS.inc(size)
+                _SIZE.observe(size)
+                _ACK_S.observe(monotonic() - oldest)
             if group.gains and self._walked is not None:
                 self._walked(group.walked(totals))
             self._put_back(again)

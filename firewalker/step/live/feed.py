@@ -8,11 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from prometheus_client import Gauge
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from firewalker.kernel.clock import Clock
+from firewalker.runtime.metrics import REGISTRY
 from firewalker.step.live.buckets import CHANNEL
 
 PING_S = 1.0
@@ -26,6 +28,9 @@ CATCH_UP_S = 0.2
 
 _LONGEST_PAUSE_S = 1.0
 
+_CONNECTED = Gauge(
+    "firewalker_step_live_feed_connected", "1 while this process hears of every total.", registry=REGISTRY
+)
 _log = structlog.get_logger(__name__)
 
 
@@ -49,6 +54,7 @@ class Feed:
         self._receive = receive
         self._lost = lost
         self._gap = gap
+        _CONNECTED.set_function(lambda: int(self.connected))
         self.connected = False
         """Whether every message published now arrives."""
         self._subscription: PubSub | None = None

@@ -269,3 +269,38 @@ async def test_an_outage_is_made_no_worse_by_repeats(bench: Bench, outage: str) 
     assert proxy.connections <= 1.2 * asked
     # Where calls arrive at all, each of them did.
     assert outage in ("cut", "refused") or len(door.taken) == asked
+
+
+async def test_a_peer_that_hangs_up_at_once_is_unavailable_whenever_it_does() -> None:
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server:
+        for _ in range(20):
+            channel = InternalChannel(address, SERVICE_TOKEN)
+            with pytest.raises(ServiceUnavailable):
+                await EventSinkServiceStub(channel).deliver(REQUEST)
+            channel.close()
+
+
+async def test_a_connection_that_ended_after_it_was_chosen_has_not_begun_the_call(bench: Bench) -> None:
+    door = SinkDoor()
+    server = await bench.serve(door, internal=True)
+    channel = InternalChannel(f"127.0.0.1:{server.port}", SERVICE_TOKEN)
+    stub = EventSinkServiceStub(channel)
+    await stub.deliver(REQUEST)
+    chosen = await channel.__connect__()
+    chosen.connection.close()
+    await until(lambda: channel._links.links[0].protocol is None, 15)
+    before = channel._links.protocol
+    answers = [chosen]
+
+    async def protocol() -> object:
+        return answers.pop() if answers else await before()
+
+    channel._links.protocol = protocol  # type: ignore[method-assign, assignment]
+    await stub.deliver(REQUEST)
+    assert len(door.taken) == 2
+    channel.close()

@@ -362,6 +362,11 @@ class Event(betterproto2.Message):
     A day is over and stands.
     """
 
+    traceparent: "str" = betterproto2.field(28, betterproto2.TYPE_STRING)
+    """
+    The trace that it happened in, as W3C trace context; empty for none. Says nothing about the fact.
+    """
+
 
 default_message_pool.register_message("firewalker.event.v1", "Event", Event)
 

@@ -1,0 +1,85 @@
+"""Dashboards and alerts speak of metrics that there are; what is written by a program is as it writes it."""
+
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from firewalker.runtime.metrics import REGISTRY
+from transcoder.metrics import Metrics
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
+RULES = sorted((DEPLOY / "prometheus" / "rules").glob("*.yml"))
+CASES = sorted((DEPLOY / "prometheus" / "tests").glob("*.yml"))
+
+_METRIC = re.compile(r"\b(?:firewalker|transcoder|process|python)_[a-z][a-z0-9_]*\b")
+_ALERT = re.compile(r"- alert: (\w+)")
+_EXPRESSION = re.compile(r'"?\b(?:expr|series)"?: (.*)')
+
+
+def shown() -> dict[str, str]:
+    """Every series name that a process of the product shows, and the family it belongs to."""
+    for service in ("user", "step", "notification"):
+        importlib.import_module(f"firewalker.{service}.app")
+    names: dict[str, str] = {}
+    for registry in (REGISTRY, Metrics().registry):
+        for family in registry.collect():
+            ends = {
+                "counter": ("_total",),
+                "histogram": ("_bucket", "_count", "_sum"),
+                "gauge": ("",),
+            }
+            names |= {family.name + end: family.name for end in ends[family.type]}
+    return names
+
+
+def spoken_of(path: Path) -> set[str]:
+    return {name for found in _EXPRESSION.findall(path.read_text()) for name in _METRIC.findall(found)}
+
+
+@pytest.mark.parametrize("path", [*DASHBOARDS, *RULES, *CASES], ids=lambda path: path.name)
+def test_every_metric_of_a_dashboard_or_rule_exists(path: Path) -> None:
+    named = spoken_of(path)
+    assert named
+    assert named - shown().keys() == set()
+
+
+def test_every_metric_of_the_product_is_shown_or_alerted_on() -> None:
+    told = set.union(*(spoken_of(path) for path in [*DASHBOARDS, *RULES]))
+    ours = {name: family for name, family in shown().items() if name.startswith(("firewalker_", "transcoder_"))}
+    families = {ours[name] for name in told if name in ours}
+    # Damage that is passed over; each has a line in the log, and numbers of it are looked for when one is seen.
+    silent = {family for family in ours.values() if "unreadable" in family} | {"firewalker_registrations_pruned"}
+    assert set(ours.values()) - families - silent == set()
+
+
+def test_names_have_units_and_labels_are_few() -> None:
+    for registry in (REGISTRY, Metrics().registry):
+        for family in registry.collect():
+            if family.type == "histogram" and family.name.startswith(("firewalker_", "transcoder_")):
+                counts = {"firewalker_delivery_attempts", "firewalker_step_group_readings"}
+                assert family.name.endswith("_seconds") or family.name in counts, family.name
+            assert family.documentation.endswith(".") or family.name.startswith("python_"), family.name
+            forbidden = {"user_id", "session_id", "request_id", "device_id", "address", "email"}
+            assert not any(forbidden & sample.labels.keys() for sample in family.samples)
+
+
+def test_every_alert_has_a_case_that_sets_it_off_and_a_word_on_what_to_do() -> None:
+    alerts = [alert for path in RULES for alert in _ALERT.findall(path.read_text())]
+    assert len(alerts) == len(set(alerts))
+    cases = "\n".join(path.read_text() for path in CASES)
+    advice = (DEPLOY / "observability.md").read_text()
+    for alert in alerts:
+        assert re.search(rf"alertname: {alert}\n\s+exp_alerts:\n\s+- ", cases), alert
+        assert f"### {alert}\n" in advice, alert
+
+
+def test_what_a_program_writes_is_fresh() -> None:
+    done = subprocess.run(
+        [sys.executable, DEPLOY / "monitoring.py", "--check"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
