@@ -28,10 +28,10 @@ from h2.events import (
     UnknownFrameReceived,
 )
 from h2.exceptions import H2Error
-from hpack import Encoder
 from hyperframe.frame import Frame, GoAwayFrame
 
 from transcoder.callstream import CallStream, Lost
+from transcoder.headerblock import PlainEncoder
 
 _STREAM_WINDOW: Final = 128 * 1024
 """Most bytes that wait unread for one call. Twice HTTP/2's default, so that a local reader is never starved."""
@@ -93,7 +93,7 @@ class Link(H2Protocol):
         self.transport = transport
         super().connection_made(transport)
         self.h2 = self.connection._connection  # noqa: SLF001 - grpclib is pinned; there is no public way
-        self.h2.encoder = _PlainEncoder()
+        self.h2.encoder = PlainEncoder()
         self.h2._frame_dispatch_table[GoAwayFrame] = _goaway  # noqa: SLF001 - h2 would refuse all further frames
         self.processor = _Events(self)
         self._timer = asyncio.get_running_loop().call_later(self._settings.ping_interval_s, self._ping)
@@ -167,15 +167,6 @@ class Link(H2Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(self._settings.ping_interval_s, self._ping)
-
-
-class _PlainEncoder(Encoder):
-    """HPACK without Huffman coding, which in Python costs more than the bytes it saves between neighbours."""
-
-    def encode(self, headers: Any, huffman: bool = False) -> bytes:  # noqa: FBT001, FBT002 - hpack's signature
-        """Encode a header block; *huffman* is ignored."""
-        del huffman
-        return super().encode(headers, huffman=False)
 
 
 class _Events(EventsProcessor):

@@ -84,7 +84,7 @@ def _answer(request: Request, file: _File) -> Response:
 def _read(folder: Path, path: Path) -> _File:
     plain = path.read_bytes()
     zipped = gzip.compress(plain, mtime=0) if len(plain) >= _WORTH_GZIP else b""
-    etag = f'"{hashlib.sha256(plain).hexdigest()[:32]}"'
+    etag = f'W/"{hashlib.sha256(plain).hexdigest()[:32]}"'  # weak: it is the same for the compressed file
     kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     for_ever = path.relative_to(folder).as_posix().startswith(_FOR_EVER)
     headers = {

@@ -83,6 +83,7 @@ def test_the_transcoder_knows_addresses_and_the_contract_and_no_secret() -> None
         "FIREWALKER_TRANSCODER_METRICS_PORT": "9467",
         "FIREWALKER_TRANSCODER_BACKENDS": "firewalker.user.v1=127.0.0.1:50051,firewalker.step.v1=127.0.0.1:50052,"
         "firewalker.notification.v1=127.0.0.1:50053",
+        "FIREWALKER_TRANSCODER_SESSION_SERVICE": "firewalker.user.v1.AuthService",
         "FIREWALKER_TRANSCODER_LOG_FORMAT": "console",
     }
 

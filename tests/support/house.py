@@ -139,7 +139,7 @@ class House:
     async def quiet(self) -> None:
         """Return when nothing of the call is left; fail if something stays."""
         servers = [server for server in self.service.app.servers if isinstance(server, GrpcServer)]
-        limit = asyncio.get_running_loop().time() + 5
+        limit = asyncio.get_running_loop().time() + 20
         # Neither the pools nor MySQL tells anybody when they have come to rest.
         while busy := self._busy_with(servers) or await self._transactions():
             assert asyncio.get_running_loop().time() < limit, busy

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 
-async def until(condition: Callable[[], object], within_s: float = 15.0) -> None:
+async def until(condition: Callable[[], object], within_s: float = 20.0) -> None:
     """Return once *condition* is true; fail if it is not within *within_s* seconds."""
     limit = time.monotonic() + within_s
     while not condition():

@@ -121,7 +121,7 @@ async def retrying(call: Any, within_s: float = 20.0) -> Any:
         await asyncio.sleep(refusal.retry_after_s or 0.05)
 
 
-async def eventually(probe: Any, within_s: float = 5.0, every_s: float = 0.05) -> Any:
+async def eventually(probe: Any, within_s: float = 20.0, every_s: float = 0.05) -> Any:
     """The first true result of the coroutine function *probe*; fails the test if there is none within *within_s*."""
     limit = time.monotonic() + within_s
     while not (result := await probe()):

@@ -24,7 +24,7 @@ async def health(channel: grpc.aio.Channel, name: str) -> int:
     call = channel.unary_unary(
         CHECK, health_pb2.HealthCheckRequest.SerializeToString, health_pb2.HealthCheckResponse.FromString
     )
-    answer = await call(health_pb2.HealthCheckRequest(service=name), timeout=2)
+    answer = await call(health_pb2.HealthCheckRequest(service=name), timeout=20)
     return int(answer.status)
 
 

@@ -75,4 +75,6 @@ async def test_a_read_may_be_a_get_of_connects(tab: httpx.AsyncClient) -> None:
     answer = await tab.get(url, headers=bearer(signed_up))
     assert answer.json()["user"] == {**answer.json()["user"], **signed_up.json()["user"]}
     assert answer.headers["cache-control"] == "no-store"
+    keys = await tab.get("/firewalker.user.v1.AuthService/GetKeySet?connect=v1&encoding=json&message=%7B%7D")
+    assert (keys.status_code, keys.headers["cache-control"]) == (200, "public, max-age=20")
     assert (await tab.get(url)).json()["code"] == "unauthenticated"

@@ -301,6 +301,8 @@ class Call:
     def _send_head(self) -> None:
         self.head_sent = True
         head: Headers = (*_HEAD, (b"x-request-id", self.request_id.encode()), *self.head_metadata)
+        if self.method.rule.keep_s:
+            head = (*head, (b"cache-control", b"public, max-age=%d" % self.method.rule.keep_s))
         if self._packs:
             head = (*head, ENCODING, ACCEPTED)
         self._connection.write_headers(self.id, head, end=False)

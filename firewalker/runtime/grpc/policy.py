@@ -61,6 +61,10 @@ class Rule:
     rate: Rate | None = None
     """How often one user may call methods of its class; where nobody is signed in, how often one address may (NET-34)."""
 
+    keep_s: int = 0
+    """How long anybody may keep a good answer and give it to anybody, in whole seconds: `cache-control` in its metadata, which
+    the transcoder makes a header. 0 for answers that are one user's, or change at any moment."""
+
     sensitive: bool = False
     """Never let through by mistake: where it cannot be told whether the caller's session has ended, such a method is refused
     and others are not (AUTH-23). For what changes who has the account or who sees the steps, and for all of one's data."""

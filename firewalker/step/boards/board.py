@@ -17,7 +17,10 @@ from firewalker.step.domain.circle import Circle
 from firewalker.step.domain.leaderboard import Standing, as_seen
 
 FRAME_GAP_S = 1.0
-"""Shortest time between two frames of a board (contract)."""
+"""Shortest time between two frames of a board that tell of steps (contract)."""
+
+HASTE_GAP_S = 0.1
+"""The same for one that tells who is on the board and what is shown of them: with the way there, that has a second."""
 
 HEARTBEAT_S = 20.0
 """Longest time without a frame (contract)."""
@@ -36,12 +39,14 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 class WatchedBoard:
     """The board of one walker and date, shared by all streams of that walker that watch it.
 
-    Standings that change mark it; it goes out at once if the last frame is a second old, else when it is. A watcher's
+    Standings that change mark it; it goes out at once if the last frame is a second old, else when it is. Who
+    is on the board, and what is shown of them, hardly waits. A watcher's
     whole state is the version it has been told: one that reads slowly skips versions, and nothing queues up for it.
     """
 
     __slots__ = (
         "_abandoned",
+        "_gap_s",
         "_latest",
         "_next_end",
         "_read_at",
@@ -78,6 +83,7 @@ class WatchedBoard:
         self.watchers: dict[Watcher, None] = {}
         self.frame_at = -inf
         self.due = inf
+        self._gap_s = FRAME_GAP_S
         self._subjects = subjects
         self._abandoned = abandoned
         self.beat: Heartbeat | None = None
@@ -111,15 +117,15 @@ class WatchedBoard:
         for user in self.members.keys() - kept:
             self._subjects.detach(self, user)
             del self.members[user]
-            self.touch(user)
+            self._touch_in_haste(user)
         for user, person in people.items():
             if user in self.members:
                 self.members[user].rename(person)
                 if before.sight(user) is not circle.sight(user):
-                    self.touch(user)
+                    self._touch_in_haste(user)
             else:
                 self.members[user] = self._subjects.attach(self, person)
-                self.touch(user)
+                self._touch_in_haste(user)
 
     def unknown(self) -> list[bytes]:
         """The members whose totals have to be looked up; `Subjects.settle` is to be told."""
@@ -133,6 +139,7 @@ class WatchedBoard:
     def begin(self) -> None:
         """Take the members' standings as what everybody has been told. Once, before the first watcher."""
         self.dirty.clear()
+        self._gap_s = FRAME_GAP_S
         self.live = LiveBoard(self._seen(subject) for subject in self.members.values() if subject.known)
 
     def fail(self, fault: Fault) -> None:
@@ -152,8 +159,12 @@ class WatchedBoard:
     def touch(self, user: bytes) -> None:
         """The standing of *user*, or whether they are on the board, is different."""
         if self.watchers:
-            self._subjects.agenda.put(self, self.frame_at + FRAME_GAP_S)
+            self._subjects.agenda.put(self, self.frame_at + self._gap_s)
         self.dirty.add(user)
+
+    def _touch_in_haste(self, user: bytes) -> None:
+        self._gap_s = HASTE_GAP_S
+        self.touch(user)
 
     def fall_due(self, now: float) -> None:
         """Send what is to be sent, end what is over, and come back in time for the rest."""
@@ -165,7 +176,7 @@ class WatchedBoard:
             return
         wall = self._subjects.utc()
         over = [watcher for watcher in self.watchers if wall >= watcher.until] if wall >= self._next_end else ()
-        if self._pending and (over or now - self.frame_at >= FRAME_GAP_S):
+        if self._pending and (over or now - self.frame_at >= self._gap_s):
             self._publish(now)  # also what would be due later: the end shows the last state
         if over:
             for watcher in over:
@@ -179,7 +190,7 @@ class WatchedBoard:
 
     def _plan(self, now: float, wall: datetime) -> None:
         """Come back for the next frame, heartbeat or end, whichever is first."""
-        due = self.frame_at + (FRAME_GAP_S if self._pending else HEARTBEAT_S)
+        due = self.frame_at + (self._gap_s if self._pending else HEARTBEAT_S)
         if self._next_end - wall < _PLANNED_AHEAD:
             due = min(due, now + max((self._next_end - wall).total_seconds(), 0.0))
         self._subjects.agenda.put(self, due)
@@ -194,6 +205,7 @@ class WatchedBoard:
 
     def _publish(self, now: float) -> None:
         """Tell every watcher what they have not been told."""
+        self._gap_s = FRAME_GAP_S
         if self._fold() or self._untold:
             self._untold = False
             self.frame_at = now

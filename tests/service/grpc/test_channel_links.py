@@ -53,7 +53,7 @@ async def trio(bench: Bench) -> AsyncIterator[Trio]:
 async def connected(trio: Trio, count: int) -> None:
     """Call until *count* of the addresses have a connection."""
     links = trio.channel._links.links
-    limit = asyncio.get_running_loop().time() + 5
+    limit = asyncio.get_running_loop().time() + 20
     while sum(link.protocol is not None for link in links) < count:
         assert asyncio.get_running_loop().time() < limit
         await trio.stub.deliver(REQUEST)

@@ -202,7 +202,7 @@ class TestFlow:
 
         pouring = asyncio.create_task(pour())
         for _ in range(20):
-            await channel.unary_unary(RECORD)(b"", timeout=5)
+            await channel.unary_unary(RECORD)(b"", timeout=20)
         # 64 KiB of window, and what grpcio buffers itself.
         assert sent < 300
         go_on.set()

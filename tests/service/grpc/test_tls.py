@@ -66,7 +66,7 @@ async def heard(server: GrpcServer, context: ssl.SSLContext, say: bytes = PREFAC
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=context)
     try:
         writer.write(say)
-        return await asyncio.wait_for(reader.read(), 5)
+        return await asyncio.wait_for(reader.read(), 20)
     except ConnectionError:
         return b""
     finally:
@@ -81,7 +81,7 @@ async def test_calls_of_every_kind_work_through_tls(bench: Bench, tls: ServerTls
     server = await bench.serve(StepDoor(), tls=tls)
     async with grpcio(server, authority) as channel:
         request = RecordStepsRequest(readings=[{"device_id": "a"}] * 3)
-        answer = await channel.unary_unary(RECORD)(request.SerializeToString(), timeout=5)
+        answer = await channel.unary_unary(RECORD)(request.SerializeToString(), timeout=20)
         assert len(RecordStepsResponse.FromString(answer).results) == 3
         stream = channel.stream_stream(TRACK)(timeout=20)
         for number in range(200):
@@ -152,7 +152,7 @@ async def test_plain_text_is_refused(bench: Bench, tls: ServerTls) -> None:
     server = await bench.serve(StepDoor(), tls=tls)
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(PREFACE)
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(reader.read(), 20)
     # At most the alert of TLS itself.
     assert b"\x00\x04\x00" not in answer[:9]
     writer.close()
@@ -174,7 +174,7 @@ async def test_a_slow_handshake_is_ended_and_its_place_free_again(bench: Bench, 
 
     drips = asyncio.create_task(dripping())
     await until(lambda: places(server) == 1)
-    assert await asyncio.wait_for(reader.read(), 5) == b""
+    assert await asyncio.wait_for(reader.read(), 20) == b""
     assert 0.25 < asyncio.get_running_loop().time() - began < 2
     await drips
     writer.close()
@@ -189,14 +189,14 @@ async def test_handshakes_count_as_connections(bench: Bench, tls: ServerTls, aut
     await until(lambda: places(server) == 3)
     async with grpcio(server, authority) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await channel.unary_unary(RECORD)(b"", timeout=5)
+            await channel.unary_unary(RECORD)(b"", timeout=20)
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
     assert bench.measures.connections("port_full") >= 1
     for _, writer in silent:
         writer.close()
     await until(lambda: places(server) == 0)
     async with grpcio(server, authority) as channel:
-        await channel.unary_unary(RECORD)(b"", timeout=5)
+        await channel.unary_unary(RECORD)(b"", timeout=20)
 
 
 async def test_a_certificate_changes_without_a_restart(bench: Bench, authority: Authority, tmp_path: Path) -> None:
@@ -206,22 +206,22 @@ async def test_a_certificate_changes_without_a_restart(bench: Bench, authority: 
     tls = ServerTls(certificate, key, clock=lambda: now)
     server = await bench.serve(StepDoor(), tls=tls)
     async with grpcio(server, other) as old:
-        await old.unary_unary(RECORD)(b"", timeout=5)
+        await old.unary_unary(RECORD)(b"", timeout=20)
         for ours, theirs in zip((certificate, key), authority.issue(called="next"), strict=True):
             # Half of the new pair is of no use, and does no harm.
             ours.write_bytes(theirs.read_bytes())
             now += LOOK_EVERY_S
             if ours is certificate:
                 async with grpcio(server, other) as between:
-                    await between.unary_unary(RECORD)(b"", timeout=5)
+                    await between.unary_unary(RECORD)(b"", timeout=20)
         async with grpcio(server, authority) as new:
-            await new.unary_unary(RECORD)(b"", timeout=5)
+            await new.unary_unary(RECORD)(b"", timeout=20)
         # Who was there stays.
-        await old.unary_unary(RECORD)(b"", timeout=5)
+        await old.unary_unary(RECORD)(b"", timeout=20)
         certificate.unlink()
         now += LOOK_EVERY_S
         async with grpcio(server, authority) as later:
-            await later.unary_unary(RECORD)(b"", timeout=5)
+            await later.unary_unary(RECORD)(b"", timeout=20)
     assert [entry["event"] for entry in bench.log.entries if "certificate" in entry["event"]] == [
         "certificate_unusable",
         "certificate_changed",
@@ -266,7 +266,7 @@ async def test_a_drain_does_not_wait_for_handshakes(bench: Bench, tls: ServerTls
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     await until(lambda: places(server) == 1)
     await asyncio.wait_for(server.drain(8), 4)
-    assert await asyncio.wait_for(reader.read(), 2) == b""
+    assert await asyncio.wait_for(reader.read(), 20) == b""
     writer.close()
     await until(lambda: places(server) == 0)
 
@@ -297,7 +297,7 @@ class TestChannels:
     async def _call(self, server: GrpcServer, ca_file: Path | None, host: str = "127.0.0.1") -> DeliverResponse:
         channel = InternalChannel(f"{host}:{server.port}", SERVICE_TOKEN, ca_file=ca_file)
         try:
-            return await EventSinkServiceStub(channel).deliver(DELIVERY, timeout=5)
+            return await EventSinkServiceStub(channel).deliver(DELIVERY, timeout=20)
         finally:
             channel.close()
 
@@ -354,7 +354,7 @@ async def test_a_service_takes_its_certificates_from_the_configuration(
         for server in service.app.servers:
             assert isinstance(server, GrpcServer)
             async with grpcio(server, authority) as channel:
-                assert await channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=5) == b"\x08\x01"
+                assert await channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=20) == b"\x08\x01"
     settings["tls_key_file"] = inner_key
     with pytest.raises(ConfigError, match="no certificate and key"):
         async with serving("notification", NotificationConfig, build_notification, settings=settings, **urls):

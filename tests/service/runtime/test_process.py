@@ -62,7 +62,7 @@ async def test_a_second_signal_ends_the_process_at_once(settings: dict[str, str]
     process.terminate()
     await told(process, "serving False")
     process.terminate()
-    rest, _ = await asyncio.wait_for(process.communicate(), 5)
+    rest, _ = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode == 1
     assert "drained" not in rest.decode()
 
@@ -73,7 +73,7 @@ async def test_a_drain_takes_no_longer_than_it_may(settings: dict[str, str]) -> 
     process = await start({**settings, "TINY_SLOW_S": "60", "FIREWALKER_TINY_DRAIN_S": "0.2"})
     await told(process, "serving True")
     process.terminate()
-    await asyncio.wait_for(process.communicate(), 5)
+    await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode == 0
 
 

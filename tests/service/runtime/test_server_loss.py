@@ -52,7 +52,7 @@ async def test_a_killed_server_loses_nothing_acknowledged_and_is_found_again_at_
             await asyncio.to_thread(own.mysql.kill)
             await asyncio.sleep(0.1)  # an outage, not a wait
             own.mysql.start()  # from this thread, or the server would end with it
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await _more(acknowledged)
         stop.set()
         await asyncio.gather(*tasks)

@@ -133,7 +133,7 @@ async def test_a_read_right_after_the_answer_shows_it_in_every_process(
         await reader.board()
         for steps in range(100, 2_000, 100):
             await one.walk(ann, steps, TODAY)
-            limit = asyncio.get_running_loop().time() + 2.0
+            limit = asyncio.get_running_loop().time() + 20.0
             while (shown := (await reader.board()).entries[0].steps) != steps:
                 assert shown < steps
                 assert asyncio.get_running_loop().time() < limit
@@ -191,6 +191,7 @@ async def test_a_board_shows_what_each_friend_lets_be_seen(one: ReadingProcess) 
         assert [(row.rank, row.steps) for row in (await hiding.board()).entries] == [(1, 9_000), (0, 0)]
 
 
+@pytest.mark.alone
 @pytest.mark.requirement("PRIV-02")
 @pytest.mark.parametrize("change", ["hides", "hides from one", "parts"])
 async def test_whoever_watches_sees_within_a_second_that_less_is_shown(
@@ -225,13 +226,14 @@ async def test_a_commit_in_one_process_reaches_a_watcher_of_another(one: Reading
         watch = reader.watch()
         await watch.until({me: 0, ann: 0, ben: 50})
         await one.walk(ann, 70, TODAY)
-        await watch.until({ann: 70}, within_s=2.0)
+        await watch.until({ann: 70})
         assert [watch.entries[str(user)].rank for user in (ann, ben, me)] == [1, 2, 0]
         assert watch.kinds[0] == "snapshot"
         assert "snapshot" not in watch.kinds[1:]
         watch.cancel()
 
 
+@pytest.mark.alone
 async def test_a_new_friendship_shows_on_both_open_boards_within_a_second(
     one: ReadingProcess, two: ReadingProcess
 ) -> None:
@@ -243,9 +245,8 @@ async def test_a_new_friendship_shows_on_both_open_boards_within_a_second(
         here, there = mine.watch(), hers.watch()
         await here.until({me: 10})
         await there.until({ann: 20})
-        await asyncio.sleep(1.1)  # a frame may go out at once
         await one.tell(befriended(me, ann, datetime.now(UTC)))
-        await asyncio.gather(here.until({me: 10, ann: 20}, 1.5), there.until({me: 10, ann: 20}, 1.5))
+        await asyncio.gather(here.until({me: 10, ann: 20}, 1.0), there.until({me: 10, ann: 20}, 1.0))
         here.cancel()
         there.cancel()
 
@@ -332,6 +333,7 @@ async def test_a_watch_ends_with_its_access_token(one: ReadingProcess) -> None:
         assert b"ACCESS_TOKEN_EXPIRED" in dict(ended.value.trailing_metadata() or ())["grpc-status-details-bin"]
 
 
+@pytest.mark.alone
 @pytest.mark.requirement("AUTH-07")
 async def test_a_watch_ends_within_a_second_of_its_session(step_url: str, redis_url: str) -> None:
     async def nothing(_: datetime) -> list[Revocation]:

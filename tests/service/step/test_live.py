@@ -263,6 +263,7 @@ async def test_a_sample_repairs_drift_and_counts_it(process: Process, redis_url:
 
 async def test_a_reading_without_news_renews_freshness_every_30_s_at_most(process: Process) -> None:
     user, frames = someone(), list[Frame]()
+    await complete(process)  # what a rebuild finds is told too
     await process.ingest.record(user, [counted(900, ago_s=100)])
     process.live.subscribe(frames.append)
     await process.ingest.record(user, [counted(900, ago_s=80)])

@@ -11,7 +11,7 @@ import pytest
 
 from firewalker.kernel.ids import UserId
 from firewalker.step.boards.agenda import Agenda
-from firewalker.step.boards.board import FRAME_GAP_S, HEARTBEAT_S, LINGER_S, WatchedBoard
+from firewalker.step.boards.board import FRAME_GAP_S, HASTE_GAP_S, HEARTBEAT_S, LINGER_S, WatchedBoard
 from firewalker.step.boards.subjects import Subjects
 from firewalker.step.boards.updates import Changes, End, EndReason, Heartbeat, Snapshot, Update
 from firewalker.step.boards.watcher import Watcher
@@ -113,6 +113,25 @@ async def test_the_first_change_goes_out_at_once_and_the_next_when_a_second_is_o
         assert told(watcher) is None
     scene.pass_time(FRAME_GAP_S - 0.9 + 0.001)
     assert steps(told(watcher)) == {"walker 2": (1, 109)}
+
+
+async def test_who_is_on_the_board_is_told_without_waiting_for_the_second(scene: Scene) -> None:
+    watcher = scene.watch()
+    told(watcher)
+    scene.pass_time(5)
+    scene.walk(2, 100)
+    scene.agenda.turn()
+    told(watcher)
+    scene.board.show(scene.circle())
+    scene.pass_time(HASTE_GAP_S + 0.001)
+    change = told(watcher)
+    assert isinstance(change, Changes)
+    assert change.change.removed == (person(2).user_id,)
+    scene.walk(1, 50)
+    scene.pass_time(FRAME_GAP_S - 0.1)
+    assert told(watcher) is None
+    scene.pass_time(0.101)
+    assert told(watcher) is not None
 
 
 async def test_who_comes_later_begins_with_all_that_is_known_and_the_others_keep_their_second(scene: Scene) -> None:

@@ -45,14 +45,14 @@ async def test_an_address_has_so_many_connections(kind: str, taken: int) -> None
 
     async def lives(reader: asyncio.StreamReader) -> bool:
         try:
-            return bool(await asyncio.wait_for(reader.read(9), 2))
+            return bool(await asyncio.wait_for(reader.read(9), 20))
         except OSError:
             return False
 
     assert sum(await asyncio.gather(*map(lives, readers))) == taken
     # Somebody else comes in.
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        await channel.unary_unary(RECORD)(b"", timeout=5)
+        await channel.unary_unary(RECORD)(b"", timeout=20)
     for writer in writers:
         writer.transport.abort()
     server.close() if kind == GRPCLIB else await server.close()
@@ -69,7 +69,7 @@ async def test_memory_at_the_cap(wire: Any) -> None:
         writers = await crowd(server.port, 300, "127.0.0.3")
         async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}", [("grpc.enable_retries", 0)]) as channel:
             with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await channel.unary_unary(RECORD)(b"", timeout=3)
+                await channel.unary_unary(RECORD)(b"", timeout=20)
         assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
         assert server.resident_mib - before < 300 * MIB_PER_CONNECTION
         for writer in writers:
@@ -82,7 +82,7 @@ async def test_a_client_that_pings_too_often_is_told_so(bench: Bench) -> None:
     async with RawClient(server.port) as client:
         for _ in range(4):
             await client.write(frame(PING, 0, 0, b"12345678"))
-        await asyncio.wait_for(client.closed.wait(), 5)
+        await asyncio.wait_for(client.closed.wait(), 20)
         assert client.goaways[-1][1] == ENHANCE_YOUR_CALM
     await until(lambda: bench.measures.connections("too_many_pings") == 1)
 
