@@ -111,7 +111,7 @@ async def test_a_board_that_was_interrupted_resumes_where_it_was(people: People,
 async def test_who_is_offline_is_told_and_comes_back(people: People, client: httpx.AsyncClient) -> None:
     ahead, behind = await pair(client)
     person = await come_home(people, ahead)
-    person.watched.expect("ERR_INTERNET_DISCONNECTED")
+    person.watched.expect("net::ERR_")
     await led_by(person.page, ahead)
     await person.context.set_offline(True)
     await expect(person.page.get_by_text("You are offline.")).to_be_visible()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from playwright.async_api import expect
 
 from tests.web.browsing import People, Person
 
 
 async def test_the_page_opens(people: People) -> None:
     someone = await people.arrive()
-    assert await someone.page.title() == "Firewalker"
+    await expect(someone.page).to_have_title("Sign in · Firewalker")
 
 
 async def seen(person: Person, words: str) -> None:

@@ -9,15 +9,16 @@ const QUIET_LIMIT_MS = 50_000; // the server says something every 20 s
 const HIDDEN_MS = 20_000; // how long a page in the background stays connected
 const FIRST_WAIT_MS = 400;
 const LONGEST_WAIT_MS = 20_000;
+const PATIENCE = 6; // attempts, some 20 s together
 
 /**
  * Follow the stream at *path* until *signal* is aborted or nothing can come any more.
  *
  * `query()` gives the parameters of the next attempt, `onMessage` takes each message, `onState` hears "connecting", "live",
  * "waiting" (it will be tried again), "paused" (nobody looks) and "replaced" (too many others are open), `onFailure` what
- * ends it for good.
+ * ends it for good. Reasons in `notYet` may be over in some seconds: one service has not heard yet what another did.
  */
-export async function follow({ path, query = () => ({}), signal, onMessage, onState = () => {}, onFailure = () => {} }) {
+export async function follow({ path, query = () => ({}), signal, notYet = [], onMessage, onState = () => {}, onFailure = () => {} }) {
   let failures = 0;
   while (!signal.aborted) {
     await seen(signal, onState);
@@ -29,7 +30,7 @@ export async function follow({ path, query = () => ({}), signal, onMessage, onSt
       onState("live");
     } });
     if (signal.aborted) return;
-    if (outcome.gaveUp) return onFailure(outcome.gaveUp);
+    if (outcome.gaveUp && !(notYet.includes(outcome.gaveUp.reason) && failures < PATIENCE)) return onFailure(outcome.gaveUp);
     if (outcome.end === "REPLACED") {
       onState("replaced");
       await event(window, "focus", signal);

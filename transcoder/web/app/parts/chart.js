@@ -29,8 +29,13 @@ export function chart(bars, { name, unit, signal, height = 190 }) {
   return made;
 
   async function draw() {
-    const UPlot = await uplot();
+    const UPlot = await uplot().catch(() => null);
     if (signal.aborted) return;
+    if (UPlot === null) {
+      library = null; // there was no network; the table is there all the same
+      window.addEventListener("online", draw, { once: true, signal });
+      return;
+    }
     let drawn = null;
     const redraw = () => {
       const width = Math.floor(canvas.clientWidth);

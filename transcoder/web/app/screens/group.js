@@ -87,6 +87,7 @@ function board(group, period, signal) {
     path: `/v1/leaderboards/groups/${group.groupId}:watch`,
     query: () => ({ period, ...(standings.version ? { resumeVersion: standings.version } : {}) }),
     signal,
+    notYet: ["GROUP_NOT_FOUND"],
     onState: mark.show,
     onFailure: (failure) => put(place, failed(failure, () => location.reload())),
     onMessage(update) {
