@@ -89,9 +89,12 @@ async def siege(flood: str, enemy: Attacker, hardened: Target) -> AsyncIterator[
 @pytest.mark.requirement("M7", "M8")
 async def test_grpclib_lets_a_flood_go_on(flood: str, enemy: Attacker, grpclib: Target) -> None:
     """The control: were it to end one by itself, the test below would prove nothing."""
-    story = await enemy.attacks(grpclib, flood, CONTROL_S)
-    assert story.cut == 0, story
-    assert story.most_batches >= BURST_BATCHES, story
+    for longer in (1, 3, 9):  # a busy machine needs longer for as much
+        story = await enemy.attacks(grpclib, flood, longer * CONTROL_S)
+        assert story.cut == 0, story
+        if story.most_batches >= BURST_BATCHES:
+            return
+    pytest.fail(f"not even a burst was sent: {story}")
 
 
 async def test_a_bystander_of_grpclib_suffers(enemy: Attacker) -> None:
