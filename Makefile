@@ -28,7 +28,7 @@ run: env ## start the whole backend here, with private servers; Ctrl-C stops it,
 
 .PHONY: test
 test: env ## all tests, against real servers and real processes (under 10 minutes)
-	@$(BIN)/pytest -n 2 -m "not alone" $(ARGS) || $(none_chosen)
+	@$(BIN)/pytest -n 3 -m "not alone" $(ARGS) || $(none_chosen)
 	@$(BIN)/pytest -m alone $(ARGS) || $(none_chosen)
 
 .PHONY: test-web
