@@ -111,7 +111,18 @@ class Builder:
         pip.write_text("[global]\ncert=/etc/ssl/certs/ca-certificates.crt\n")
         # This machine's authorities are seen while packages are installed, and are not in the image.
         seen = [f"--volume={AUTHORITIES}:{AUTHORITIES}:ro", f"--volume={pip}:/etc/pip.conf:ro"]
-        self.run("bud", "--isolation", "chroot", f"--build-arg=BASE={base}", *seen, "--tag", NAME, str(PROJECT))
+        self.run(
+            "bud",
+            "--isolation",
+            "chroot",
+            f"--build-arg=BASE={base}",
+            *seen,
+            "--tag",
+            NAME,
+            "--file",
+            str(PROJECT / "deploy" / "Dockerfile"),
+            str(PROJECT),
+        )
         container = self.run("from", NAME).strip()
         return Image(self, container, Path(self.run("mount", container).strip()))
 

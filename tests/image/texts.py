@@ -17,12 +17,12 @@ ComposeSpecification.model_validate(yaml.safe_load(open(sys.argv[1])))
 
 def lint_dockerfile() -> None:
     """Raises MissingError with what hadolint says."""
-    _run(str(TOOLS / "hadolint"), str(PROJECT / "Dockerfile"))
+    _run(str(TOOLS / "hadolint"), str(PROJECT / "deploy" / "Dockerfile"))
 
 
 def validate_compose() -> None:
     """Raises MissingError with what is not of the specification."""
-    _run(str(TOOLS / "python"), "-c", _VALIDATE, str(PROJECT / "compose.yaml"))
+    _run(str(TOOLS / "python"), "-c", _VALIDATE, str(PROJECT / "deploy" / "compose.yaml"))
 
 
 def _run(*command: str) -> None:
