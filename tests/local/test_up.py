@@ -82,6 +82,7 @@ def temporary() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.mark.alone  # its disk is busy enough
 def test_a_stop_while_mysql_makes_its_data_names_its_signal_and_is_no_alarm(tmp_path: Path, temporary: Path) -> None:
     settings = {name: str(port) for name, port in ports.free().items()}
     folder = folder_with_packages(tmp_path / ("x" * 100))
@@ -99,7 +100,7 @@ def test_a_stop_while_mysql_makes_its_data_names_its_signal_and_is_no_alarm(tmp_
             assert time.monotonic() < limit
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C: it reaches all of a terminal's programs
-        said, _ = process.communicate(timeout=30)
+        said, _ = process.communicate(timeout=90)
     assert process.returncode == 0, said
     assert "stopping (SIGINT)" in said
     assert "could not create" not in said, said
