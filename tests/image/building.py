@@ -163,4 +163,7 @@ def _mirror() -> str:
         text=True,
         check=False,
     )
-    return next(iter(told.stdout.split()), "http://deb.debian.org/debian")
+    for site in told.stdout.split():
+        return site
+    message = "apt knows no source of Debian 12's packages; name an image with Python instead: ARGS='--base IMAGE'."
+    raise MissingError(message)

@@ -18,7 +18,7 @@ from firewalker.local.backend import Backend
 from firewalker.local.ports import HOST
 from tests.system.boards import Watcher, over_grpc, over_sse, watching
 from tests.system.people import AUTH, FRIENDS, TODAY, Person, Town
-from tests.system.test_pushes import signed, with_phone
+from tests.system.phones import friends_with_phones, signed
 from tests.system.wire import Grpc
 
 SETTINGS = {"FIREWALKER_STEP_OVERTAKE_HELD_S": "1"}
@@ -32,12 +32,7 @@ async def people_at_it(backend: Backend) -> AsyncIterator[None]:
     town = Town(clients[0], clients[1], clients[2])
     over = asyncio.Event()
     async with httpx.AsyncClient(base_url=f"http://{backend.address('transcoder')}", timeout=15) as rest:
-        ann, bo = await town.person("Ann"), await town.person("Bo")
-        for person in (ann, bo):
-            await with_phone(rest, person)
-        await town.befriend(ann, bo)
-        for person in (ann, bo):
-            await town.know_each_other(person, 2)
+        ann, bo = await friends_with_phones(town, rest)
         goal = {"dailySteps": 1_000, "shared": True}
         (await rest.put("/v1/goals/me", json=goal, headers=signed(ann))).raise_for_status()
         async with (

@@ -25,9 +25,9 @@ from firewalker.runtime.grpc.messages import public_descriptors
 from tests.support.journal import Journal
 from tests.system.calls import SERVICES, attempt, attempt_over, most_alternatives, request, rpcs, rpcs_between_services
 from tests.system.people import FRIENDS, LETTERS, TODAY, USERS, ZONE, Town, eventually, new_name
+from tests.system.phones import NO_QUIET_HOURS, shown
 from tests.system.test_account_over_rest import mailed
 from tests.system.test_bad_input import forged
-from tests.system.test_pushes import NO_QUIET_HOURS, shown
 from tests.system.wire import Grpc, refused
 
 MARK = "kanari"

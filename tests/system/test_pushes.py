@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 import httpx
@@ -13,37 +12,13 @@ from firewalker.runtime.mysql.literals import fill
 from tests.support.databases import run_on
 from tests.system.command_line import ended, started
 from tests.system.people import FRIENDS, TOLD_WITHIN_S, Person, Town, eventually
-
-NO_QUIET_HOURS = {"quietHours": {"start": "00:00", "end": "00:00"}, "locale": "ko"}
-
-
-def signed(person: Person) -> dict[str, str]:
-    return {"authorization": f"Bearer {person.token}"}
-
-
-async def with_phone(rest: httpx.AsyncClient, person: Person) -> None:
-    """Give *person* a phone that may ring at any hour."""
-    body = {"platform": "ANDROID", "registrationToken": f"token-of-{person.user_id}", "locale": "ko-KR"}
-    made = await rest.put(f"/v1/devices/phone-{person.user_id}", json=body, headers=signed(person))
-    assert made.status_code == 200, made.text
-    wished = await rest.patch("/v1/notifications/preferences", json=NO_QUIET_HOURS, headers=signed(person))
-    assert wished.json()["preferences"]["locale"] == "ko", wished.text
-
-
-async def shown(backend: Backend, person: Person) -> list[dict[str, Any]]:
-    """What the phones show that concerns *person*."""
-    async with httpx.AsyncClient(base_url=f"http://{backend.address('emulator')}") as page:
-        pushes = (await page.get("/screen")).json()["pushes"]
-    return [push for push in pushes if push["data"].get("user_id") == person.user_id]
+from tests.system.phones import asked_for_friendship, shown, signed, with_phone
 
 
 async def test_a_friend_request_rings_the_phone_of_who_was_asked(
     town: Town, backend: Backend, rest: httpx.AsyncClient
 ) -> None:
-    ann, bo = await town.person("Ann"), await town.person("Bo")
-    await with_phone(rest, bo)
-    await town.user.unary(f"{FRIENDS}/SendFriendRequest", {"userId": bo.user_id}, ann.token)
-    (push,) = await eventually(lambda: shown(backend, ann), TOLD_WITHIN_S)
+    ann, _, push = await asked_for_friendship(town, backend, rest)
     assert push["title"] == "친구 요청"
     assert push["body"] == f"{ann.nickname}님이 친구 요청을 보냈어요."
     async with httpx.AsyncClient(base_url=f"http://{backend.address('emulator')}") as page:
@@ -54,10 +29,7 @@ async def test_a_friend_request_rings_the_phone_of_who_was_asked(
 async def test_what_becomes_of_pushes_is_counted_and_how_far_behind_they_are_is_measured(
     town: Town, backend: Backend, rest: httpx.AsyncClient
 ) -> None:
-    ann, bo = await town.person("Ann"), await town.person("Bo")
-    await with_phone(rest, bo)
-    await town.user.unary(f"{FRIENDS}/SendFriendRequest", {"userId": bo.user_id}, ann.token)
-    await eventually(lambda: shown(backend, ann), TOLD_WITHIN_S)
+    await asked_for_friendship(town, backend, rest)
 
     async def accepted() -> str:
         async with httpx.AsyncClient(base_url=f"http://{backend.address('notification', 'METRICS_PORT')}") as metrics:
@@ -84,10 +56,7 @@ async def test_what_becomes_of_pushes_is_counted_and_how_far_behind_they_are_is_
 async def test_people_see_pushes_and_the_queue_on_the_command_line(
     town: Town, backend: Backend, rest: httpx.AsyncClient
 ) -> None:
-    ann, bo = await town.person("Ann"), await town.person("Bo")
-    await with_phone(rest, bo)
-    await town.user.unary(f"{FRIENDS}/SendFriendRequest", {"userId": bo.user_id}, ann.token)
-    await eventually(lambda: shown(backend, ann), TOLD_WITHIN_S)
+    ann, _, _ = await asked_for_friendship(town, backend, rest)
     status, output, complaints = await ended(await started(backend, "pushes"))
     assert (status, complaints) == (0, "")
     assert ann.nickname in output.replace("\n", "")

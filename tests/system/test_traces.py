@@ -11,7 +11,7 @@ from firewalker.local.backend import Backend
 from firewalker.local.secrets import SERVICES
 from tests.support.collector import Collector, SpanSeen, collecting
 from tests.system.people import TOLD_WITHIN_S, Town, eventually
-from tests.system.test_pushes import shown, signed, with_phone
+from tests.system.phones import shown, signed, with_phone
 from tests.system.wire import Grpc
 
 OF_A_CLIENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"

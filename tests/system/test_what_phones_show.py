@@ -17,7 +17,7 @@ from firewalker.runtime.mysql.literals import fill
 from firewalker.runtime.outbox import inspection
 from tests.support.databases import run_on
 from tests.system.people import FRIENDS, TODAY, TOLD_WITHIN_S, Person, Town, eventually
-from tests.system.test_pushes import signed, with_phone
+from tests.system.phones import friends_with_phones, signed
 from tests.system.trackers import GrpcioTracker
 
 CLOSED = {"name": "새벽 걷기", "joinPolicy": "REQUEST"}
@@ -65,17 +65,6 @@ async def away(backend: Backend, service: str) -> AsyncIterator[None]:
     finally:
         backend.revive(service)
     await backend.wait_ready(service)
-
-
-async def friends_with_phones(town: Town, rest: httpx.AsyncClient) -> tuple[Person, Person]:
-    """Two friends who know of each other everywhere."""
-    ann, bo = await town.person("Ann"), await town.person("Bo")
-    for person in (ann, bo):
-        await with_phone(rest, person)
-    await town.befriend(ann, bo)
-    for person in (ann, bo):
-        await town.know_each_other(person, 2)
-    return ann, bo
 
 
 async def nothing_is_set_aside(backend: Backend) -> None:

@@ -1,7 +1,7 @@
 """Feeds and views on a real Redis, and a way to it that can be cut."""
 
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +33,19 @@ class Truth:
     async def since(self, moment: datetime) -> Iterable[Revocation]:
         self.asked.append(moment)
         return [found for found in self.revoked if found.time is None or found.time >= moment]
+
+
+def truth_that_fails_at_first(*revoked: Revocation) -> Callable[[datetime], Awaitable[Iterable[Revocation]]]:
+    """MySQL that is away the first two times it is asked."""
+    failures = iter((ConnectionError("MySQL is away"),) * 2)
+
+    async def since(moment: datetime) -> Iterable[Revocation]:
+        del moment
+        if failure := next(failures, None):
+            raise failure
+        return revoked
+
+    return since
 
 
 class World:

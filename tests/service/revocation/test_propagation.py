@@ -1,7 +1,6 @@
 """Ended sessions reach every process through a real Redis, and outlive it."""
 
 import asyncio
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from time import monotonic, perf_counter
 
@@ -9,7 +8,7 @@ import pytest
 
 from firewalker.runtime.revocation import EPOCH, STREAM, Revocation, RevocationFeed
 from firewalker.runtime.tokens import LIFETIME
-from tests.service.revocation.conftest import World, someone
+from tests.service.revocation.conftest import World, someone, truth_that_fails_at_first
 from tests.support.proxy import FaultProxy
 from tests.support.waiting import until
 
@@ -127,18 +126,10 @@ async def test_a_feed_that_starts_tells_what_was_committed_and_never_told(world:
 
 
 async def test_a_truth_that_cannot_be_read_is_asked_again(world: World) -> None:
-    who, failures = someone(), 2
-
-    async def replay(moment: datetime) -> Iterable[Revocation]:
-        nonlocal failures
-        del moment
-        if failures:
-            failures -= 1
-            raise ConnectionError("MySQL is away")
-        return [Revocation(session_id=who.session_id)]
-
+    who = someone()
+    truth = truth_that_fails_at_first(Revocation(session_id=who.session_id))
     view = await world.view()
-    async with RevocationFeed(world.url, replay, beat_s=0.02):
+    async with RevocationFeed(world.url, truth, beat_s=0.02):
         await until(lambda: view.is_revoked(who))
 
 

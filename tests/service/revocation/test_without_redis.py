@@ -1,13 +1,12 @@
 """A process that has MySQL at hand knows of ended sessions without any Redis."""
 
 import asyncio
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import pytest
 
 from firewalker.runtime.revocation import Revocation, ViewFilling
-from tests.service.revocation.conftest import World, someone
+from tests.service.revocation.conftest import World, someone, truth_that_fails_at_first
 from tests.support.proxy import FaultProxy
 from tests.support.waiting import until
 
@@ -44,17 +43,9 @@ class TestWithoutRedis:
         await until(lambda: view.is_revoked(after))
 
     async def test_a_truth_that_cannot_be_read_keeps_no_process_from_starting(self, world: World) -> None:
-        who, failures = someone(), 2
-
-        async def replay(moment: datetime) -> Iterable[Revocation]:
-            nonlocal failures
-            del moment
-            if failures:
-                failures -= 1
-                raise ConnectionError("MySQL is away")
-            return [Revocation(session_id=who.session_id)]
-
+        who = someone()
         view = await world.view()
-        async with ViewFilling(view, replay, look_s=0.01):
+        truth = truth_that_fails_at_first(Revocation(session_id=who.session_id))
+        async with ViewFilling(view, truth, look_s=0.01):
             assert not view.is_revoked(who)
             await until(lambda: view.is_revoked(who))

@@ -12,6 +12,7 @@ from firewalker.runtime.migrations import migrate
 from firewalker.runtime.mysql import Database
 from firewalker.step.ingest import Ingest
 from firewalker.step.live import LiveTotals
+from tests.service.step.reading import ReadingProcess, all_ears, reading_process
 from tests.support.waiting import until
 
 
@@ -51,3 +52,17 @@ async def process(start_process: Callable[..., object]) -> Process:
     started: Process = await start_process()  # type: ignore[misc]
     await until(lambda: started.live.healthy)
     return started
+
+
+@pytest.fixture
+async def one(step_url: str, redis_url: str) -> AsyncIterator[ReadingProcess]:
+    async with reading_process(step_url, redis_url) as process:
+        await all_ears(process)
+        yield process
+
+
+@pytest.fixture
+async def two(one: ReadingProcess, step_url: str, redis_url: str) -> AsyncIterator[ReadingProcess]:
+    async with reading_process(step_url, redis_url) as process:
+        await all_ears(one, process)
+        yield process
