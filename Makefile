@@ -109,7 +109,7 @@ conformance: env ## h2spec and gRPC's interop client against every gRPC port (ne
 	@$(BIN)/python -m tests.conformance $(ARGS)
 
 .PHONY: fuzz
-fuzz: env ## a minute of atheris on everything that reads what strangers send
+fuzz: env ## atheris on everything that reads what strangers send, a minute for each target
 	@$(BIN)/uv pip install --quiet --system-certs --require-hashes -r deploy/lock/fuzz.txt
 	@for target in connections requests tokens; do $(BIN)/python -m tests.fuzz $$target --seconds 60; done
 
