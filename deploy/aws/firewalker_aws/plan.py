@@ -187,7 +187,8 @@ def _service(service: str, place: Place, fleet: Fleet) -> dict[str, str]:
         "LOG_FORMAT": "json",
         "WORKERS": str(fleet.workers),
         "PROXY_PROTOCOL_FROM": ",".join(place.public_networks),
-        "TRUSTED_PROXIES": ",".join(place.inner_networks),
+        # The chain of a REST call is its client, the public balancer and the transcoder, behind the internal balancer.
+        "TRUSTED_PROXIES": ",".join((*place.public_networks, *place.inner_networks)),
         "REDIS_EVICTION": "declared_none",
         "DRAIN_DELAY_S": "15",
         "REDIS_URL_FILE": f"{SECRETS}/{REDIS_URL_FILE}",
