@@ -1,6 +1,6 @@
 """compose.yaml tells each process what it understands. The specification itself is checked by `make test-image`."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -14,12 +14,13 @@ from firewalker.user.config import UserConfig
 from transcoder.config import Settings
 
 ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
 KEYS = "/run/firewalker"
 
 
 @pytest.fixture(scope="module")
 def services() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())["services"]
+    found: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
     return found
 
 
@@ -66,3 +67,33 @@ def test_everything_listens_on_this_machine_alone(services: dict[str, Any]) -> N
     published = [port for service in services.values() for port in service.get("ports", [])]
     assert published
     assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def mounts(service: dict[str, Any]) -> dict[PurePosixPath, Path]:
+    """Where in its container *service* sees what of this folder."""
+    pairs = [mount.split(":") for mount in service.get("volumes", []) if mount.startswith("./")]
+    return {PurePosixPath(target): DEPLOY / source for source, target, *_ in pairs}
+
+
+def test_what_is_mounted_from_here_is_here(services: dict[str, Any]) -> None:
+    sources = [source for service in services.values() for source in mounts(service).values()]
+    assert sources
+    assert [source for source in sources if not source.exists()] == []
+
+
+def test_prometheus_sees_the_rules_and_targets_that_it_reads(services: dict[str, Any]) -> None:
+    found = mounts(services["prometheus"])
+    (config,) = [target for target in found if target.name == "prometheus.yml"]
+    told = yaml.safe_load(found[config].read_text())
+    scraped = [places for job in told["scrape_configs"] for places in job["file_sd_configs"]]
+    patterns = [*told["rule_files"], *(pattern for places in scraped for pattern in places["files"])]
+    assert len(patterns) >= 2
+    for pattern in patterns:
+        place = config.parent / pattern
+        seen = [
+            file
+            for target, source in found.items()
+            if place.is_relative_to(target)
+            for file in source.glob(str(place.relative_to(target)))
+        ]
+        assert seen, pattern
