@@ -147,5 +147,5 @@ def test_the_internal_name_leads_to_the_internal_balancer(deployed: dict[str, st
 
 def test_alarms_tell_operators(deployed: dict[str, str]) -> None:
     alarms = boto3.client("cloudwatch").describe_alarms()["MetricAlarms"]
-    assert len(alarms) == 17
+    assert len(alarms) == 20
     assert all(each["AlarmActions"] == each["OKActions"] == [deployed["NewsTopic"]] for each in alarms)

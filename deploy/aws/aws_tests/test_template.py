@@ -86,6 +86,21 @@ def test_redis_evicts_nothing_and_lets_nobody_in_without_password(each: Synthesi
     assert "resolve:secretsmanager" in json.dumps(cache["AuthToken"])
 
 
+def test_every_node_of_redis_is_watched_by_the_name_that_its_metrics_have(each: Synthesised) -> None:
+    ((name, cache),) = each.of_type("ElastiCache::ReplicationGroup").items()
+    alarms = [one for one in each.of_type("CloudWatch::Alarm").values() if one["Namespace"] == "AWS/ElastiCache"]
+    watched: dict[str, list[str]] = {}
+    for alarm in alarms:
+        (dimension,) = alarm["Dimensions"]
+        assert dimension["Name"] == "CacheClusterId"
+        group, node = dimension["Value"]["Fn::Join"][1]
+        assert group == {"Ref": name}
+        watched.setdefault(node, []).append(alarm["MetricName"])
+    assert list(watched) == [f"-{number:03d}" for number in range(1, 2 + int(cache["ReplicasPerNodeGroup"]))]
+    expected = ["DatabaseMemoryUsagePercentage", "EngineCPUUtilization", "Evictions"]
+    assert all(sorted(metrics) == expected for metrics in watched.values())
+
+
 def test_mysql_takes_no_connection_in_the_clear_and_loses_no_commit(each: Synthesised) -> None:
     parameters = each.one("RDS::DBParameterGroup")["Parameters"]
     assert parameters["require_secure_transport"] == "ON"
