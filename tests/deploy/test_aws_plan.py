@@ -17,6 +17,7 @@ from firewalker.local.ports import DEFAULTS
 from firewalker.notification.config import NotificationConfig
 from firewalker.runtime.config import ServiceConfig, load
 from firewalker.runtime.grpc.rates import client_address
+from firewalker.runtime.workers import METRICS_STEP
 from firewalker.step.config import StepConfig
 from firewalker.user.config import UserConfig
 from transcoder import page
@@ -96,6 +97,7 @@ def test_ports_are_those_of_the_contract() -> None:
     for service in plan.SERVICES:
         assert DEFAULTS[f"FIREWALKER_{service.upper()}_PORT"] == plan.GRPC_PORTS[service]
         assert DEFAULTS[f"FIREWALKER_{service.upper()}_INTERNAL_PORT"] == plan.INTERNAL_PORTS[service]
+    assert plan.METRICS_STEP == METRICS_STEP
 
 
 def test_every_route_of_the_contract_gets_through_the_balancer() -> None:

@@ -127,6 +127,13 @@ def test_a_role_reads_its_own_secrets_and_no_others(prod: Synthesised, service: 
     assert readable == (set() if service == "Transcoder" else {f"{service}Secret", "CachePassword"})
 
 
+def test_the_bastion_can_run_the_image_and_reads_no_secret(each: Synthesised) -> None:
+    actions = [one["Action"] for one in statements(each, "Bastion")]
+    allowed = {name for action in actions for name in ([action] if isinstance(action, str) else action)}
+    assert {"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetAuthorizationToken"} <= allowed
+    assert not {name for name in allowed if name.startswith(("secretsmanager:", "s3:"))}
+
+
 def test_pictures_are_written_by_the_user_service_alone(prod: Synthesised) -> None:
     for role in ("UserRole", "StepRole", "NotificationRole", "TranscoderRole"):
         writes = [one for one in statements(prod, role) if "s3:PutObject" in one["Action"]]

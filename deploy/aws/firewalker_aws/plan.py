@@ -16,6 +16,8 @@ GRPC_PORTS: Mapping[str, int] = {"user": 50051, "step": 50052, "notification": 5
 """The same on the instances, inside, and on the public balancer."""
 INTERNAL_PORTS: Mapping[str, int] = {"user": 50061, "step": 50062, "notification": 50063}
 METRICS_PORTS: Mapping[str, int] = {"user": 9464, "step": 9465, "notification": 9466, "transcoder": 9467}
+METRICS_STEP = 10
+"""From one worker's metrics to the next one's."""
 REST_PORT = 8080
 
 CALLS: Mapping[str, tuple[str, ...]] = {
@@ -166,6 +168,11 @@ class Place:
     web_url: str
     """Where links in mails and invitations lead to."""
     mail_from: str
+
+
+def metrics_ports(group: str, workers: int) -> tuple[int, ...]:
+    """Where the processes of one instance of *group* show their metrics."""
+    return tuple(METRICS_PORTS[group] + METRICS_STEP * worker for worker in range(workers))
 
 
 def settings(group: str, place: Place, fleet: Fleet) -> dict[str, str]:
