@@ -16,6 +16,8 @@ from google.protobuf import descriptor_pb2
 from firewalker.local.ports import DEFAULTS
 from firewalker.notification.config import NotificationConfig
 from firewalker.runtime.config import ServiceConfig, load
+from firewalker.runtime.grpc.rates import client_address
+from firewalker.runtime.workers import METRICS_STEP
 from firewalker.step.config import StepConfig
 from firewalker.user.config import UserConfig
 from transcoder import page
@@ -50,22 +52,38 @@ def operators(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def loaded(
+    service: str, sizes: plan.Sizes, operators: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> ServiceConfig:
+    """What *service* understands of what its instance is told, with its secret files in *folder*."""
+    here = str(folder)
+    files = program.content(operators, service) | {plan.REDIS_URL_FILE: "rediss://:pass@cache.example:6379/0"}
+    for name, text in files.items():
+        (folder / name).write_text(text.replace(plan.SECRETS, here))
+    trustme.CA().cert_pem.write_to_path(folder / plan.RDS_AUTHORITIES)
+    for name, value in plan.settings(service, PLACE, sizes.fleets[service]).items():
+        monkeypatch.setenv(name, value.replace(plan.SECRETS, here))
+    return load(CONFIGS[service])
+
+
 @pytest.mark.parametrize("service", plan.SERVICES)
 @pytest.mark.parametrize("sizes", plan.SIZES.values(), ids=plan.SIZES)
 def test_a_service_takes_the_settings_and_files_that_it_is_given(
     service: str, sizes: plan.Sizes, operators: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = str(tmp_path)
-    files = program.content(operators, service) | {plan.REDIS_URL_FILE: "rediss://:pass@cache.example:6379/0"}
-    for name, text in files.items():
-        (tmp_path / name).write_text(text.replace(plan.SECRETS, here))
-    trustme.CA().cert_pem.write_to_path(tmp_path / plan.RDS_AUTHORITIES)
-    for name, value in plan.settings(service, PLACE, sizes.fleets[service]).items():
-        monkeypatch.setenv(name, value.replace(plan.SECRETS, here))
-    config = load(CONFIGS[service])
+    config = loaded(service, sizes, operators, tmp_path, monkeypatch)
     assert (config.port, config.internal_port) == (plan.GRPC_PORTS[service], plan.INTERNAL_PORTS[service])
     assert (config.metrics_port, config.workers) == (plan.METRICS_PORTS[service], sizes.fleets[service].workers)
     assert config.redis_url.get_secret_value().startswith("rediss://")
+
+
+@pytest.mark.parametrize("service", plan.SERVICES)
+def test_a_rest_call_counts_by_its_clients_address_and_not_by_the_balancers(
+    service: str, operators: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = loaded(service, plan.PROD, operators, tmp_path, monkeypatch)
+    chain = [(b"x-forwarded-for", b"203.0.113.5, 10.20.0.12")]
+    assert client_address("10.20.4.7", chain, config.trusted_proxies) == "203.0.113.5"
 
 
 def test_the_transcoder_takes_its_settings() -> None:
@@ -79,6 +97,7 @@ def test_ports_are_those_of_the_contract() -> None:
     for service in plan.SERVICES:
         assert DEFAULTS[f"FIREWALKER_{service.upper()}_PORT"] == plan.GRPC_PORTS[service]
         assert DEFAULTS[f"FIREWALKER_{service.upper()}_INTERNAL_PORT"] == plan.INTERNAL_PORTS[service]
+    assert plan.METRICS_STEP == METRICS_STEP
 
 
 def test_every_route_of_the_contract_gets_through_the_balancer() -> None:

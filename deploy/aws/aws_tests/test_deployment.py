@@ -75,6 +75,12 @@ def test_services_hear_balancers_and_nobody_else_but_for_metrics() -> None:
     assert {source for port, source in allowed if port not in inner} == {"the way in for operators"}
 
 
+def test_the_bastion_reaches_the_metrics_of_every_worker() -> None:
+    seen = {port for port, who in sources("user, step and notification") if who == "the way in for operators"}
+    assert seen == {9464, 9474, 9465, 9475, 9485, 9495, 9466, 9476}
+    assert (9467, "the way in for operators") in sources("the transcoder")
+
+
 def test_internal_ports_are_behind_the_internal_balancer_alone() -> None:
     elbv2 = boto3.client("elbv2")
     seen = {}
@@ -147,5 +153,5 @@ def test_the_internal_name_leads_to_the_internal_balancer(deployed: dict[str, st
 
 def test_alarms_tell_operators(deployed: dict[str, str]) -> None:
     alarms = boto3.client("cloudwatch").describe_alarms()["MetricAlarms"]
-    assert len(alarms) == 17
+    assert len(alarms) == 20
     assert all(each["AlarmActions"] == each["OKActions"] == [deployed["NewsTopic"]] for each in alarms)

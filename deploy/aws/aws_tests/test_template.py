@@ -86,6 +86,21 @@ def test_redis_evicts_nothing_and_lets_nobody_in_without_password(each: Synthesi
     assert "resolve:secretsmanager" in json.dumps(cache["AuthToken"])
 
 
+def test_every_node_of_redis_is_watched_by_the_name_that_its_metrics_have(each: Synthesised) -> None:
+    ((name, cache),) = each.of_type("ElastiCache::ReplicationGroup").items()
+    alarms = [one for one in each.of_type("CloudWatch::Alarm").values() if one["Namespace"] == "AWS/ElastiCache"]
+    watched: dict[str, list[str]] = {}
+    for alarm in alarms:
+        (dimension,) = alarm["Dimensions"]
+        assert dimension["Name"] == "CacheClusterId"
+        group, node = dimension["Value"]["Fn::Join"][1]
+        assert group == {"Ref": name}
+        watched.setdefault(node, []).append(alarm["MetricName"])
+    assert list(watched) == [f"-{number:03d}" for number in range(1, 2 + int(cache["ReplicasPerNodeGroup"]))]
+    expected = ["DatabaseMemoryUsagePercentage", "EngineCPUUtilization", "Evictions"]
+    assert all(sorted(metrics) == expected for metrics in watched.values())
+
+
 def test_mysql_takes_no_connection_in_the_clear_and_loses_no_commit(each: Synthesised) -> None:
     parameters = each.one("RDS::DBParameterGroup")["Parameters"]
     assert parameters["require_secure_transport"] == "ON"
@@ -110,6 +125,13 @@ def test_a_role_reads_its_own_secrets_and_no_others(prod: Synthesised, service: 
         if "secretsmanager:GetSecretValue" in one["Action"]
     }
     assert readable == (set() if service == "Transcoder" else {f"{service}Secret", "CachePassword"})
+
+
+def test_the_bastion_can_run_the_image_and_reads_no_secret(each: Synthesised) -> None:
+    actions = [one["Action"] for one in statements(each, "Bastion")]
+    allowed = {name for action in actions for name in ([action] if isinstance(action, str) else action)}
+    assert {"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetAuthorizationToken"} <= allowed
+    assert not {name for name in allowed if name.startswith(("secretsmanager:", "s3:"))}
 
 
 def test_pictures_are_written_by_the_user_service_alone(prod: Synthesised) -> None:

@@ -41,7 +41,7 @@ def make_alarms(
     fleets: dict[str, autoscaling.AutoScalingGroup],
 ) -> None:
     """Make all of them; each tells *topic* when it begins and when it is over."""
-    watches = [*_database(sizes, data), *_cache(data), *_balancers(balancers), *_fleets(sizes, fleets)]
+    watches = [*_database(sizes, data), *_cache(sizes, data), *_balancers(balancers), *_fleets(sizes, fleets)]
     for watch in watches:
         alarm = cloudwatch.Alarm(
             stack,
@@ -81,21 +81,28 @@ def _database(sizes: Sizes, data: Data) -> list[Watch]:
     return found
 
 
-def _cache(data: Data) -> list[Watch]:
-    def metric(name: str, statistic: str = "Maximum") -> cloudwatch.Metric:
+def _cache(sizes: Sizes, data: Data) -> list[Watch]:
+    """ElastiCache tells its numbers for each node, by the name that it gives it; any of them can become the primary."""
+
+    def metric(number: int, name: str, statistic: str = "Maximum") -> cloudwatch.Metric:
         return cloudwatch.Metric(
             namespace="AWS/ElastiCache",
             metric_name=name,
-            dimensions_map={"ReplicationGroupId": data.cache.ref},
+            dimensions_map={"CacheClusterId": f"{data.cache.ref}-{number:03d}"},
             period=Duration.minutes(1),
             statistic=statistic,
         )
 
-    return [
-        Watch("CacheMemory", "Redis refuses writes when it is full", metric("DatabaseMemoryUsagePercentage"), 75),
-        Watch("CacheEvictions", "a key was evicted, though none may be", metric("Evictions", "Sum"), 0, periods=1),
-        Watch("CacheCpu", "Redis's one thread is full", metric("EngineCPUUtilization"), 80, periods=5),
-    ]
+    found = []
+    for node in range(1, 2 + sizes.cache_replicas):
+        memory, cpu = metric(node, "DatabaseMemoryUsagePercentage"), metric(node, "EngineCPUUtilization")
+        evictions = metric(node, "Evictions", "Sum")
+        found += [
+            Watch(f"Cache{node}Memory", "Redis refuses writes when it is full", memory, 75),
+            Watch(f"Cache{node}Evictions", "a key was evicted, though none may be", evictions, 0, periods=1),
+            Watch(f"Cache{node}Cpu", "Redis's one thread is full", cpu, 80, periods=5),
+        ]
+    return found
 
 
 def _balancers(balancers: Balancers) -> list[Watch]:

@@ -6,11 +6,12 @@ from typing import Any, cast
 
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecr as ecr
 from firewalker_aws.network import Network
 
 
-def make_bastion(stack: Stack, network: Network, ssh_key: str | None) -> ec2.BastionHostLinux:
-    """Make it. *ssh_key* is the name of a key pair of the account, for those who want SSH."""
+def make_bastion(stack: Stack, network: Network, registry: ecr.Repository, ssh_key: str | None) -> ec2.BastionHostLinux:
+    """Make it; it can run what is in *registry*. *ssh_key* is the name of a key pair of the account, for those who want SSH."""
     bastion = ec2.BastionHostLinux(
         stack,
         "Bastion",
@@ -24,7 +25,8 @@ def make_bastion(stack: Stack, network: Network, ssh_key: str | None) -> ec2.Bas
             ec2.BlockDevice(device_name="/dev/xvda", volume=ec2.BlockDeviceVolume.ebs(8, encrypted=True)),
         ],
     )
-    bastion.instance.user_data.add_commands("dnf install -y mariadb105 docker")
+    bastion.instance.user_data.add_commands("dnf install -y mariadb105 docker", "systemctl enable --now docker")
+    registry.grant_pull(bastion.role)
     resource = cast("Any", bastion.instance.node.default_child)
     resource.monitoring = True
     resource.disable_api_termination = True

@@ -11,7 +11,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from firewalker_aws.plan import METRICS_PORTS, RDS_AUTHORITIES, REDIS_URL_FILE, SECRETS, secret_files
+from firewalker_aws.plan import RDS_AUTHORITIES, REDIS_URL_FILE, SECRETS, metrics_ports, secret_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -148,8 +148,7 @@ systemctl enable --now firewalker
 
 def _streams(machine: Machine) -> str:
     """Tell CloudWatch each minute how many streams a process has: what the group scales on besides processor."""
-    first = METRICS_PORTS[machine.group]
-    ports = " ".join(str(first + 10 * worker) for worker in range(machine.workers))
+    ports = " ".join(map(str, metrics_ports(machine.group, machine.workers)))
     return f"""\
 cat > /usr/local/bin/firewalker-streams <<'END'
 #!/bin/bash

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
-from firewalker_aws.plan import GRPC_PORTS, INTERNAL_PORTS, METRICS_PORTS, REST_PORT, SERVICES, Sizes
+from firewalker_aws.plan import GROUPS, GRPC_PORTS, INTERNAL_PORTS, REST_PORT, SERVICES, Sizes, metrics_ports
 
 PUBLIC = ("10.20.0.0/24", "10.20.1.0/24")
 APP = ("10.20.4.0/22", "10.20.8.0/22")
@@ -75,11 +75,11 @@ def make_network(stack: Stack, sizes: Sizes, zones: list[str], ssh_from: str | N
         cache=group("CacheAccess", "Redis", outbound=False),
         bastion=group("BastionAccess", "the way in for operators", outbound=True),
     )
-    _connect(made, ssh_from)
+    _connect(made, sizes, ssh_from)
     return made
 
 
-def _connect(network: Network, ssh_from: str | None) -> None:
+def _connect(network: Network, sizes: Sizes, ssh_from: str | None) -> None:
     """Who may open connections to whom; nothing else gets through."""
 
     def allow(source: ec2.SecurityGroup, target: ec2.SecurityGroup, port: int) -> None:
@@ -97,8 +97,9 @@ def _connect(network: Network, ssh_from: str | None) -> None:
         allow(network.service, network.inner, INTERNAL_PORTS[service])
         allow(network.inner, network.service, GRPC_PORTS[service])
         allow(network.inner, network.service, INTERNAL_PORTS[service])
-        allow(network.bastion, network.service, METRICS_PORTS[service])
-    allow(network.bastion, network.transcoder, METRICS_PORTS["transcoder"])
+    for name in GROUPS:
+        for port in metrics_ports(name, sizes.fleets[name].workers):
+            allow(network.bastion, network.transcoder if name == "transcoder" else network.service, port)
     allow(network.service, network.database, MYSQL)
     allow(network.bastion, network.database, MYSQL)
     allow(network.service, network.cache, REDIS)

@@ -16,6 +16,8 @@ GRPC_PORTS: Mapping[str, int] = {"user": 50051, "step": 50052, "notification": 5
 """The same on the instances, inside, and on the public balancer."""
 INTERNAL_PORTS: Mapping[str, int] = {"user": 50061, "step": 50062, "notification": 50063}
 METRICS_PORTS: Mapping[str, int] = {"user": 9464, "step": 9465, "notification": 9466, "transcoder": 9467}
+METRICS_STEP = 10
+"""From one worker's metrics to the next one's."""
 REST_PORT = 8080
 
 CALLS: Mapping[str, tuple[str, ...]] = {
@@ -168,6 +170,11 @@ class Place:
     mail_from: str
 
 
+def metrics_ports(group: str, workers: int) -> tuple[int, ...]:
+    """Where the processes of one instance of *group* show their metrics."""
+    return tuple(METRICS_PORTS[group] + METRICS_STEP * worker for worker in range(workers))
+
+
 def settings(group: str, place: Place, fleet: Fleet) -> dict[str, str]:
     """The environment of *group*'s process, without a secret in it."""
     made = _transcoder(place) if group == "transcoder" else _service(group, place, fleet)
@@ -187,7 +194,8 @@ def _service(service: str, place: Place, fleet: Fleet) -> dict[str, str]:
         "LOG_FORMAT": "json",
         "WORKERS": str(fleet.workers),
         "PROXY_PROTOCOL_FROM": ",".join(place.public_networks),
-        "TRUSTED_PROXIES": ",".join(place.inner_networks),
+        # The chain of a REST call is its client, the public balancer and the transcoder, behind the internal balancer.
+        "TRUSTED_PROXIES": ",".join((*place.public_networks, *place.inner_networks)),
         "REDIS_EVICTION": "declared_none",
         "DRAIN_DELAY_S": "15",
         "REDIS_URL_FILE": f"{SECRETS}/{REDIS_URL_FILE}",

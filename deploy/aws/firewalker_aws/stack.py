@@ -74,7 +74,7 @@ class FirewalkerStack(Stack):
         )
         fleets = make_fleets(self, sizes, Parts(network, data, storage, key, news, place, choices.image_tag))
         balancers = make_balancers(Ground(self, sizes, network, storage, fleets), choices.certificate_arn)
-        bastion = make_bastion(self, network, choices.ssh_key)
+        bastion = make_bastion(self, network, storage.registry, choices.ssh_key)
         make_alarms(self, sizes, topic=news, data=data, balancers=balancers, fleets=fleets)
         Tags.of(self).add("app", "firewalker")
         Tags.of(self).add("environment", sizes.name)
