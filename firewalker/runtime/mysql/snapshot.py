@@ -65,7 +65,7 @@ async def dump(urls: Sequence[str], paths: Sequence[Path]) -> list[Contents]:
     All of them are of one moment, and have to be on one server.
 
     Raises:
-        SnapshotError: They are on several, or a table has no primary key.
+        SnapshotError: They are on several, one shows no tables to this user, or a table has no primary key.
     """
     addresses = [Address.parse(url) for url in urls]
     if len({(each.host, each.port, each.unix_socket) for each in addresses}) != 1:
@@ -117,10 +117,14 @@ async def _connected(address: Address) -> AsyncIterator[Connection]:
 
 
 async def _dump_one(connection: Connection, database: str, path: Path) -> Contents:
+    tables = await _tables(connection, database)
+    if not tables:
+        # Tables that a user may not read are not listed either: an empty dump would pass for a backup.
+        raise SnapshotError(f"the database {database} has no tables that this user may read")
     found = {}
     with gzip.open(path, "wt", encoding="utf-8", newline="\n", compresslevel=1) as file:
         file.write("SET FOREIGN_KEY_CHECKS = 0;\n")
-        for table in await _tables(connection, database):
+        for table in tables:
             shown = (await connection.ask(f"SHOW CREATE TABLE {_name(database, table)}", STATEMENT_S)).rows
             file.write(" ".join(str(shown[0][1]).split("\n")) + ";\n")
             found[table] = await _content(connection, database, table, file)
