@@ -122,7 +122,7 @@ def leave(ids: CallIds, status: str, reason: str, *, failed: bool) -> None:
 def span(name: str, *, links: Sequence[str] = (), **attributes: str | float) -> AbstractContextManager[Any]:
     """A block of work at somebody else's: a statement, a command, a message. An exception that leaves it marks it.
 
-    With one *link*, a `traceparent`, and no call around, it is part of that trace; with several it is only tied to them.
+    With one *link*, a `traceparent`, and no call around, it is part of that trace; else it is only tied to them.
     """
     if _otel is None:
         return _OFF
@@ -132,7 +132,7 @@ def span(name: str, *, links: Sequence[str] = (), **attributes: str | float) -> 
 def _recorded(name: str, links: Sequence[str], attributes: Any) -> AbstractContextManager[Any]:
     trace = _otel.trace
     context, tied = None, []
-    if len(links) == 1:
+    if len(links) == 1 and current.get() is None:
         context = _otel.parent(links[0])
     elif links:
         found = (trace.get_current_span(_otel.parent(link)).get_span_context() for link in links[:_MOST_LINKS])
