@@ -6,6 +6,7 @@ compressed, which any client could load. What it holds is counted and hashed as 
 
 import gzip
 import hashlib
+import zlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -82,15 +83,18 @@ async def load(url: str, path: Path) -> None:
     """Load a dump into the database of *url*.
 
     Raises:
-        SnapshotError: It is not empty: nothing is ever overwritten.
+        SnapshotError: It is not empty, for nothing is ever overwritten; or the dump is broken.
     """
     address = Address.parse(url)
     async with _connected(address) as connection:
         if await _tables(connection, address.database):
             raise SnapshotError(f"the database {address.database} is not empty")
-        with gzip.open(path, "rt", encoding="utf-8", newline="\n") as lines:
-            for line in lines:
-                await connection.ask(line.rstrip("\n;"), STATEMENT_S)
+        try:
+            with gzip.open(path, "rt", encoding="utf-8", newline="\n") as lines:
+                for line in lines:
+                    await connection.ask(line.rstrip("\n;"), STATEMENT_S)
+        except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError) as problem:
+            raise SnapshotError(f"{path} is broken: {problem}") from problem
 
 
 async def contents(url: str) -> Contents:
