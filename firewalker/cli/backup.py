@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -35,26 +36,28 @@ async def backup(folder: Path, urls: Mapping[str, str] | None = None) -> Path:
     *urls* are the services' databases, of the backend on this machine by default.
 
     Raises:
-        CommandError: A database cannot be reached, or they are on several servers.
+        CommandError: A database cannot be reached or read, or they are on several servers. Nothing is left of the attempt.
     """
     databases = mysql_urls() if urls is None else urls
     began, taken = time.monotonic(), datetime.now(UTC)
     place = folder / taken.strftime("%Y%m%dT%H%M%S.%fZ")
     unfinished = place.with_suffix(".unfinished")
-    unfinished.mkdir(mode=0o700, parents=True)
     try:
+        unfinished.mkdir(mode=0o700, parents=True)
         held = await snapshot.dump(list(databases.values()), [unfinished / f"{name}.sql.gz" for name in databases])
+        manifest = {
+            "taken": taken.isoformat(),
+            "databases": {
+                service: {table: asdict(content) for table, content in tables.items()}
+                for service, tables in zip(databases, held, strict=True)
+            },
+        }
+        (unfinished / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+        unfinished.rename(place)
     except (SnapshotError, OSError) as problem:
         raise CommandError(f"No backup was made: {problem}") from None
-    manifest = {
-        "taken": taken.isoformat(),
-        "databases": {
-            service: {table: asdict(content) for table, content in tables.items()}
-            for service, tables in zip(databases, held, strict=True)
-        },
-    }
-    (unfinished / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
-    unfinished.rename(place)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
     await tombstones.export(folder / TOMBSTONES, databases)
     rows = sum(content.rows for tables in held for content in tables.values())
     out.print(f"{number(rows)} rows in {place} after {time.monotonic() - began:.1f} s", markup=False, soft_wrap=True)
@@ -67,10 +70,11 @@ async def restore(place: Path, urls: Mapping[str, str] | None = None) -> None:
     Before the services start. Redis needs nothing: the step service fills it when it starts.
 
     Raises:
-        CommandError: The backup is not complete, a database is not empty or not reached, or what came back is not what was there.
+        CommandError: The backup or the list of who was deleted is not complete, a database is not empty or not reached, or what
+            came back is not what was there.
     """
     databases = mysql_urls() if urls is None else urls
-    expected = _manifest(place)
+    expected = _checked(place)
     began = time.monotonic()
     try:
         for service, url in databases.items():
@@ -88,7 +92,7 @@ async def restore_here(place: Path, environment: Mapping[str, str] = os.environ,
     """Make the backend of this machine out of the backup in *place*: of the databases that *environment* names, or private ones.
 
     Raises:
-        CommandError: There is a backend already, or see `restore`.
+        CommandError: There is a backend already, or see `restore`. Of a private one nothing is left then.
     """
     named = {service: environment.get(f"FIREWALKER_{service.upper()}_MYSQL_URL", "") for service in SERVICES}
     if all(named.values()):
@@ -96,14 +100,45 @@ async def restore_here(place: Path, environment: Mapping[str, str] = os.environ,
         return
     if any(named.values()):
         raise CommandError("Name the databases of all three services, or none: " + ", ".join(SERVICES) + ".")
+    _checked(place)
     layout = Layout.of(environment)
     if (layout.data / "mysql").exists():
         raise CommandError(f"There is a backend in {layout.root} already; name another folder in FIREWALKER_LOCAL_DIR.")
     databases = tuple(DATABASES[service] for service in SERVICES)
-    with PrivateServers.start(
-        layout.data, databases=databases, packages=packages or layout.packages, environment=environment
-    ) as servers:
-        await restore(place, {service: servers.mysql_url(DATABASES[service]) for service in SERVICES})
+    before = _within(layout.data)
+    try:
+        with PrivateServers.start(
+            layout.data, databases=databases, packages=packages or layout.packages, environment=environment
+        ) as servers:
+            await restore(place, {service: servers.mysql_url(DATABASES[service]) for service in SERVICES})
+    except BaseException:
+        # `up` would start it: half a backend, or one to which those came back who were deleted.
+        for path in _within(layout.data) - before:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        raise
+
+
+def _within(folder: Path) -> set[Path]:
+    return set(folder.iterdir()) if folder.exists() else set()
+
+
+def _checked(place: Path) -> dict[str, Contents]:
+    """What the backup in *place* holds, by service, once it is known that all is there that a restore needs.
+
+    Raises:
+        CommandError: It is not.
+    """
+    expected = _manifest(place)
+    missing = [
+        service for service in SERVICES if service not in expected or not (place / f"{service}.sql.gz").is_file()
+    ]
+    if missing:
+        raise CommandError(f"{place} holds no complete backup: nothing of {', '.join(missing)}")
+    tombstones.check(place.parent / TOMBSTONES)
+    return expected
 
 
 def _manifest(place: Path) -> dict[str, Contents]:
@@ -113,5 +148,5 @@ def _manifest(place: Path) -> dict[str, Contents]:
             service: {table: Content(**content) for table, content in tables.items()}
             for service, tables in databases.items()
         }
-    except (OSError, ValueError, KeyError, TypeError) as problem:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
         raise CommandError(f"{place} holds no complete backup: {problem}") from None

@@ -75,6 +75,16 @@ async def apply(path: Path, url: str | None = None) -> int:
     return back
 
 
+def check(path: Path) -> None:
+    """Read all of *path*.
+
+    Raises:
+        CommandError: It cannot be read.
+    """
+    for _ in _read(path):
+        pass
+
+
 def _read(path: Path, *, missing_is_empty: bool = False) -> Iterator[tuple[UserId, datetime]]:
     try:
         if missing_is_empty and not path.exists():

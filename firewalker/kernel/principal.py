@@ -25,9 +25,6 @@ current_site: ContextVar[str] = ContextVar("site", default="")
 """The address, of IPv6 the network of one customer, that a call comes from, as the edge counts it; empty where calls are not
 counted. Set where nobody has to be signed in, and for sensitive methods."""
 
-current_request: ContextVar[str] = ContextVar("request", default="")
-"""The id of the call that something is done for, for what is written about it; empty outside of calls."""
-
 
 def principal() -> Principal:
     """The caller. Only methods whose policy asks for a user have one.

@@ -32,14 +32,15 @@ class Sentinels:
         Raises:
             redis.ConnectionError: No Sentinel knows.
         """
-        for place, (host, port) in enumerate(self.addresses):
+        for address in tuple(self.addresses):  # others change the order meanwhile
             try:
-                found = await self._ask(host, port)
+                found = await self._ask(*address)
             except (RedisError, OSError):
                 continue
             if found is not None:
                 # The one that answered is asked first from now on.
-                self.addresses.insert(0, self.addresses.pop(place))
+                self.addresses.remove(address)
+                self.addresses.insert(0, address)
                 return found
         raise RedisConnectionError(f"no Sentinel knows where {self.service!r} is")
 

@@ -7,6 +7,7 @@ the same share: what clients say about it does not count, or they could have eve
 """
 
 import re
+import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
@@ -14,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _MOST_LINKS: Final = 32
-_FLUSH_MS: Final = 2_000
+_FLUSH_S: Final = 2.0
 """How long the spans at the end of a process may take to leave."""
 
 
@@ -82,10 +83,13 @@ def start(endpoint: str, *, service: str, share: float) -> None:
 def stop() -> None:
     """Send what is left, for up to 2 s, and record nothing more. Blocks."""
     global _otel  # noqa: PLW0603 - one per process, as its log
-    if _otel is not None:
-        _otel.provider.force_flush(_FLUSH_MS)
-        _otel.provider.shutdown()
-        _otel = None
+    recorder = _otel
+    _otel = None
+    if recorder is not None:
+        # OpenTelemetry's own limit is no limit: it tries each batch for 10 s. What is left then goes with the process.
+        sending = threading.Thread(target=recorder.provider.shutdown, name="last spans", daemon=True)
+        sending.start()
+        sending.join(_FLUSH_S)
 
 
 def enter(method: str, request_id: str, traceparent: bytes) -> CallIds:
@@ -122,7 +126,7 @@ def leave(ids: CallIds, status: str, reason: str, *, failed: bool) -> None:
 def span(name: str, *, links: Sequence[str] = (), **attributes: str | float) -> AbstractContextManager[Any]:
     """A block of work at somebody else's: a statement, a command, a message. An exception that leaves it marks it.
 
-    With one *link*, a `traceparent`, and no call around, it is part of that trace; with several it is only tied to them.
+    With one *link*, a `traceparent`, and no call around, it is part of that trace; else it is only tied to them.
     """
     if _otel is None:
         return _OFF
@@ -132,7 +136,7 @@ def span(name: str, *, links: Sequence[str] = (), **attributes: str | float) -> 
 def _recorded(name: str, links: Sequence[str], attributes: Any) -> AbstractContextManager[Any]:
     trace = _otel.trace
     context, tied = None, []
-    if len(links) == 1:
+    if len(links) == 1 and current.get() is None:
         context = _otel.parent(links[0])
     elif links:
         found = (trace.get_current_span(_otel.parent(link)).get_span_context() for link in links[:_MOST_LINKS])

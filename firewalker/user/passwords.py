@@ -40,7 +40,7 @@ for _cause in ("queue_full", "cancelled", "waited_too_long"):
     _REFUSED.labels(_cause)
 
 _NICENESS = 5
-"""Of the threads that hash: a third of the weight of others where they compete for a core."""
+"""Of the threads that hash, at least: a third of the weight of others where they compete for a core."""
 
 R = TypeVar("R")
 
@@ -80,7 +80,9 @@ class Bounds:
 def _stand_back() -> None:
     """Let everything else on the machine go first: a hash is late by milliseconds, what waits for the core meanwhile is not."""
     if sys.platform == "linux":  # elsewhere threads have no priority of their own
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        thread = threading.get_native_id()
+        # A process that is nicer already may not become less so.
+        os.setpriority(os.PRIO_PROCESS, thread, max(os.getpriority(os.PRIO_PROCESS, thread), _NICENESS))
 
 
 class PasswordLane:

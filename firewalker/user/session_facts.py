@@ -12,7 +12,6 @@ import structlog
 
 from firewalker.gen.pb.firewalker.event import v1 as pb
 from firewalker.kernel.ids import EventId, new_uuid7
-from firewalker.kernel.principal import current_request
 from firewalker.runtime.mysql import Transaction
 from firewalker.runtime.outbox import Outbox, OutboxEvent
 from firewalker.user.domain.session import Session
@@ -77,5 +76,5 @@ def _ms(at: datetime) -> int:
 
 def _write(tx: Transaction, what: str, session: Session, **more: Any) -> None:
     """Write a line once it is true."""
-    about = {"user_id": session.user_id, "session_id": session.session_id, "request_id": current_request.get()}
+    about = {"user_id": session.user_id, "session_id": session.session_id}
     tx.after_commit(lambda: _log.info(what, **about, **more))

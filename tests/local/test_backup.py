@@ -2,14 +2,16 @@
 
 import gzip
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
-from firewalker.cli.backup import MANIFEST, backup, restore, restore_here
+from firewalker.cli.backup import MANIFEST, TOMBSTONES, backup, restore, restore_here
 from firewalker.cli.terminal import CommandError
+from firewalker.local.layout import Layout
 from firewalker.local.secrets import SERVICES
 from tests.support.databases import Servers, fresh_database, run_on
 
@@ -33,11 +35,22 @@ async def empty(servers: Servers) -> AsyncIterator[Urls]:
         yield {service: await stack.enter_async_context(fresh_database(servers)) for service in SERVICES}
 
 
-async def test_a_dump_that_was_changed_is_noticed(full: Urls, empty: Urls, tmp_path: Path) -> None:
-    place = await backup(tmp_path, full)
-    dump = place / "step.sql.gz"
+def change(dump: Path) -> None:
     text = gzip.decompress(dump.read_bytes()).decode()
     dump.write_bytes(gzip.compress(text.replace("(2)", "(3)").encode()))
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+async def are_empty(urls: Urls) -> bool:
+    return not any([await run_on(url, "SHOW TABLES") for url in urls.values()])
+
+
+async def test_a_dump_that_was_changed_is_noticed(full: Urls, empty: Urls, tmp_path: Path) -> None:
+    place = await backup(tmp_path, full)
+    change(place / "step.sql.gz")
     with pytest.raises(CommandError, match="step is not what was backed up"):
         await restore(place, empty)
 
@@ -47,6 +60,53 @@ async def test_a_backup_that_was_not_finished_is_none(full: Urls, empty: Urls, t
     (place / MANIFEST).unlink()
     with pytest.raises(CommandError, match="no complete backup"):
         await restore(place, empty)
+
+
+async def test_a_dump_that_breaks_off_is_noticed(full: Urls, empty: Urls, tmp_path: Path) -> None:
+    place = await backup(tmp_path, full)
+    dump = place / "step.sql.gz"
+    dump.write_bytes(dump.read_bytes()[:-12])
+    with pytest.raises(CommandError, match="is broken"):
+        await restore(place, empty)
+
+
+@pytest.mark.parametrize("manifest", ['{"databases": {"user": {}}}', '{"databases": []}', "{}", "[]", "1"])
+async def test_a_manifest_that_says_too_little_is_none(full: Urls, empty: Urls, tmp_path: Path, manifest: str) -> None:
+    place = await backup(tmp_path, full)
+    (place / MANIFEST).write_text(manifest)
+    with pytest.raises(CommandError, match="no complete backup"):
+        await restore(place, empty)
+    assert await are_empty(empty)
+
+
+@pytest.mark.parametrize("lost", ["a dump", "who was deleted"])
+async def test_nothing_is_restored_before_all_is_there(full: Urls, empty: Urls, tmp_path: Path, lost: str) -> None:
+    place = await backup(tmp_path, full)
+    (place / "notification.sql.gz" if lost == "a dump" else tmp_path / TOMBSTONES).unlink()
+    with pytest.raises(CommandError, match="no complete backup" if lost == "a dump" else "no tombstones"):
+        await restore(place, empty)
+    assert await are_empty(empty)
+    with pytest.raises(CommandError):
+        await restore_here(place, {"FIREWALKER_LOCAL_DIR": str(tmp_path / "local")})
+    assert not (tmp_path / "local").exists()
+
+
+async def test_a_backup_that_fails_leaves_nothing(full: Urls, tmp_path: Path) -> None:
+    await run_on(full["step"], "CREATE TABLE keyless (a INT)")
+    with pytest.raises(CommandError, match="no primary key"):
+        await backup(tmp_path, full)
+    assert not names_in(tmp_path)
+
+
+async def test_a_restore_that_fails_leaves_no_backend(full: Urls, tmp_path: Path) -> None:
+    place = await backup(tmp_path, full)
+    change(place / "step.sql.gz")
+    layout = Layout.at(tmp_path / "local")
+    layout.data.mkdir()
+    (layout.data / "note").write_text("of somebody")
+    with pytest.raises(CommandError, match="step is not what was backed up"):
+        await restore_here(place, {"FIREWALKER_LOCAL_DIR": str(layout.root)}, Layout.of(os.environ).packages)
+    assert names_in(layout.data) == ["note"]
 
 
 async def test_a_restore_overwrites_nothing(full: Urls, tmp_path: Path) -> None:

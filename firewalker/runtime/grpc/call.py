@@ -243,7 +243,6 @@ class Call:
                 self._require_known_encoding()
             self._edge.admit(self)
             principals.current.set(self.principal)
-            principals.current_request.set(self.request_id)
             deadlines.current.set(self.deadline)
             if self._edge.rates is not None:
                 await self._edge.rates.spend(self)

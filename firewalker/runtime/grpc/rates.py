@@ -5,7 +5,7 @@ user service's own (`firewalker.user.throttles`); they read here where a call co
 """
 
 from collections.abc import Sequence
-from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 
 from firewalker.kernel.principal import current_site
@@ -39,6 +39,8 @@ ADDRESS = Rate("address", per_s=200.0, burst=2_000)
 
 _MOST_KNOWN = 10_000
 """Addresses that are remembered as exempt or not: parsing one costs more than all the rest of a call's counting."""
+
+_IPV4_WHOLE = 32
 
 _IPV4_SITE = 24
 """As much of an IPv4 address as is written down."""
@@ -80,13 +82,7 @@ class CallRates:
 
     def network_of(self, call: "Call") -> str:
         """Roughly where *call* comes from, for who looks into what happened to an account: no single address (PRIV-03)."""
-        try:
-            parsed = ip_address(client_address(call.address, call.head.fields, self._trusted))
-        except ValueError:
-            return ""
-        mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
-        found = mapped or parsed
-        return str(ip_network((found, _IPV6_SITE if found.version == 6 else _IPV4_SITE), strict=False))  # noqa: PLR2004 - IPv6
+        return _cut(client_address(call.address, call.head.fields, self._trusted), _IPV4_SITE) or ""
 
     def _is_exempt(self, address: str) -> bool:
         known = self._exempt_known.get(address)
@@ -118,12 +114,16 @@ def client_address(peer: str, headers: Sequence[tuple[bytes, bytes]], trusted: S
 
 
 def _site(address: str) -> str:
+    return f"a:{_cut(address, _IPV4_WHOLE) or address}"
+
+
+def _cut(address: str, ipv4_bits: int) -> str | None:
+    """The network around *address*: of IPv6 one customer's, of IPv4 so many bits; None where it is no address at all."""
     try:
         parsed = ip_address(address)
     except ValueError:
-        return f"a:{address}"
-    if isinstance(parsed, IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return f"a:{parsed.ipv4_mapped}"
-        return f"a:{IPv6Network((parsed, _IPV6_SITE), strict=False)}"
-    return f"a:{parsed}"
+        return None
+    found = (parsed.ipv4_mapped or parsed) if isinstance(parsed, IPv6Address) else parsed
+    if isinstance(found, IPv6Address):
+        return str(IPv6Network((found, _IPV6_SITE), strict=False))
+    return str(found) if ipv4_bits == _IPV4_WHOLE else str(IPv4Network((found, ipv4_bits), strict=False))

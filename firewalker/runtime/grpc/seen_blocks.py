@@ -11,6 +11,9 @@ from firewalker.runtime.grpc.heads import SeenBlock
 _REMEMBERED_BLOCKS = 32
 _REMEMBERED_BYTES = 512
 
+_TableState = tuple[tuple[bytes, bytes] | None, int, int]
+"""The first entry of a dynamic table, None for none; how many it has; how many bytes it may have."""
+
 
 class RememberingDecoder(Decoder):
     """Knows the last header blocks again: calls of one client mostly open with the very same bytes.
@@ -29,10 +32,13 @@ class RememberingDecoder(Decoder):
         if known is not None:
             return known
         before = self._table_state()
-        headers = list(super().decode(bytes(data), raw))
-        if self._table_state() != before:
-            self._remembered.clear()
-        elif raw and len(data) <= _REMEMBERED_BYTES:
+        try:
+            headers = list(super().decode(bytes(data), raw))
+        finally:
+            stands = self._stands(before)
+            if not stands:
+                self._remembered.clear()
+        if stands and raw and len(data) <= _REMEMBERED_BYTES:
             if len(self._remembered) >= _REMEMBERED_BLOCKS:
                 self._remembered.clear()
             self._remembered[bytes(data)] = SeenBlock(headers)
@@ -42,10 +48,19 @@ class RememberingDecoder(Decoder):
         """What *data* decodes to, if it was decoded before and would be the same now."""
         return self._remembered.get(data)
 
-    def _table_state(self) -> tuple[int, int, int]:
-        """Differs whenever the dynamic table does: every insertion puts a new object in front."""
+    def _table_state(self) -> _TableState:
         entries = self.header_table.dynamic_entries
-        return (id(entries[0]) if entries else 0, len(entries), self.header_table.maxsize)
+        return (entries[0] if entries else None, len(entries), self.header_table.maxsize)
+
+    def _stands(self, before: _TableState) -> bool:
+        """Whether the dynamic table is what it was at *before*, so that every block still means the same.
+
+        Insertions put a new tuple in front; entries leave only at the back, or all together. So where the first entry is the
+        very object that it was, nothing came; and where as many are left, nothing went. Where there is none, the table is empty.
+        *before* holds the entry itself: one that had gone could lend its address to one that came, and an equal one is not it.
+        """
+        first, length, maxsize = self._table_state()
+        return first is before[0] and length == before[1] and maxsize == before[2]
 
 
 class _Silence:

@@ -6,6 +6,7 @@ compressed, which any client could load. What it holds is counted and hashed as 
 
 import gzip
 import hashlib
+import zlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ async def dump(urls: Sequence[str], paths: Sequence[Path]) -> list[Contents]:
     All of them are of one moment, and have to be on one server.
 
     Raises:
-        SnapshotError: They are on several, or a table has no primary key.
+        SnapshotError: They are on several, one shows no tables to this user, or a table has no primary key.
     """
     addresses = [Address.parse(url) for url in urls]
     if len({(each.host, each.port, each.unix_socket) for each in addresses}) != 1:
@@ -82,15 +83,18 @@ async def load(url: str, path: Path) -> None:
     """Load a dump into the database of *url*.
 
     Raises:
-        SnapshotError: It is not empty: nothing is ever overwritten.
+        SnapshotError: It is not empty, for nothing is ever overwritten; or the dump is broken.
     """
     address = Address.parse(url)
     async with _connected(address) as connection:
         if await _tables(connection, address.database):
             raise SnapshotError(f"the database {address.database} is not empty")
-        with gzip.open(path, "rt", encoding="utf-8", newline="\n") as lines:
-            for line in lines:
-                await connection.ask(line.rstrip("\n;"), STATEMENT_S)
+        try:
+            with gzip.open(path, "rt", encoding="utf-8", newline="\n") as lines:
+                for line in lines:
+                    await connection.ask(line.rstrip("\n;"), STATEMENT_S)
+        except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError) as problem:
+            raise SnapshotError(f"{path} is broken: {problem}") from problem
 
 
 async def contents(url: str) -> Contents:
@@ -117,10 +121,14 @@ async def _connected(address: Address) -> AsyncIterator[Connection]:
 
 
 async def _dump_one(connection: Connection, database: str, path: Path) -> Contents:
+    tables = await _tables(connection, database)
+    if not tables:
+        # Tables that a user may not read are not listed either: an empty dump would pass for a backup.
+        raise SnapshotError(f"the database {database} has no tables that this user may read")
     found = {}
     with gzip.open(path, "wt", encoding="utf-8", newline="\n", compresslevel=1) as file:
         file.write("SET FOREIGN_KEY_CHECKS = 0;\n")
-        for table in await _tables(connection, database):
+        for table in tables:
             shown = (await connection.ask(f"SHOW CREATE TABLE {_name(database, table)}", STATEMENT_S)).rows
             file.write(" ".join(str(shown[0][1]).split("\n")) + ";\n")
             found[table] = await _content(connection, database, table, file)

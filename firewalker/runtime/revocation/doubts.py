@@ -132,19 +132,19 @@ class SessionDoubts:
             # Shielded: who leaves must not take the answer from the others.
             return await asyncio.shield(asking)
         except (Fault, TimeoutError):
-            self._not_before = self._clock.monotonic() + AWAY_S
             return None
 
     async def _question(self, session_id: SessionId) -> bool:
-        with deadline(None), deadline(ASK_S):
-            async with asyncio.timeout(ASK_S), self._turns:
-                if self._clock.monotonic() < self._not_before:
-                    raise TimeoutError  # it was found to be away while this one waited for its turn
-                try:
+        try:
+            with deadline(None), deadline(ASK_S):
+                async with asyncio.timeout(ASK_S), self._turns:
+                    if self._clock.monotonic() < self._not_before:
+                        raise TimeoutError  # noqa: TRY301 - it was found to be away while this one waited for its turn
                     ended = await self._truth.has_ended(session_id)
-                except BaseException:  # the time limit comes as a cancellation
-                    self._not_before = self._clock.monotonic() + AWAY_S
-                    raise
+        except BaseException:
+            # Before anybody else has the turn that ends here: nothing gives way in between.
+            self._not_before = self._clock.monotonic() + AWAY_S
+            raise
         if not ended:
             self._alive[session_id] = self._clock.monotonic() + BELIEVE_S
             self._alive.move_to_end(session_id)

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 
 from firewalker.kernel.faults import Fault, Violation
 from firewalker.user.domain.common_passwords import is_common
+from firewalker.user.domain.email import Email
 from firewalker.user.domain.faults import PasswordTooCommon, PasswordTooLong, PasswordTooShort
+from firewalker.user.domain.nickname import Nickname
 
 MIN_PASSWORD_LENGTH = 8
 """Fewest code points (contract; ASVS 6.2.1)."""
@@ -23,8 +25,8 @@ _MIN_REST_LENGTH = 4  # what must be left of a password beside the words that an
 def ensure_acceptable(password: str, context: Iterable[str], *, field: str = "password") -> None:
     """Refuse a password that is too short, too long, or among the first that anybody would try.
 
-    *context* are words that belong to this user, such as the nickname and what stands before the @ of the address: a
-    password must have at least 4 characters beside each of them. *field* is where the request has it.
+    *context* are words that belong to this user (`words_of`): a password must have at least 4 characters beside each of them.
+    *field* is where the request has it.
 
     Raises:
         PasswordTooShort: Fewer than 8 code points.
@@ -41,6 +43,12 @@ def ensure_acceptable(password: str, context: Iterable[str], *, field: str = "pa
     for word in (word.casefold() for word in context if len(word) >= _MIN_WORD_LENGTH):
         if word in text and len(text.replace(word, "")) < _MIN_REST_LENGTH:
             raise _refused(PasswordTooCommon, field)
+
+
+def words_of(nickname: Nickname | None, email: Email | None) -> list[str]:
+    """What anybody who knows a user would try first: the nickname, what stands before the @ of the address, our own name."""
+    names = [] if nickname is None else [nickname.text, nickname.key]
+    return [*names, *([] if email is None else [email.local]), "firewalker"]
 
 
 def _refused(fault: type[Fault], field: str) -> Fault:

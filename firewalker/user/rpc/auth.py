@@ -13,7 +13,7 @@ from firewalker.runtime.grpc.rates import CHANGES, READS, SIGNING_IN
 from firewalker.runtime.tokens import KeyRing
 from firewalker.user.domain.email import EMAIL_RULE, parse_email
 from firewalker.user.domain.nickname import NICKNAME_RULE, parse_nickname
-from firewalker.user.domain.password import ensure_acceptable
+from firewalker.user.domain.password import ensure_acceptable, words_of
 from firewalker.user.rpc import render
 from firewalker.user.rpc.fields import ID_RULE, Fields
 from firewalker.user.rpc.providers import linked_provider, provider_of
@@ -87,8 +87,9 @@ class AuthDoor(pb.AuthServiceBase):
             time_zone=fields.read("time_zone", zone, "must be an IANA time zone name", given=message.time_zone),
             client=fields.client(message.installation_id, message.device_name),
         )
-        if message.password:
-            fields.obey(lambda: ensure_acceptable(message.password, []))
+        if message.password and fields.wrong:
+            # Told with the rest, as far as that can be judged; where all else is right, the use case judges.
+            fields.obey(lambda: ensure_acceptable(form.password, words_of(form.nickname, form.email)))
         fields.ensure_valid()
         user, grant = await self._accounts.sign_up(form)
         return pb.SignUpResponse(user=render.own_user(user), tokens=self._tokens(grant))

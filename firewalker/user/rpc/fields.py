@@ -28,7 +28,6 @@ class Fields:
 
     def __init__(self) -> None:
         self._violations: list[Violation] = []
-        self._faults: list[Fault] = []
 
     def read(self, field: str, parsed: T | None, rule: str, *, given: object = True) -> T:
         """*parsed*, the value of *field*; None means that it breaks *rule*, or where it was not *given* is missing.
@@ -41,12 +40,16 @@ class Fields:
             self._violations.append(Violation(field, rule))
         return cast("T", parsed)
 
+    @property
+    def wrong(self) -> bool:
+        """Whether anything was, so far."""
+        return bool(self._violations)
+
     def obey(self, rule: Callable[[], None]) -> None:
-        """Apply a rule that refuses fields with a fault of its own. If nothing else is wrong, that is the refusal."""
+        """Apply a rule that refuses fields with a fault of its own: what it says of them is told with the rest."""
         try:
             rule()
         except Fault as fault:
-            self._faults.append(fault)
             self._violations += fault.violations
 
     def user_id(self, field: str, text: str) -> UserId:
@@ -65,11 +68,7 @@ class Fields:
 
         Raises:
             InvalidRequest: With every violation.
-            Fault: The one of a rule that was not obeyed, if that is all.
         """
-        for fault in self._faults:
-            if len(fault.violations) == len(self._violations):
-                raise fault
         if self._violations:
             raise InvalidRequest(violations=self._violations)
 

@@ -11,7 +11,7 @@ from firewalker.user.domain.email import Email
 from firewalker.user.domain.faults import EmailTaken, NicknameTaken
 from firewalker.user.domain.mail import MailKind
 from firewalker.user.domain.nickname import Nickname
-from firewalker.user.domain.password import ensure_acceptable
+from firewalker.user.domain.password import ensure_acceptable, words_of
 from firewalker.user.domain.provider import Identity
 from firewalker.user.domain.refresh_token import RefreshKeys
 from firewalker.user.domain.session import Client, Session
@@ -35,14 +35,6 @@ class SignUp:
     nickname: Nickname
     time_zone: str
     client: Client
-
-    def ensure_acceptable_password(self) -> None:
-        """Refuse a password that is not acceptable.
-
-        Raises:
-            PasswordTooShort, PasswordTooLong, PasswordTooCommon: See `domain.password`.
-        """
-        ensure_acceptable(self.password, [self.nickname.text, self.nickname.key, self.email.local, "firewalker"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +88,8 @@ class Accounts:
             RateExceeded: Too many attempts from there.
             Overloaded: Too many passwords are being hashed.
         """
+        ensure_acceptable(form.password, words_of(form.nickname, form.email))
         await self._throttles.sign_up(form.client.installation_id)
-        form.ensure_acceptable_password()
         await self._ensure_free(form)
         password_hash = await self._passwords.hash(form.password)
         return await self._make(form, password_hash, moment(self._clock))

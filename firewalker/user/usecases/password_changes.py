@@ -11,7 +11,7 @@ from firewalker.user.domain.email import Email
 from firewalker.user.domain.faults import MailTokenInvalid
 from firewalker.user.domain.mail import MailKind, MailToken
 from firewalker.user.domain.mail_secret import MailKeys
-from firewalker.user.domain.password import ensure_acceptable
+from firewalker.user.domain.password import ensure_acceptable, words_of
 from firewalker.user.domain.security import Notice, SecurityNoticed
 from firewalker.user.domain.session import EndReason, Session
 from firewalker.user.store.accounts import Accounts
@@ -128,8 +128,7 @@ class PasswordChanges:
     async def _ensure_acceptable(self, account: Account, password: str) -> None:
         async with self._database.reading() as reading:
             user = await self._users.get(reading, account.user_id)
-        local = "" if account.email is None else account.email.local
-        ensure_acceptable(password, [user.nickname.text, user.nickname.key, local, "firewalker"], field="new_password")
+        ensure_acceptable(password, words_of(user.nickname, account.email), field="new_password")
 
     @retried
     async def _replace(self, account: Account, password_hash: str, caller: Principal) -> Sequence[Session]:

@@ -1,7 +1,11 @@
 """Dumps of whole databases, and loading them: of one moment, complete, and never over anything."""
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
 import pytest
 
@@ -62,6 +66,35 @@ async def test_a_table_without_a_key_is_refused(servers: Servers, tmp_path: Path
         await run_on(url, "CREATE TABLE t (a INT)")
         with pytest.raises(snapshot.SnapshotError, match="no primary key"):
             await snapshot.dump([url], [tmp_path / "1"])
+
+
+async def test_a_database_of_which_nothing_may_be_read_is_refused(servers: Servers, tmp_path: Path) -> None:
+    async with fresh_database(servers) as granted, fresh_database(servers) as hidden:
+        for url in (granted, hidden):
+            await run_on(url, "CREATE TABLE t (a INT PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+        async with reader_of(granted) as as_reader:
+            assert (await snapshot.dump([as_reader(granted)], [tmp_path / "1"]))[0]["t"].rows == 1
+            with pytest.raises(snapshot.SnapshotError, match="no tables that this user may read"):
+                await snapshot.dump([as_reader(granted), as_reader(hidden)], [tmp_path / "1", tmp_path / "2"])
+
+
+@asynccontextmanager
+async def reader_of(url: str) -> AsyncIterator[Callable[[str], str]]:
+    """Makes a user who may read the database of *url* alone; puts them into the URLs of databases."""
+    name = f"reader_{uuid4().hex[:8]}"
+    database = urlsplit(url).path.strip("/")
+    await run_on(
+        url, f"CREATE USER {name}@'%' IDENTIFIED BY 'mist-and-gates'", f"GRANT SELECT ON {database}.* TO {name}@'%'"
+    )
+
+    def as_reader(other: str) -> str:
+        parts = urlsplit(other)
+        return urlunsplit(parts._replace(netloc=f"{name}:mist-and-gates@{parts.netloc.rpartition('@')[2]}"))
+
+    try:
+        yield as_reader
+    finally:
+        await run_on(url, f"DROP USER {name}@'%'")
 
 
 @pytest.mark.parametrize("service", ["user", "step", "notification"])

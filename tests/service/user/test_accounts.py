@@ -47,6 +47,8 @@ async def test_a_new_user_is_told_of_once_to_both_services(world: World) -> None
         ({"email": "x", "nickname": "_", "time_zone": "x"}, ["email", "nickname", "time_zone"]),
         ({"email": "", "nickname": "_", "password": "short"}, ["email", "nickname", "password"]),
         ({"password": "", "time_zone": "x"}, ["password", "time_zone"]),
+        ({"nickname": "gatekeeper", "password": "gatekeeper1", "time_zone": "x"}, ["password", "time_zone"]),
+        ({"email": "gatekeeper@x.org", "password": "gatekeeper1", "nickname": "_"}, ["nickname", "password"]),
     ],
 )
 async def test_every_wrong_field_is_named(world: World, wrong: dict[str, str], fields: list[str]) -> None:

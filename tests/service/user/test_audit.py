@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from firewalker.runtime.logging import PEOPLE
+from firewalker.runtime.logging import PEOPLE, _with_ids
 from tests.service.user.conftest import PASSWORD, World
 from tests.service.user.test_own_sessions import OTHER
 from tests.service.user.test_sessions import refreshed
@@ -16,7 +16,7 @@ Line = MutableMapping[str, Any]
 
 @pytest.fixture
 def lines() -> Iterator[list[Line]]:
-    with capture_logs() as captured:
+    with capture_logs(processors=[_with_ids]) as captured:
         yield captured
 
 

@@ -1,8 +1,37 @@
 """URLs that name Sentinels."""
 
+import asyncio
+
 import pytest
 
-from firewalker.runtime.sentinels import parse
+from firewalker.runtime.sentinels import Sentinels, parse
+from tests.support.waiting import until
+
+
+async def test_any_number_may_ask_at_once_while_the_first_sentinel_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    dead, alive, primary = ("dead", 1), ("alive", 2), ("primary", 6379)
+    given_up: list[asyncio.Event] = []
+
+    async def ask(_: Sentinels, *address: object) -> tuple[str, int]:
+        if address == dead:
+            given_up.append(asyncio.Event())
+            await given_up[-1].wait()
+            raise OSError
+        await asyncio.sleep(0)
+        return primary
+
+    monkeypatch.setattr(Sentinels, "_ask", ask)
+    sentinels = Sentinels([dead, alive], "main")
+    callers = [asyncio.create_task(sentinels.primary()) for _ in range(8)]
+    await until(lambda: len(given_up) == 8)
+    given_up[0].set()
+    assert await asyncio.wait_for(callers[0], 10) == primary
+    # The others are in the middle of a list that has another order now.
+    assert sentinels.addresses == [alive, dead]
+    for each in given_up:
+        each.set()
+    assert await asyncio.wait_for(asyncio.gather(*callers), 10) == [primary] * 8
+    assert sentinels.addresses == [alive, dead]
 
 
 @pytest.mark.parametrize(

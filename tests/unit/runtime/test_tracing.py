@@ -77,6 +77,25 @@ def test_a_failed_block_tells_the_class_of_its_error_alone() -> None:
     assert (span.name, span.status) == ("SQL", "ValueError")
 
 
+def test_a_block_within_a_call_stays_in_its_trace_whatever_it_is_tied_to() -> None:
+    other = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+    def block(name: str) -> None:
+        with tracing.span(name, links=[other]):
+            pass
+
+    with collecting() as collector:
+        tracing.start(collector.endpoint, service="test", share=1)
+        try:
+            block("alone")
+            within_a_call().run(block, "in a call")
+        finally:
+            tracing.stop()
+    spans = {span.name: span for span in collector.spans}
+    assert (spans["alone"].trace, spans["alone"].parent, spans["alone"].links) == (other[3:35], other[36:52], ())
+    assert (spans["in a call"].trace, spans["in a call"].links) == (TOLD[3:35].decode(), (other[3:35],))
+
+
 def test_the_share_of_traces_is_decided_by_their_ids_and_not_by_clients() -> None:
     low, high = b"00-4bf92f3577b34da60000000000000001", b"00-4bf92f3577b34da6f000000000000001"
     with collecting() as collector:

@@ -1,7 +1,10 @@
 """The lane in which passwords are hashed: bounded, fair, and never for nobody."""
 
 import asyncio
+import os
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -156,6 +159,24 @@ async def test_a_hash_that_nobody_waits_for_keeps_its_thread_until_it_is_done(la
     busy.let_go()
     assert not await next_one
     await until(lambda: lane._free == 1)
+
+
+NICE_PROCESS = """
+import asyncio, os, threading
+from firewalker.user.passwords import Bounds, PasswordLane
+os.nice(10)
+if os.geteuid() == 0:
+    os.setuid(65534)  # root may do what nobody else may
+lane = PasswordLane(bounds=Bounds(threads=1))
+print(asyncio.run(lane._run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+def test_a_process_that_is_nicer_still_hashes_and_stays_so() -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    ran = subprocess.run([sys.executable, "-c", NICE_PROCESS], capture_output=True, text=True, check=False)  # noqa: S603 - of this file
+    assert (ran.stdout.strip(), ran.returncode) == (str(min(own + 10, 19)), 0), ran.stderr
 
 
 @pytest.mark.requirement("AUTH-32")
