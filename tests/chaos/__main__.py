@@ -31,6 +31,7 @@ from tests.chaos.findings import IN_FLIGHT, boards_apart, lost_readings, settled
 from tests.chaos.load import REVOKED_WITHIN_S, Promises, pairs
 from tests.chaos.place import Place, place
 from tests.chaos.strikes import Struck, strike_until
+from tests.support.journal import Journal
 
 SETTINGS = {
     "FIREWALKER_NOTIFICATION_FCM_IN_FLIGHT": str(IN_FLIGHT),
@@ -40,7 +41,7 @@ WALKERS = 12
 CATCH_UP_S = 30.0
 
 
-async def run(seconds: float, seed: int, report: Path, journal: Path) -> bool:
+async def run(seconds: float, seed: int, report: Path, journal: Journal) -> bool:
     """Whether everything held."""
     with tempfile.TemporaryDirectory(prefix="fw-chaos-") as name:
         async with place(Path(name), SETTINGS, journal) as here:
@@ -64,7 +65,7 @@ async def run(seconds: float, seed: int, report: Path, journal: Path) -> bool:
                     f"tokens good for something {REVOKED_WITHIN_S:.0f} s after their session": promises.revenants,
                     "events or pushes that did not arrive": [late] if late else [],
                     "walkers that did not get through": _failures(outcome),
-                    "errors that processes did not expect": here.tracebacks,
+                    "errors that processes did not expect": here.unexpected(),
                     **{f"notifications: {what}": wrong for what, wrong in (
                         await wrong_notifications(here, promises, done)
                     ).items()},
@@ -139,7 +140,8 @@ def main() -> int:
     parser.add_argument("--journal", type=Path, default=Path(".local/chaos.log"), help="what all processes say")
     arguments = parser.parse_args()
     arguments.journal.parent.mkdir(exist_ok=True)
-    return int(not asyncio.run(run(arguments.seconds, arguments.seed, arguments.report, arguments.journal)))
+    arguments.journal.unlink(missing_ok=True)
+    return int(not asyncio.run(run(arguments.seconds, arguments.seed, arguments.report, Journal(arguments.journal))))
 
 
 if __name__ == "__main__":
