@@ -5,7 +5,8 @@ befriend each other and sign out. Invariants alone are judged, not speed:
 - nobody is told of somebody else;
 - no token is good for anything 3 s after its session has ended;
 - boards equal MySQL afterwards;
-- every notification is shown, and none twice without a misfortune that explains it.
+- every notification is shown, and none twice without a misfortune that explains it;
+- whoever insists gets an answer, and some of everything was promised.
 
     python -m tests.chaos [--seconds 600] [--seed 1] [--report deploy/chaos-report.md]
 
@@ -28,7 +29,7 @@ from firewalker.cli.walk.crowd import Plan, crowd
 from firewalker.cli.walk.meters import Meters
 from firewalker.cli.walk.walker import Walker
 from tests.chaos.findings import IN_FLIGHT, boards_apart, lost_readings, settled, wrong_notifications
-from tests.chaos.load import REVOKED_WITHIN_S, Promises, pairs
+from tests.chaos.load import PATIENCE_S, REVOKED_WITHIN_S, Promises, pairs
 from tests.chaos.place import Place, place
 from tests.chaos.strikes import Struck, strike_until
 from tests.support.journal import Journal
@@ -65,6 +66,8 @@ async def run(seconds: float, seed: int, report: Path, journal: Journal) -> bool
                     f"tokens good for something {REVOKED_WITHIN_S:.0f} s after their session": promises.revenants,
                     "events or pushes that did not arrive": [late] if late else [],
                     "walkers that did not get through": _failures(outcome),
+                    f"others without an answer for {PATIENCE_S:.0f} s": promises.failed,
+                    "promises that nobody was given": _unpromised(meters, promises),
                     "errors that processes did not expect": here.unexpected(),
                     **{f"notifications: {what}": wrong for what, wrong in (
                         await wrong_notifications(here, promises, done)
@@ -89,6 +92,16 @@ def _failures(outcome: Outcome) -> list[str]:
     wrong = [f"{nickname}: {found}" for nickname, found in outcome.discrepancies]
     wrong += [f"{nickname}: {why}" for nickname, why in outcome.failed.items()]
     return wrong + ([f"{outcome.unacknowledged} messages without an answer"] if outcome.unacknowledged else [])
+
+
+def _unpromised(meters: Meters, promises: Promises) -> list[str]:
+    """What could not be broken because there was none of it."""
+    given = {
+        "acknowledged readings": meters.readings - meters.rejected.total(),
+        "friend requests": len(promises.requests),
+        "ended sessions": promises.ended,
+    }
+    return [f"no {what}" for what, count in given.items() if not count]
 
 
 def _report(
