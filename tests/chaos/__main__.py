@@ -8,9 +8,10 @@ befriend each other and sign out. Invariants alone are judged, not speed:
 - every notification is shown, and none twice without a misfortune that explains it;
 - whoever insists gets an answer, and some of everything was promised.
 
-    python -m tests.chaos [--seconds 600] [--seed 1] [--report deploy/chaos-report.md]
+    python -m tests.chaos [--seconds 600] [--seed 1] [--report FILE]
 
-The same seed strikes in the same order. Everything runs on loopback, and nothing is ended that was not started here.
+A run that struck everyone in every way writes deploy/chaos-report.md, a shorter one .local/chaos-report.md. The same seed
+strikes in the same order. Everything runs on loopback, and nothing is ended that was not started here.
 """
 
 from __future__ import annotations
@@ -31,19 +32,21 @@ from firewalker.cli.walk.walker import Walker
 from tests.chaos.findings import IN_FLIGHT, boards_apart, lost_readings, settled, wrong_notifications
 from tests.chaos.load import PATIENCE_S, REVOKED_WITHIN_S, Promises, pairs
 from tests.chaos.place import Place, place
-from tests.chaos.strikes import Struck, strike_until
+from tests.chaos.strikes import WAYS, Struck, complete, strike_until
 from tests.support.journal import Journal
 
 SETTINGS = {
     "FIREWALKER_NOTIFICATION_FCM_IN_FLIGHT": str(IN_FLIGHT),
     **{f"FIREWALKER_{name}_REVOCATION_ON_UNKNOWN": "deny" for name in ("USER", "STEP", "NOTIFICATION")},
 }
+WHOLE = Path("deploy/chaos-report.md")
+SHORT = Path(".local/chaos-report.md")
 WALKERS = 12
 CATCH_UP_S = 30.0
 
 
-async def run(seconds: float, seed: int, report: Path, journal: Journal) -> bool:
-    """Whether everything held."""
+async def run(seconds: float, seed: int, report: Path | None, journal: Journal) -> bool:
+    """Whether everything held, which *report* says at length; without one, the file that a run so long belongs to."""
     with tempfile.TemporaryDirectory(prefix="fw-chaos-") as name:
         async with place(Path(name), SETTINGS, journal) as here:
             meters, promises, over = Meters(), Promises(), asyncio.Event()
@@ -74,8 +77,10 @@ async def run(seconds: float, seed: int, report: Path, journal: Journal) -> bool
                     ).items()},
                 }  # fmt: skip
                 text = _report(f"make chaos SECONDS={seconds:.0f} SEED={seed}", done, meters, promises, findings)
+    report = report or (WHOLE if complete(done) else SHORT)
+    report.parent.mkdir(exist_ok=True)
     await asyncio.to_thread(report.write_text, text)
-    print(text)
+    print(f"{text}\nWritten to {report}.")
     return not any(findings.values())
 
 
@@ -112,7 +117,6 @@ def _report(
     findings: dict[str, list[str]],
 ) -> str:
     counts = Counter((one.strike.target, one.strike.way) for one in done)
-    ways = ("killed", "paused", "slowed", "cut off")
     targets = sorted({target for target, _ in counts})
     slowest = max(done, key=lambda one: one.ready_s)
     meanwhile = (
@@ -128,9 +132,9 @@ def _report(
         "",
         f"Written by `{command}` on {datetime.now(UTC):%Y-%m-%d}.",
         "",
-        f"| struck | {' | '.join(ways)} |",
-        f"|---|{'--:|' * len(ways)}",
-        *(f"| {target} | {' | '.join(str(counts[target, way]) for way in ways)} |" for target in targets),
+        f"| struck | {' | '.join(WAYS)} |",
+        f"|---|{'--:|' * len(WAYS)}",
+        *(f"| {target} | {' | '.join(str(counts[target, way]) for way in WAYS)} |" for target in targets),
         "",
         meanwhile,
         "",
@@ -149,7 +153,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--report", type=Path, default=Path("deploy/chaos-report.md"))
+    parser.add_argument("--report", type=Path, help=f"written instead of {WHOLE} or {SHORT}")
     parser.add_argument("--journal", type=Path, default=Path(".local/chaos.log"), help="what all processes say")
     arguments = parser.parse_args()
     arguments.journal.parent.mkdir(exist_ok=True)
