@@ -36,6 +36,8 @@ class Promises:
     """Answers that were about somebody else."""
     revenants: list[str] = field(default_factory=list)
     """Calls that a token was good for though its session had ended long enough before."""
+    failed: list[str] = field(default_factory=list)
+    """Who got no answer to a call within `PATIENCE_S`, and what was said last."""
     answered: int = 0
     refused: int = 0
     ended: int = 0
@@ -49,16 +51,30 @@ async def pairs(place_of: Callable[[str], str], rest_url: str, promises: Promise
     probes: set[asyncio.Task[None]] = set()
     async with httpx.AsyncClient(base_url=rest_url, timeout=CALL_S) as rest:
         while not over.is_set():
-            with contextlib.suppress(grpc.aio.AioRpcError, TimeoutError):  # signing up: nothing was promised yet
-                ann, bo = await town.person("Ann"), await town.person("Bo")
-                await _pair(town, rest, ann, bo, promises)
-                task = asyncio.create_task(_haunt(town, ann, promises))
+            couple: tuple[Person, Person] | None = None
+            with contextlib.suppress(grpc.aio.AioRpcError, TimeoutError):  # nothing was promised yet
+                couple = await town.person("Ann"), await town.person("Bo")
+            if couple is not None and await _got_through(town, rest, couple, promises):
+                task = asyncio.create_task(_haunt(town, couple[0], promises))
                 probes.add(task)
                 task.add_done_callback(probes.discard)
             await asyncio.sleep(0.3)
         await asyncio.gather(*probes)
     for client in clients:
         await client.close()
+
+
+async def _got_through(town: Town, rest: httpx.AsyncClient, couple: tuple[Person, Person], promises: Promises) -> bool:
+    ann, bo = couple
+    try:
+        await _pair(town, rest, ann, bo, promises)
+    except grpc.aio.AioRpcError as error:
+        promises.failed.append(f"{ann.nickname} and {bo.nickname}: {error.code().name} {error.details()}")
+    except TimeoutError as error:
+        promises.failed.append(f"{ann.nickname} and {bo.nickname}: {error}")
+    else:
+        return True
+    return False
 
 
 async def _pair(town: Town, rest: httpx.AsyncClient, ann: Person, bo: Person, promises: Promises) -> None:
@@ -131,9 +147,9 @@ async def insisting(
                 return None
             if time.monotonic() > limit:
                 raise
-        except httpx.HTTPError:
+        except httpx.HTTPError as error:
             if time.monotonic() > limit:
-                raise TimeoutError from None
+                raise TimeoutError(repr(error)) from None
         else:
             promises.answered += 1
             return answer

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TextIO
 from urllib.parse import quote
 
 from firewalker.cli.addresses import Address, Addresses
@@ -18,6 +16,7 @@ from firewalker.local.layout import Layout
 from firewalker.local.plan import CALLS, Plan
 from firewalker.local.ports import HOST
 from firewalker.local.secrets import SERVICES
+from tests.support.journal import Journal
 from tests.support.proxy import FaultProxy
 
 TARGETS = (*SERVICES, "transcoder", "mysql", "redis", "emulator")
@@ -62,13 +61,22 @@ class Place:
     proxies: dict[str, list[FaultProxy]]
     """By target: every way to it."""
     via: Mapping[str, str]
-    tracebacks: list[str]
-    """Of errors that nobody expected, as they were logged."""
+    journal: Journal
+    """Of what the processes said."""
     ledger: Path
 
     def address(self, service: str) -> str:
         """Where clients find *service*."""
         return f"{HOST}:{self.via[f'{service} PORT']}"
+
+    def unexpected(self) -> list[str]:
+        """Errors that a process wrote a traceback of: what was logged, and the error that it ends with."""
+        errors = []
+        for text in self.journal.tracebacks:
+            logged, *lines = text.splitlines()
+            told = [line.partition(" | ")[2].strip(" |+-") for line in lines]  # groups are framed
+            errors.append(f"{logged} / {next(filter(None, reversed(told)))}")
+        return errors
 
     def addresses(self) -> Addresses:
         """The same for the command line's walkers."""
@@ -76,48 +84,21 @@ class Place:
 
 
 @asynccontextmanager
-async def place(folder: Path, settings: Mapping[str, str], journal_file: Path) -> AsyncIterator[Place]:
-    """A backend below *folder*, ready. What its processes say is written to *journal_file*."""
+async def place(folder: Path, settings: Mapping[str, str], journal: Journal) -> AsyncIterator[Place]:
+    """A backend below *folder*, ready. What its processes say is written to *journal*."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FIREWALKER_")}
     ledger = folder / "ledger.jsonl"
     free = {name: str(port) for name, port in ports.free().items()}
     asked = {**kept, **free, **settings, "FIREWALKER_EMULATOR_LEDGER_FILE": str(ledger)}
-    tracebacks: list[str] = []
-    with (
-        journal_file.open("w") as journal,
-        prepare(Layout.at(folder), asked, packages=Layout.of(os.environ).packages) as plan,
-    ):
+    with prepare(Layout.at(folder), asked, packages=Layout.of(os.environ).packages) as plan:
         async with AsyncExitStack() as stack:
             proxies, via = await _proxies(plan, stack)
             rerouted = Rerouted(**{f.name: getattr(plan, f.name) for f in fields(Plan)}, via=via)
-            backend = Backend(rerouted, _Journal(journal, tracebacks).say)
+            backend = Backend(rerouted, journal.say)
             backend.start_all()
             stack.push_async_callback(backend.stop)
             await backend.wait_ready(within_s=60)
-            yield Place(backend, proxies, via, tracebacks, ledger)
-
-
-class _Journal:
-    """Writes down what processes say, and keeps tracebacks apart: what was logged, and the error that it ends with."""
-
-    def __init__(self, file: TextIO, tracebacks: list[str]) -> None:
-        self._file = file
-        self._tracebacks = tracebacks
-        self._logged: dict[str, str] = {}
-        self._within: dict[str, int] = {}
-
-    def say(self, name: str, line: str) -> None:
-        """Take one line of the process *name*."""
-        self._file.write(f"{time.time():.3f} {name} | {line}\n")
-        if not line.startswith(" "):
-            self._logged[name] = line
-            self._within.pop(name, None)
-        elif "Traceback (most recent call last)" in line and name not in self._within:
-            self._within[name] = len(self._tracebacks)
-            self._tracebacks.append(f"{name}: {self._logged.get(name, '')}")
-        elif name in self._within and not line.startswith("  |   "):
-            head = self._tracebacks[self._within[name]].partition(" / ")[0]
-            self._tracebacks[self._within[name]] = f"{head} / {line.strip(' |')}"
+            yield Place(backend, proxies, via, journal, ledger)
 
 
 async def _proxies(plan: Plan, stack: AsyncExitStack) -> tuple[dict[str, list[FaultProxy]], dict[str, str]]:

@@ -54,6 +54,13 @@ def strikes(seed: int) -> Iterator[Strike]:
             yield Strike(target, way, round(random.uniform(1, 5), 1), round(random.uniform(0.05, 0.5), 2))
 
 
+def complete(done: list[Struck]) -> bool:
+    """Whether everyone was struck in every way."""
+    return {(one.strike.target, one.strike.way) for one in done} == {
+        (target, way) for target in TARGETS for way in WAYS
+    }
+
+
 async def strike_until(place: Place, seed: int, until: float) -> list[Struck]:
     """Strike, wait until everything is ready again, rest, and so on until *until* (`time.monotonic`)."""
     began, done = time.monotonic(), list[Struck]()
