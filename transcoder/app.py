@@ -112,7 +112,7 @@ class Transcoder:
 
     async def _dispatch(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or _is_own(scope["path"]):
-            await self._operations(scope, receive, send)
+            await self._operations(scope, receive, _headers_only(send) if scope.get("method") == "HEAD" else send)
             return
         exchange = Exchange(scope, receive, send)
         span = None if self._tracing is None else self._tracing.begin(exchange)
@@ -205,6 +205,15 @@ class Transcoder:
 
 async def _healthz(_request: Request) -> JSONResponse:
     return JSONResponse({"status": "SERVING"}, headers={"cache-control": "no-store"})
+
+
+def _headers_only(send: Send) -> Send:
+    """For HEAD: bodies stay away, and are counted in ``content-length`` as for GET."""
+
+    async def without_body(event: MutableMapping[str, Any]) -> None:
+        await send({**event, "body": b""} if event["type"] == "http.response.body" else event)
+
+    return without_body
 
 
 def _is_own(path: str) -> bool:

@@ -117,9 +117,45 @@ async def test_files_are_compressed_for_who_can_read_that(files: httpx.AsyncClie
     assert ("content-encoding" in bare.headers, bare.content) == (False, plain)
 
 
-async def test_head_is_the_headers(files: httpx.AsyncClient) -> None:
-    answer = await files.head("/")
-    assert (answer.status_code, answer.content) == (200, b"")
+OWN = [
+    "/",
+    "/verify-email",
+    "/web/app/main.js",
+    "/web/app/icon.svg",
+    "/web/missing.js",
+    "/healthz",
+    "/openapi.json",
+    "/docs",
+]
+
+
+@pytest.mark.parametrize("path", OWN)
+async def test_no_body_leaves_for_head(app: Transcoder, path: str) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    # Straight from the application: servers and httpx would drop a body.
+    scope = {"type": "http", "method": "HEAD", "path": path, "raw_path": path.encode(), "headers": []}
+    await app({**scope, "query_string": b""}, receive, send)
+    assert [event["type"] for event in sent] == ["http.response.start", "http.response.body"]
+    assert sent[1].get("body", b"") == b""
+
+
+@pytest.mark.parametrize("coding", ["gzip", "identity"])
+async def test_head_is_the_headers(serve: Callable[..., Any], coding: str) -> None:
+    served = await serve()
+    async with httpx.AsyncClient(base_url=served.url, headers={"accept-encoding": coding}) as client:
+        for path in OWN:
+            got, head = await client.get(path), await client.head(path)
+            assert (head.status_code, head.content) == (got.status_code, b""), path
+            for name in ("etag", "content-length", "content-type", "content-encoding", "cache-control"):
+                assert head.headers.get(name) == got.headers.get(name), (path, name)
+            assert int(head.headers["content-length"]) > 0
 
 
 async def test_the_shipped_page_is_served(client: httpx.AsyncClient) -> None:
