@@ -100,6 +100,30 @@ async def test_an_unchanged_file_is_not_sent_again(files: httpx.AsyncClient) -> 
     assert changed.status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        *(("*", 304), (" * ", 304), ("{weak}", 304), ("{strong}", 304), ('"other", {weak}', 304)),
+        *(('{strong},W/"other"', 304), ('"other"', 200), ("", 200), ("{bare}", 200), ('"a{bare}"', 200)),
+        *(('"{bare}', 200), ('W/"other", "more"', 200), ('"*"', 200), ("x{weak}", 200), ("{weak}x", 200)),
+    ],
+)
+async def test_a_file_is_known_by_its_whole_tag_weak_or_strong(
+    files: httpx.AsyncClient, told: str, status: int
+) -> None:
+    weak = (await files.get("/web/app/main.js")).headers["etag"]
+    strong = weak.removeprefix("W/")
+    known = told.format(weak=weak, strong=strong, bare=strong.strip('"'))
+    answer = await files.get("/web/app/main.js", headers={"if-none-match": known})
+    assert answer.status_code == status
+
+
+async def test_tags_in_several_lines_are_one_list(files: httpx.AsyncClient) -> None:
+    etag = (await files.get("/web/app/main.js")).headers["etag"]
+    lines = [("if-none-match", '"other"'), ("if-none-match", etag)]
+    assert (await files.get("/web/app/main.js", headers=lines)).status_code == 304
+
+
 async def test_what_has_its_version_in_its_path_is_kept_for_ever(files: httpx.AsyncClient) -> None:
     answer = await files.get("/web/vendor/plot-1.2.3/plot.js")
     assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
@@ -115,6 +139,25 @@ async def test_files_are_compressed_for_who_can_read_that(files: httpx.AsyncClie
     assert gzip.decompress(raw) == plain
     bare = await files.get("/web/app/main.js", headers={"accept-encoding": "identity"})
     assert ("content-encoding" in bare.headers, bare.content) == (False, plain)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "zipped"),
+    [
+        *(("gzip", True), ("GZIP", True), ("br, gzip;q=0.5", True), ("*", True), ("deflate , gzip ; q=1.0", True)),
+        *(("gzip;q=0.001", True), ("*;q=0, gzip", True), ("gzip;q=0", False), ("br, gzip; q=0.000", False)),
+        *(("gzip;Q=0", False), ("*;q=0", False), ("gzip;q=0, *", False), ("", False), ("br", False)),
+        *(("not-gzip", False), ("gzipped", False)),
+    ],
+)
+async def test_gzip_is_sent_to_who_takes_it_and_does_not_refuse_it(
+    files: httpx.AsyncClient,
+    accepted: str,
+    zipped: bool,  # noqa: FBT001 - a case
+) -> None:
+    answer = await files.get("/web/app/main.js", headers={"accept-encoding": accepted})
+    assert ("content-encoding" in answer.headers) is zipped
+    assert answer.text == "let steps = 0;\n" * 200
 
 
 OWN = [
@@ -156,6 +199,27 @@ async def test_head_is_the_headers(serve: Callable[..., Any], coding: str) -> No
             for name in ("etag", "content-length", "content-type", "content-encoding", "cache-control"):
                 assert head.headers.get(name) == got.headers.get(name), (path, name)
             assert int(head.headers["content-length"]) > 0
+
+
+@pytest.mark.parametrize("path", OWN)
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PURGE"])
+async def test_another_method_is_refused_as_everywhere(client: httpx.AsyncClient, method: str, path: str) -> None:
+    answer = await client.request(method, path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+    assert (answer.headers["content-type"], answer.headers["cache-control"]) == ("application/json", "no-store")
+    told = answer.json()
+    assert (told["code"], told["details"][0]["reason"]) == (12, "METHOD_NOT_ALLOWED")
+    assert answer.headers["content-security-policy"] == STRICT
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert int(answer.headers["content-length"]) == len(answer.content)
+
+
+@pytest.mark.parametrize("path", ["/docs/", "/docs/missing.js", "/web/missing.js"])
+async def test_a_file_that_is_not_there_is_told_as_everywhere(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+    assert (answer.status_code, answer.json()["details"][0]["reason"]) == (404, "ROUTE_NOT_FOUND")
+    assert answer.headers["content-security-policy"] == STRICT
+    assert [value for name, value in answer.headers.multi_items() if name == "content-type"] == ["application/json"]
 
 
 async def test_the_shipped_page_is_served(client: httpx.AsyncClient) -> None:
