@@ -33,14 +33,17 @@ SECURITY: Final = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",  # links in mails carry tokens in their query
+    "referrer-policy": "no-referrer",  # nor would one hold tokens of mails: they stand behind "#"
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
 """For every answer at these paths, refusals too."""
 
-_TYPES: Final = {".js": "text/javascript", ".mjs": "text/javascript", ".woff2": "font/woff2", ".md": "text/plain"}
+_TYPES: Final = {".js": "text/javascript", ".mjs": "text/javascript", ".woff2": "font/woff2"}
 """Types that the system may not know, or know otherwise."""
+
+_TOLD_BESIDE: Final = ".md"
+"""Files for who works on the page; they are not served."""
 
 _WORTH_GZIP: Final = 1024
 """Bytes below which compression gains nothing: the answer is one packet anyway."""
@@ -62,7 +65,11 @@ def routes(domain: str, folder: Path = FOLDER) -> list[BaseRoute]:
 
     A path is a key of a table made at the start, never a name on the disk: none leads out of the folder.
     """
-    files = {path.relative_to(folder).as_posix(): _read(folder, path) for path in folder.rglob("*") if path.is_file()}
+    files = {
+        path.relative_to(folder).as_posix(): _read(folder, path)
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != _TOLD_BESIDE
+    }
     missing = Problem(Code.NOT_FOUND, Reason.ROUTE_NOT_FOUND, "The page has no such file.").body(domain)
 
     async def page(request: Request) -> Response:

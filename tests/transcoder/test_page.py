@@ -27,6 +27,8 @@ def folder(tmp_path: Path) -> Path:
         "app/main.js": "let steps = 0;\n" * 200,
         "app/page.css": "p {}",
         "vendor/plot-1.2.3/plot.js": "plot",
+        "README.md": "how",
+        "app/notes.md": "how",
     }
     for name, text in files.items():
         path = tmp_path / "web" / name
@@ -42,7 +44,7 @@ def files(folder: Path) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://page")
 
 
-@pytest.mark.parametrize("path", ["/", "/verify-email?token=abc", "/reset-password"])
+@pytest.mark.parametrize("path", ["/", "/verify-email", "/reset-password", "/?from=mail"])
 async def test_the_page_is_at_its_address_and_where_mails_lead(files: httpx.AsyncClient, path: str) -> None:
     answer = await files.get(path)
     assert (answer.status_code, answer.text) == (200, "<p>hello</p>")
@@ -89,6 +91,11 @@ async def test_no_path_leads_out_of_the_folder(folder: Path, path: str) -> None:
     scope = {"type": "http", "method": "GET", "path": unquote(path), "raw_path": path.encode(), "headers": []}
     await Starlette(routes=page.routes("tests", folder))({**scope, "query_string": b""}, receive, send)
     assert (sent[0]["status"], json.loads(sent[1]["body"])["code"]) == (404, 5)
+
+
+@pytest.mark.parametrize("path", ["/web/README.md", "/web/app/notes.md"])
+async def test_what_is_told_beside_the_files_is_not_served(files: httpx.AsyncClient, path: str) -> None:
+    assert (await files.get(path)).status_code == 404
 
 
 async def test_an_unchanged_file_is_not_sent_again(files: httpx.AsyncClient) -> None:
