@@ -14,7 +14,7 @@ from typing import Any, Final
 import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from transcoder import page
@@ -24,7 +24,7 @@ from transcoder.bodies import ClientGone, Receive
 from transcoder.calls import Caller, error_headers
 from transcoder.config import Settings
 from transcoder.cors import with_cors
-from transcoder.errors import HTTP_STATUS, Code, Problem, Reason
+from transcoder.errors import HTTP_STATUS, Code, Problem, Reason, method_not_allowed
 from transcoder.exchange import Exchange, Send
 from transcoder.health import Readiness
 from transcoder.jsonreader import JsonReader
@@ -102,6 +102,7 @@ class Transcoder:
                 ),
                 *page.routes(settings.error_domain),
             ],
+            exception_handlers={404: self._nothing_there, 405: self._other_method},
             lifespan=self._lifespan,
         )
         self._entry = with_cors(self._dispatch, settings, {binding.method for binding in self.bindings})
@@ -112,7 +113,7 @@ class Transcoder:
 
     async def _dispatch(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or _is_own(scope["path"]):
-            await self._operations(scope, receive, send)
+            await self._operations(scope, receive, _headers_only(send) if scope.get("method") == "HEAD" else send)
             return
         exchange = Exchange(scope, receive, send)
         span = None if self._tracing is None else self._tracing.begin(exchange)
@@ -191,6 +192,17 @@ class Transcoder:
         )
         return status
 
+    async def _nothing_there(self, _request: Request, _error: Exception) -> Response:
+        return self._refusal(Problem(Code.NOT_FOUND, Reason.ROUTE_NOT_FOUND, "Nothing is here."))
+
+    async def _other_method(self, request: Request, _error: Exception) -> Response:
+        return self._refusal(method_not_allowed(request.method, ["GET", "HEAD"]))
+
+    def _refusal(self, problem: Problem) -> Response:
+        """A refusal at a path of the transcoder's own."""
+        told = {name.decode(): value.decode() for name, value in error_headers(problem.response_headers())}
+        return Response(problem.body(self._settings.error_domain), problem.http, headers={**page.SECURITY, **told})
+
     async def _readyz(self, _request: Request) -> JSONResponse:
         ready, report = await self._readiness.check()
         return JSONResponse(report, status_code=200 if ready else 503, headers={"cache-control": "no-store"})
@@ -205,6 +217,15 @@ class Transcoder:
 
 async def _healthz(_request: Request) -> JSONResponse:
     return JSONResponse({"status": "SERVING"}, headers={"cache-control": "no-store"})
+
+
+def _headers_only(send: Send) -> Send:
+    """For HEAD: bodies stay away, and are counted in ``content-length`` as for GET."""
+
+    async def without_body(event: MutableMapping[str, Any]) -> None:
+        await send({**event, "body": b""} if event["type"] == "http.response.body" else event)
+
+    return without_body
 
 
 def _is_own(path: str) -> bool:

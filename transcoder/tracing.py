@@ -7,6 +7,7 @@ do it: what clients say about it does not count.
 from __future__ import annotations
 
 import re
+import threading
 from typing import Any, Final
 
 from transcoder.exchange import Exchange
@@ -14,7 +15,8 @@ from transcoder.exchange import Exchange
 TRACEPARENT: Final = b"traceparent"
 
 _FORM: Final = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-_FLUSH_MS: Final = 2_000
+_FLUSH_S: Final = 2.0
+"""How long the spans at the end of a process may take to leave."""
 _LEAST_FAILURE: Final = 500
 
 
@@ -67,6 +69,10 @@ class Tracing:
         span.end()
 
     def close(self) -> None:
-        """Send what is left, for up to 2 s. Blocks."""
-        self._provider.force_flush(_FLUSH_MS)
-        self._provider.shutdown()
+        """Send what is left, for up to 2 s. Blocks.
+
+        The SDK waits for its exporter whatever it is told, so that happens in a thread that does not keep the process.
+        """
+        sending = threading.Thread(target=self._provider.shutdown, name="last spans", daemon=True)
+        sending.start()
+        sending.join(_FLUSH_S)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import uuid
+
 import pytest
 from hpack import Decoder, HeaderTuple, NeverIndexedHeaderTuple
 
@@ -27,6 +30,21 @@ def test_fields_arrive_in_their_order_and_secrets_may_not_be_remembered() -> Non
         assert told == [(name, value, name != b"authorization") for name, value in FIELDS]
     assert decoder.header_table.maxsize > 0
     assert len(decoder.header_table.dynamic_entries) == 0
+
+
+@pytest.mark.parametrize("kind", [HeaderTuple, NeverIndexedHeaderTuple])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(b"x-forwarded-for", b"x-request-id", b"idempotency-key", b"traceparent", b"authorization"),
+        *(b"accept-language", b"grpc-timeout", b"x-of-an-installation"),
+    ],
+)
+def test_no_value_of_a_call_stays_in_memory(name: bytes, kind: type[HeaderTuple]) -> None:
+    value = uuid.uuid4().hex.encode()
+    held = sys.getrefcount(value)
+    PlainEncoder().encode([kind(name, value)])
+    assert sys.getrefcount(value) == held
 
 
 @pytest.mark.parametrize("length", [0, 1, 126, 127, 128, 254, 255, 256, 20_000])

@@ -240,6 +240,33 @@ async def test_what_was_ended_does_not_come_back_from_memory(client: httpx.Async
     assert service.ended
 
 
+@pytest.mark.parametrize("presented", ["token-1", "token-2", "token-3"])
+async def test_nothing_of_an_ended_session_comes_back_whichever_token_it_was_ended_with(
+    client: httpx.AsyncClient, service: Accounts, presented: str
+) -> None:
+    await client.post("/session/login", json=GOOD)
+    await client.post("/session/refresh")
+    await client.post("/session/refresh")
+    client.cookies.clear()
+    await client.post("/session/logout", headers={"cookie": f"firewalker_session={presented}"})
+    for token in ("token-1", "token-2"):
+        answer = await client.post("/session/refresh", headers={"cookie": f"firewalker_session={token}"})
+        assert answer.status_code == 401, token
+    assert service.seen[3:] == [f"logout {presented}", "token-1", "token-2"]
+
+
+async def test_the_logout_of_one_user_takes_nothing_from_the_tabs_of_another(app: Transcoder) -> None:
+    async with browser(app) as client, browser(app) as late, browser(app) as other:
+        await client.post("/session/login", json=GOOD)
+        late.cookies.set("firewalker_session", "token-1")
+        await client.post("/session/refresh")
+        await client.post("/session/refresh")
+        other.cookies.set("firewalker_session", "token-90")
+        assert (await other.post("/session/logout")).status_code == 200
+        answer = await late.post("/session/refresh")
+        assert (answer.status_code, cookie(answer).value) == (200, "token-3")
+
+
 async def test_a_failed_refresh_is_not_shared(client: httpx.AsyncClient, service: Accounts) -> None:
     await client.post("/session/login", json=GOOD)
     service.gate.clear()

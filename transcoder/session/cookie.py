@@ -39,7 +39,8 @@ def _is_on_this_machine(headers: dict[bytes, bytes]) -> bool:
     """Whether the page came over plain HTTP from a loopback address, where not all browsers take a ``Secure`` cookie.
 
     Everywhere else the cookie is ``Secure``. Over plain HTTP browsers then do not keep it at all: such a page works
-    until it is left, and nobody on the way ever sees the token.
+    until it is left or its access token ends, ten minutes at most. Who listens on the way sees the token where it is given,
+    as the password before it.
     """
     if headers.get(b"x-forwarded-proto", b"http").strip().lower() != b"http":
         return False

@@ -120,8 +120,9 @@ class SessionDoor:
 
     async def _logout(self, exchange: Exchange, binding: Binding) -> Any:
         """End the cookie's session, else that of the access token. The cookie stays if that failed: to be tried again."""
-        answer = await self._call(exchange, binding, _with_token(binding, cookie.token_in(exchange.headers)))
-        self._rotations.forget()
+        token = cookie.token_in(exchange.headers)
+        answer = await self._call(exchange, binding, _with_token(binding, token))
+        self._rotations.forget(token)
         exchange.added.append(cookie.dropped(exchange.headers))
         return written(binding, answer)
 

@@ -52,9 +52,15 @@ class Rotations:
                 return granted
             token = granted.token
 
-    def forget(self) -> None:
-        """Remember nothing: a session was ended on purpose, and none must come back from here."""
-        self._known.clear()
+    def forget(self, token: str) -> None:
+        """Remember nothing of the session of *token*: it was ended on purpose, and must not come back from here."""
+        successors = {old: known.result().token for old, known in self._known.items() if known.done()}
+        predecessors = {new: old for old, new in successors.items()}
+        for links in (successors, predecessors):
+            each: str | None = token
+            while each is not None:
+                self._known.pop(each, None)
+                each = links.pop(each, None)
 
     async def _ask(self, token: str, ask: Callable[[str], Awaitable[Granted]]) -> Granted:
         loop = asyncio.get_running_loop()
