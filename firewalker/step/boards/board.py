@@ -57,6 +57,7 @@ class WatchedBoard:
 
     __slots__ = (
         "_abandoned",
+        "_begun",
         "_gap_s",
         "_latest",
         "_next_end",
@@ -64,7 +65,6 @@ class WatchedBoard:
         "_subjects",
         "_untold",
         "beat",
-        "begun",
         "board_id",
         "circle",
         "day",
@@ -92,8 +92,8 @@ class WatchedBoard:
         self.members: dict[bytes, Subject] = {}
         self.live = LiveBoard(())
         self.dirty: set[bytes] = set()
-        self.begun = 0.0
-        """When the first of them changed."""
+        self._begun = 0.0
+        """When the first change happened that not all watchers have been told."""
         self.watchers: dict[Watcher, None] = {}
         self.frame_at = -inf
         self.due = inf
@@ -179,8 +179,8 @@ class WatchedBoard:
             self._gap_s = HASTE_GAP_S
         if self.watchers:
             self._subjects.agenda.put(self, self.frame_at + self._gap_s)
-        if not self.dirty:
-            self.begun = self._subjects.monotonic()
+        if not self._pending:
+            self._begun = self._subjects.monotonic()
         self.dirty.add(user)
 
     def _comes_or_goes(self, user: bytes) -> bool:
@@ -229,11 +229,10 @@ class WatchedBoard:
     def _publish(self, now: float) -> None:
         """Tell every watcher what they have not been told."""
         self._gap_s = FRAME_GAP_S
-        begun = self.begun if self.dirty else now
         if self._fold() or self._untold:
             self._untold = False
             _FRAMES.inc()
-            _TOLD_S.observe(max(0.0, now - begun))
+            _TOLD_S.observe(max(0.0, now - self._begun))
             self.frame_at = now
             self._wake()
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from firewalker.runtime.metrics import REGISTRY
 from firewalker.step.boards.board import FRAME_GAP_S, HASTE_GAP_S
 from firewalker.step.boards.updates import Changes, Snapshot, Update
 from firewalker.step.boards.watcher import Watcher
@@ -89,6 +90,30 @@ async def test_who_comes_later_begins_with_all_that_is_known_and_the_others_keep
     scene.pass_time(FRAME_GAP_S - 0.3 + 0.001)
     assert steps(await asyncio.wait_for(waiting, 1)) == {"walker 2": (1, 130)}
     assert told(newcomer) is None
+
+
+def waited_s() -> float:
+    return REGISTRY.get_sample_value("firewalker_step_board_wait_seconds_sum") or 0.0
+
+
+async def test_how_long_a_change_waits_is_counted_from_the_first_that_not_all_have_been_told(scene: Scene) -> None:
+    told(scene.watch())
+    scene.pass_time(5)
+    scene.walk(2, 100)
+    scene.agenda.turn()
+    before = waited_s()
+    scene.pass_time(0.3)
+    scene.walk(2, 130)
+    scene.watch()
+    scene.pass_time(0.4)
+    scene.walk(2, 140)
+    scene.pass_time(0.3 + 0.001)
+    assert waited_s() - before == pytest.approx(0.7, abs=0.01)
+    scene.pass_time(5)
+    scene.walk(2, 150)
+    scene.watch()
+    scene.pass_time(0.2)
+    assert waited_s() - before == pytest.approx(0.9, abs=0.01)
 
 
 async def test_watchers_of_one_board_share_the_update(scene: Scene) -> None:
