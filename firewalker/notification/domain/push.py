@@ -81,7 +81,7 @@ class History:
     pushed: int = 0
     last_time: datetime | None = None
     full_time: datetime | None = None
-    """When the first was pushed of as many as one hour may have; None where there were not so many."""
+    """When the first was pushed of as many of its type as one hour may have; None where there were not so many."""
 
 
 @dataclass(frozen=True, slots=True)
