@@ -119,7 +119,7 @@ def decide(
 ) -> Decision:
     """What becomes of *push* at the moment *at*. What comes later than its news are worth is dropped.
 
-    So is what is worth least while it is *crowded*: more of it waits to be sent than can be in time (DLV-12).
+    So is what is worth least, however long it would be news, while it is *crowded*: too much of it waits to be sent (DLV-12).
     """
     kind = push.kind
     crowded_out = crowded and kind.lane is Lane.STANDINGS
