@@ -14,8 +14,8 @@ from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.tasks import begin, end
 
 MOST_STANDINGS = 20_000
-"""Messages about standings that may be due and wait. Where more do, the next would come when they are no news; a process
-sends so many in half a minute."""
+"""Messages about standings that may be due and wait, which a process sends in half a minute. While more do, every new push
+about standings is dropped, also one that would be news for hours: a plain bound of what is queued."""
 
 _MEASURE_S = 10.0
 
@@ -39,7 +39,7 @@ class Measures:
         self._task: asyncio.Task[None] | None = None
 
     def crowded(self) -> bool:
-        """Whether more waits to be sent than can be in time, as of the last look."""
+        """Whether more than `MOST_STANDINGS` wait to be sent, as of the last look."""
         return self._crowded
 
     async def start(self) -> None:

@@ -177,7 +177,8 @@ class Sender:
         try:
             body = message_of(delivery, work.device.registration, self._clock.now())
             answer = await self._fcm.ask(body, delivery.attempts, partial(self._queue.may_send, work))
-            _SENT.labels(answer.kind.value, answer.code).inc()
+            if answer.kind is not Kind.WITHHELD:
+                _SENT.labels(answer.kind.value, answer.code).inc()
             await self._follow(work, answer)
         except Fault as fault:
             # Its lease ends by itself; then it is tried again, under the same tag.

@@ -4,6 +4,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from firewalker.runtime.config import Addresses, Port, ServiceConfig
+from firewalker.step.domain.overtake import HELD_S
 
 
 class StepConfig(ServiceConfig):
@@ -40,6 +41,6 @@ class StepConfig(ServiceConfig):
     """Device days, and as many totals, that are remembered, some 500 bytes each. Below the number of walkers on the move,
     every message costs a look at MySQL."""
 
-    overtake_held_s: float = Field(default=30.0, ge=1, le=3_600)
+    overtake_held_s: float = Field(default=HELD_S, ge=1, le=3_600)
     """How long a walker has to stay in front before it is told that they passed somebody. Shorter, and two who walk side
     by side make news of every change of places; longer, and it is told late."""

@@ -20,9 +20,11 @@ def content_of(push: Push, told: Sequence[Notification], recipient: Recipient, l
     ttl_s = int(kind.ttl.total_seconds()) if kind.ttl is not None else None
     if recipient.preferences.push_text is PushText.BARE:
         text = bare_text(locale)
-        hidden = hashlib.sha256(tag.encode()).hexdigest()[:32]
+        if kind.replaces:
+            # With a name of type and date alone, everybody's would be the same, and tried out in a moment.
+            tag = hashlib.sha256(recipient.user_id.bytes + tag.encode()).hexdigest()[:32]
         return Content(
-            text.title, text.body, hidden, {}, ttl_s, badge, collapse="news" if kind.replaces else "", bare=True
+            text.title, text.body, tag, {}, ttl_s, badge, collapse="news" if kind.replaces else "", bare=True
         )
     text = text_of_all(told, locale)
     facts = {name: newest.params[name] for name in _FACTS if name in newest.params}

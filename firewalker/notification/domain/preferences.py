@@ -42,7 +42,8 @@ class PushText(Enum):
     FULL = "FULL"
     """What has happened, and who did it."""
     BARE = "BARE"
-    """That there is something new: a locked phone, and whoever carries the push, learns nothing."""
+    """That there is something new: a locked phone, and whoever carries the push, learns of it only the channel, which is
+    security, people or standings, and how long it is news."""
 
 
 @dataclass(frozen=True, slots=True)

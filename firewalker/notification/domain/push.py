@@ -81,7 +81,7 @@ class History:
     pushed: int = 0
     last_time: datetime | None = None
     full_time: datetime | None = None
-    """When the first was pushed of as many as one hour may have; None where there were not so many."""
+    """When the first was pushed of as many of its type as one hour may have; None where there were not so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def decide(
 ) -> Decision:
     """What becomes of *push* at the moment *at*. What comes later than its news are worth is dropped.
 
-    So is what is worth least while it is *crowded*: more of it waits to be sent than can be in time (DLV-12).
+    So is what is worth least, however long it would be news, while it is *crowded*: too much of it waits to be sent (DLV-12).
     """
     kind = push.kind
     crowded_out = crowded and kind.lane is Lane.STANDINGS

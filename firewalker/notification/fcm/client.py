@@ -109,14 +109,14 @@ class FcmClient:
             if error.passing:
                 return Answer(Kind.LATER, Scope.PROJECT, "no_access_token", no_answer("", attempts).wait), None
             return Answer(Kind.PARKED, Scope.PROJECT, "no_access_token"), None
-        began = self._clock.monotonic()
         url = f"{self._base_url}/v1/projects/{self._credentials.current().project_id}/messages:send"
+        await self._close_idle()
+        if not still():
+            return Answer(Kind.WITHHELD, Scope.MESSAGE, "withheld"), token
+        began = self._clock.monotonic()
         link = self._link()
         link.under_way += 1
-        await self._close_idle()
         try:
-            if not still():
-                return Answer(Kind.WITHHELD, Scope.MESSAGE, "withheld"), token
             with tracing.span("FCM send", attempts=attempts):
                 async with asyncio.timeout(self._answer_s):
                     headers = {**_HEADERS, "authorization": f"Bearer {token.text}"}

@@ -23,7 +23,11 @@ _CAUTION = 0.96
 """Part of what went well in the last minute that is reached quickly again; beyond it, slowly."""
 
 _QUIET = 5.0
-"""Messages a second: who sent less in the last minute did not spend the quota, and need not find it again from nothing."""
+"""Messages a second: who sent less in the last minute need not find the quota again from nothing. If it is less than
+this, each refusal brings the pace further down, as far as `_LEAST`."""
+
+_LEAST = 1.0
+"""Messages a second that are tried again in any case."""
 
 _BURST = 5
 """Of a second's messages, one part in so many may go at once."""
@@ -94,7 +98,7 @@ class Pace:
         self._still_until = now + _PAUSE_S
         went_well = sum(messages for at, messages in self._taken if at >= now - _WINDOW_S)
         # A minute's quota may have been spent in its first seconds: over the minute is what counts.
-        self._ceiling = max(_QUIET, min(self._rate, went_well / _WINDOW_S))
+        self._ceiling = max(_LEAST, min(self._rate, max(_QUIET, went_well / _WINDOW_S)))
         self._rate = max(0.5, min(self._rate, self._ceiling) / 2)
         self._tokens = 0.0
 

@@ -58,8 +58,9 @@ _MATES = f"SELECT {_COLUMNS} FROM push WHERE user_id = %s AND fold_key = %s AND 
 _HISTORY = """
     SELECT COUNT(*), MAX(push_time) FROM push WHERE user_id = %s AND fold_key = %s AND state = 'PUSHED'
 """
+# The same index: all fold keys of a type begin with it and a colon, behind which comes the semicolon.
 _NTH_LAST = """
-    SELECT push_time FROM push WHERE user_id = %s AND fold_key = %s AND state = 'PUSHED'
+    SELECT push_time FROM push WHERE user_id = %s AND fold_key >= %s AND fold_key < %s AND state = 'PUSHED'
     ORDER BY push_time DESC LIMIT 1 OFFSET %s
 """
 
@@ -143,11 +144,10 @@ class Pushes:
         return {NotificationId(UUID(bytes=found)) for (found,) in rows}
 
     async def history(self, tx: Transaction, push: Push) -> History:
-        """What was pushed under the same fold key."""
-        of = (push.user_id.bytes, push.fold_key)
-        pushed, last = await tx.one(_HISTORY, of)
-        most = push.kind.an_hour
-        full = await tx.find(_NTH_LAST, (*of, most - 1)) if most is not None and pushed >= most else None
+        """What was pushed under the same fold key, and of the same type."""
+        user, kind, most = push.user_id.bytes, push.type.value, push.kind.an_hour
+        pushed, last = await tx.one(_HISTORY, (user, push.fold_key))
+        full = await tx.find(_NTH_LAST, (user, f"{kind}:", f"{kind};", most - 1)) if most is not None else None
         return History(int(pushed), last, full_time=full[0] if full else None)
 
     async def end(

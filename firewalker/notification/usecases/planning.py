@@ -61,7 +61,7 @@ class Planning:
         locale: Locale,
         lease_s: int,
     ) -> None:
-        """*crowded*: whether more waits to be sent than can be in time.
+        """*crowded*: whether so much waits to be sent that new pushes about standings are dropped.
 
         Whoever dies with a push gives it back after *lease_s*, long enough for its questions and transactions.
         """

@@ -92,6 +92,7 @@ class Queue:
             await self.drop(work.delivery, "detached")
         else:
             await self.release([work.delivery])
+            DELIVERIES.labels(work.delivery.type.value, "withheld").inc()
 
     @retried
     async def _claim(

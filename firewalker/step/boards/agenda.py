@@ -82,7 +82,7 @@ class Agenda:
         return len(self._entries)
 
     def turn(self) -> None:
-        """Handle what is due; what is left over after `MAX_PER_TURN` stays due."""
+        """Handle what is due; what is left over after `MAX_PER_TURN` items, or `MAX_TURN_S`, stays due."""
         now = self._monotonic()
         for _ in range(MAX_PER_TURN):
             if not self._entries or self._entries[0][0] > now or self._monotonic() - now > MAX_TURN_S:

@@ -57,6 +57,7 @@ class WatchedBoard:
 
     __slots__ = (
         "_abandoned",
+        "_begun",
         "_gap_s",
         "_latest",
         "_next_end",
@@ -64,7 +65,6 @@ class WatchedBoard:
         "_subjects",
         "_untold",
         "beat",
-        "begun",
         "board_id",
         "circle",
         "day",
@@ -92,8 +92,8 @@ class WatchedBoard:
         self.members: dict[bytes, Subject] = {}
         self.live = LiveBoard(())
         self.dirty: set[bytes] = set()
-        self.begun = 0.0
-        """When the first of them changed."""
+        self._begun = 0.0
+        """When the first change happened that not all watchers have been told."""
         self.watchers: dict[Watcher, None] = {}
         self.frame_at = -inf
         self.due = inf
@@ -131,15 +131,15 @@ class WatchedBoard:
         for user in self.members.keys() - kept:
             self._subjects.detach(self, user)
             del self.members[user]
-            self._touch_in_haste(user)
+            self.touch(user)
         for user, person in people.items():
             if user in self.members:
                 self.members[user].rename(person)
                 if before.sight(user) is not circle.sight(user):
-                    self._touch_in_haste(user)
+                    self.touch(user, in_haste=True)
             else:
                 self.members[user] = self._subjects.attach(self, person)
-                self._touch_in_haste(user)
+                self.touch(user)
 
     def unknown(self) -> list[bytes]:
         """The members whose totals have to be looked up; `Subjects.settle` is to be told."""
@@ -170,17 +170,24 @@ class WatchedBoard:
 
     # -- what changes ------------------------------------------------------------------------------------------------
 
-    def touch(self, user: bytes) -> None:
-        """The standing of *user*, or whether they are on the board, is different."""
+    def touch(self, user: bytes, *, in_haste: bool = False) -> None:
+        """The standing of *user*, or whether they are on the board, is different.
+
+        It is told in haste where it lets them come or go: who comes does so once it is known what they have walked.
+        """
+        if in_haste or self._comes_or_goes(user):
+            self._gap_s = HASTE_GAP_S
         if self.watchers:
             self._subjects.agenda.put(self, self.frame_at + self._gap_s)
-        if not self.dirty:
-            self.begun = self._subjects.monotonic()
+        if not self._pending:
+            self._begun = self._subjects.monotonic()
         self.dirty.add(user)
 
-    def _touch_in_haste(self, user: bytes) -> None:
-        self._gap_s = HASTE_GAP_S
-        self.touch(user)
+    def _comes_or_goes(self, user: bytes) -> bool:
+        subject = self.members.get(user)
+        if user in self.live.users():
+            return subject is None
+        return subject is not None and subject.known
 
     def fall_due(self, now: float) -> None:
         """Send what is to be sent, end what is over, and come back in time for the rest."""
@@ -222,11 +229,10 @@ class WatchedBoard:
     def _publish(self, now: float) -> None:
         """Tell every watcher what they have not been told."""
         self._gap_s = FRAME_GAP_S
-        begun = self.begun if self.dirty else now
         if self._fold() or self._untold:
             self._untold = False
             _FRAMES.inc()
-            _TOLD_S.observe(max(0.0, now - begun))
+            _TOLD_S.observe(max(0.0, now - self._begun))
             self.frame_at = now
             self._wake()
 
@@ -265,6 +271,8 @@ class WatchedBoard:
             self._untold |= changed
         else:
             self.frame_at = now
+        if not self._pending:
+            self._gap_s = FRAME_GAP_S
         self.watchers[watcher] = None
         self._find_next_end()
         self._plan(now, self._subjects.utc())

@@ -257,5 +257,7 @@ class Boards:
     def _hear(self, frame: Frame) -> None:
         self.subjects.hear(frame.date, frame.totals)
         if frame.date < open_from(self._clock.now()):
-            for board in self.subjects.unsettle(frame.date, [user for user, _ in frame.totals]):
+            # Frames of rebuilds and repairs repeat what has long been counted: only what was revised may be news.
+            revised = [user for user, total in frame.totals if total.revision]
+            for board in self.subjects.unsettle(frame.date, revised):
                 self._outdate(board)

@@ -82,11 +82,11 @@ class GroupSource:
     async def look_up(self, subjects: Subjects, circle: Circle, users: Sequence[bytes]) -> None:
         """See `Source`."""
         assert isinstance(circle, GroupCircle)  # noqa: S101 - that of `circle` above
-        first_open = open_from(subjects.utc())
+        first_open, unsettlings = open_from(subjects.utc()), subjects.unsettlings(circle, users)
         read = await self._boards.walked(circle, users, first_open)
         if self.key.period is Period.DAY:
             found = {user: walked.open.get(self.key.first, walked.settled) for user, walked in read.items()}
             totals = {user: total for user, total in found.items() if total is not None}
             subjects.settle(self.key.first, users, totals)
         else:
-            subjects.settle_tallies(circle, users, read, first_open)
+            subjects.settle_tallies(circle, unsettlings, read, first_open)

@@ -43,10 +43,14 @@ class Subject:
             self.refresh_now()
 
     def rename(self, person: Person) -> None:
-        """Show the walker as *person* from now on."""
-        if person != self.person or person.goals != self.person.goals:
+        """Show the walker as *person* from now on; whether their goals are shared, in haste."""
+        before = self.person
+        if person != before or person.goals != before.goals:
             self.person = person
             self.refresh_now()
+        if person.goals.shared is not before.goals.shared:
+            for board in self.boards:
+                board.touch(person.user_id, in_haste=True)
 
     def refresh_now(self) -> None:
         """Make the standing anew as of now."""

@@ -109,20 +109,29 @@ class Subjects:
             if isinstance(scope, date) or not any(first <= day <= last for first, last in scope):
                 continue
             for user in users:
-                if user in of_scope:
-                    of_scope[user].known = False
-                    boards.update(of_scope[user].boards)
+                subject = of_scope.get(user)
+                if isinstance(subject, Tally):
+                    subject.unsettle()
+                    boards.update(subject.boards)
         return boards
 
+    def unsettlings(self, circle: Circle, users: Iterable[bytes]) -> dict[bytes, int]:
+        """For `settle_tallies`, before *users* are looked up."""
+        return {user: tally.unsettlings for user in users if (tally := self._tally(circle, user)) is not None}
+
     def settle_tallies(
-        self, circle: Circle, users: Iterable[bytes], walked: Mapping[bytes, Walked], first_open: date
+        self, circle: Circle, unsettlings: Mapping[bytes, int], walked: Mapping[bytes, Walked], first_open: date
     ) -> None:
-        """The same for *users* on the board of a period, whose members *circle* has; dates from *first_open* are apart."""
-        for user in users:
-            subject = self._days.get(circle.scope(date.min, user), {}).get(user)
-            if isinstance(subject, Tally):
-                subject.settle(walked.get(user), first_open)
-                for board in subject.boards:
+        """The same for walkers on the board of a period, whose members *circle* has; dates from *first_open* are apart.
+
+        *unsettlings* are those from before the look-up, by user. Whoever was unsettled meanwhile stays so: what was read
+        of them may be older, and their boards look them up again.
+        """
+        for user, before in unsettlings.items():
+            tally = self._tally(circle, user)
+            if tally is not None and tally.unsettlings == before:
+                tally.settle(walked.get(user), first_open)
+                for board in tally.boards:
                     board.touch(user)
 
     def next_round(self, most: int) -> Mapping[date, list[bytes]]:
@@ -141,6 +150,10 @@ class Subjects:
         places = [(day, user) for day, of_day in self._days.items() if isinstance(day, date) for user in of_day]
         places += [(day, user) for day, tallies in self._tallies.items() if day <= latest for user in tallies]
         self._round = iter(places)
+
+    def _tally(self, circle: Circle, user: bytes) -> Tally | None:
+        subject = self._days.get(circle.scope(date.min, user), {}).get(user)
+        return subject if isinstance(subject, Tally) else None
 
     def _new(self, person: Person, scope: Scope) -> Subject:
         if isinstance(scope, date):

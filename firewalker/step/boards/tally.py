@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Tally(Subject):
     """The sum of one walker's totals on some dates, for all boards that add up the same dates."""
 
-    __slots__ = ("_open", "_open_from", "_settled", "counted")
+    __slots__ = ("_open", "_open_from", "_settled", "counted", "unsettlings")
 
     def __init__(self, person: Person, counted: tuple[Span, ...], subjects: "Subjects") -> None:
         super().__init__(person, counted, subjects)
@@ -26,6 +26,8 @@ class Tally(Subject):
         self._open: dict[date, UserTotal] = {}
         self._open_from = date.min
         """Earlier dates are in what is settled."""
+        self.unsettlings = 0
+        """How often what is settled had to be looked up again: what was read before the last time may be outdated."""
 
     def dates(self, first: date) -> Iterable[date]:
         """The dates that count, from *first* on."""
@@ -41,6 +43,11 @@ class Tally(Subject):
                 self._merge(day, total)
         self.known = True
         self._add_up()
+
+    def unsettle(self) -> None:
+        """What is settled counts otherwise now: it has to be looked up again."""
+        self.known = False
+        self.unsettlings += 1
 
     def hear_on(self, day: date, total: UserTotal) -> None:
         """Take in what is said of one of its dates; of settled ones see `Subjects.unsettle`."""

@@ -39,6 +39,8 @@ class Message(NamedTuple):
     user: bytes
     readings: Sequence[Counted]
     done: "Future[Recorded]"
+    taken_at: float
+    """When it was taken, on the monotonic clock."""
 
 
 class Group:
@@ -169,7 +171,7 @@ class Group:
         """
         again = []
         for message, outcomes in zip(self.messages, self._outcomes, strict=True):
-            user, readings, done = message
+            user, readings, done, _ = message
             dates = dict.fromkeys([reading[0] for reading in readings])
             if outdated and any((user, day) in outdated for day in dates):
                 again.append(message)

@@ -9,10 +9,9 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import inf
-from time import monotonic
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.faults import DatabaseUnavailable, Draining, Fault
@@ -51,7 +50,6 @@ _SIZE = Histogram(
     "firewalker_step_group_readings", "Readings committed together.",
     buckets=(1, 3, 10, 30, 100, 300, 1000, 3000), registry=REGISTRY,
 )  # fmt: skip
-_WAITING = Gauge("firewalker_step_readings_waiting", "Readings taken and not yet in a group.", registry=REGISTRY)
 _READINGS = Counter("firewalker_step_readings_total", "Readings made durable or found so.", registry=REGISTRY)
 _GROUPS_FAILED = Counter(
     "firewalker_step_groups_failed_total", "Groups whose messages were all refused.", registry=REGISTRY
@@ -88,9 +86,8 @@ class Lane:
         self._totals = Totals(database, live, clock, max_known=max_known, moved=self._moved)
         live.on_gap(self._known.clear)
         self._queue: list[Message] = []
-        self._waiting = 0
-        self._oldest = 0.0
-        """Since when the first in the queue waits, at the earliest (`time.monotonic`)."""
+        self.waiting = 0
+        """Readings taken and not in a group, or to be merged again."""
         self._news = asyncio.Event()
         self._enough = asyncio.Event()
         """Set while as much waits as a group may hold, and from the end on."""
@@ -116,7 +113,7 @@ class Lane:
     @property
     def full(self) -> bool:
         """Whether as much waits as may."""
-        return self._waiting >= self._max_waiting
+        return self.waiting >= self._max_waiting
 
     async def room(self) -> None:
         """Wait until it is not full."""
@@ -126,13 +123,10 @@ class Lane:
     def submit(self, user: bytes, readings: Sequence[Counted]) -> "asyncio.Future[Recorded]":
         """Put a message into the next group."""
         done: asyncio.Future[Recorded] = asyncio.get_running_loop().create_future()
-        if not self._queue:
-            self._oldest = monotonic()
-        self._queue.append(Message(user, readings, done))
-        self._waiting += len(readings)
-        if self._waiting >= self._max_group:
+        self._queue.append(Message(user, readings, done, self._clock.monotonic()))
+        self.waiting += len(readings)
+        if self.waiting >= self._max_group:
             self._enough.set()
-        _WAITING.inc(len(readings))
         if self.full:
             self._roomy.clear()
         self._news.set()
@@ -175,16 +169,15 @@ class Lane:
             if size >= self._max_group:
                 break
         taken, self._queue = self._queue[:count], self._queue[count:]
-        self._waiting -= size
-        if self._waiting < self._max_group and not self._stopping:
+        self.waiting -= size
+        if self.waiting < self._max_group and not self._stopping:
             self._enough.clear()
-        _WAITING.dec(size)
         if not self.full:
             self._roomy.set()
         return taken
 
     async def _commit(self, messages: Sequence[Message]) -> None:
-        group, oldest = Group(messages, to_ms(self._clock.now())), self._oldest
+        group = Group(messages, to_ms(self._clock.now()))
         keys = group.device_days()
         sent: Collection[UserDate] = ()
         try:
@@ -215,19 +208,23 @@ class Lane:
             if not isinstance(error, Exception):
                 raise
         else:
-            if messages:
-                size = sum(len(message.readings) for message in messages)
-                _READINGS.inc(size)
-                _SIZE.observe(size)
-                _ACK_S.observe(monotonic() - oldest)
+            self._count([message for message in messages if message not in again] if again else messages)
             if group.gains and self._walked is not None:
                 self._walked(group.walked(totals))
             self._put_back(again)
 
+    def _count(self, messages: Sequence[Message]) -> None:
+        """Tell metrics of these, which are acknowledged, the oldest first."""
+        if messages:
+            size = sum(len(message.readings) for message in messages)
+            _READINGS.inc(size)
+            _SIZE.observe(size)
+            _ACK_S.observe(self._clock.monotonic() - messages[0].taken_at)
+
     def _put_back(self, messages: Sequence[Message]) -> None:
         """Merge these again, before all others. There are some only where a date was corrected at this moment."""
         self._queue[:0] = messages
-        self._waiting += sum(len(message.readings) for message in messages)
+        self.waiting += sum(len(message.readings) for message in messages)
         if self.full:
             self._roomy.clear()
 

@@ -8,14 +8,19 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from datetime import date
 
+from prometheus_client import Gauge
+
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.faults import Draining, Overloaded
+from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database
 from firewalker.step.domain.overtake import Walked
 from firewalker.step.domain.reading import Counted
 from firewalker.step.ingest.group import Recorded
 from firewalker.step.ingest.lane import Lane
 from firewalker.step.live import LiveTotals
+
+_WAITING = Gauge("firewalker_step_readings_waiting", "Readings taken and not yet in a group.", registry=REGISTRY)
 
 
 class Ingest:
@@ -43,6 +48,7 @@ class Ingest:
             for _ in range(lanes)
         ]
         self._draining = False
+        _WAITING.set_function(lambda: sum(lane.waiting for lane in self._lanes))
 
     async def start(self) -> None:
         """Begin to commit."""

@@ -26,6 +26,7 @@ from firewalker.notification.store.pushes import Pushes
 from firewalker.notification.usecases.backlog import Backlog
 from firewalker.runtime.config import ConfigError
 from firewalker.runtime.logging import configure
+from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database
 from tests.service.notification.conftest import Office, event
 from tests.support.clock import FakeClock
@@ -163,9 +164,15 @@ async def test_a_connection_in_doubt_is_replaced(running: Google, fault: str) ->
         assert {answer.kind for answer in await ask(client, 30)} == {Kind.ACCEPTED}
 
 
+def sample(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
 async def test_what_is_not_to_be_sent_any_more_does_not_go_out(running: Google) -> None:
     async with client_of(running) as (client, _):
+        before = sample("firewalker_fcm_answer_seconds_count")
         assert (await client.ask(BODY, 0, lambda: False)).kind is Kind.WITHHELD
+        assert sample("firewalker_fcm_answer_seconds_count") == before
         assert (await client.ask(BODY, 0, lambda: True)).kind is Kind.ACCEPTED
     assert len(running.records) == 1
 
@@ -201,6 +208,10 @@ async def test_only_the_registration_that_was_refused_is_pruned(office: Office) 
     assert await office.sql("SELECT COUNT(*) FROM prune") == [(1,)]
 
 
+def withheld() -> float:
+    return sample("firewalker_deliveries_total", type="SECURITY", outcome="withheld")
+
+
 @pytest.mark.requirement("DLV-02")
 async def test_who_waited_for_longer_than_the_lease_leaves_the_message_to_others(
     office: Office, monkeypatch: pytest.MonkeyPatch
@@ -209,6 +220,7 @@ async def test_who_waited_for_longer_than_the_lease_leaves_the_message_to_others
     me = new_uuid7()
     await office.register(me, "phone", token="the-token-of-a-phone")
     office.google.fcm.script.load({"token": ["503"]})
+    before = withheld()
     with capture_logs() as lines:
         await security(office, me)
         await until(lambda: office.google.fcm.tokens.asked == 1, 10)
@@ -216,6 +228,7 @@ async def test_who_waited_for_longer_than_the_lease_leaves_the_message_to_others
         await office.pushed(1, within_s=10)
         await office.settled()
     assert [line["code"] for line in lines if line["event"] == "fcm_answer"] == ["withheld"]
+    assert (withheld() - before, sample("firewalker_fcm_answers_total", kind="withheld", code="withheld")) == (1, 0)
     assert len(office.google.records) == 1
 
 

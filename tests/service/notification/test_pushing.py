@@ -295,6 +295,22 @@ async def test_a_flood_of_requests_rings_a_few_times_an_hour_and_is_told_as_one(
     assert len(await office.inbox(me)) == 10
 
 
+@pytest.mark.requirement("DLV-10")
+async def test_requests_to_join_many_groups_ring_no_more_often_than_to_one(office: Office) -> None:
+    me, groups = new_uuid7(), [str(new_uuid7()) for _ in range(4)]
+    await office.register(me)
+    for number in range(8):
+        asked = {"group_id": groups[number % 4], "group_name": "한강", "told_user_ids": [str(me)]}
+        asking = {**asked, "requester": profile(new_uuid7(), f"친구{number}")}
+        await office.tell(event(office.clock.now(), group_join_requested=asking))
+        await office.settled()
+        office.advance(60)
+    assert len(office.google.accepted) == 6
+    await office.later(60 * 60)
+    await office.pushed(8)
+    assert len(await office.inbox(me)) == 8
+
+
 def counted(kind: str, outcome: str, of: str = "firewalker_deliveries_total") -> float:
     return REGISTRY.get_sample_value(of, {"type": kind, "outcome": outcome}) or 0.0
 

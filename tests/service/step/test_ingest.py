@@ -2,20 +2,24 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from firewalker.kernel.faults import DatabaseUnavailable, Draining, Overloaded
 from firewalker.kernel.ids import new_uuid7
+from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database, OutcomeUnknown
-from firewalker.step.domain.day import MAX_DEVICES, SLOTS, WHOLE_DATE, to_ms, total
+from firewalker.step.domain.day import MAX_DEVICES, SLOTS, WHOLE_DATE, UserTotal, to_ms, total
 from firewalker.step.domain.reading import Counted, Outcome
-from firewalker.step.ingest import Recorded, lane
+from firewalker.step.ingest import Ingest, Recorded, lane
+from firewalker.step.ingest.group import Group
 from firewalker.step.live import Frame
 from firewalker.step.store import days
+from firewalker.step.store.keys import UserDate
 from tests.service.step.conftest import Process
+from tests.support.clock import FakeClock
 from tests.support.databases import run_on
 from tests.support.waiting import until
 
@@ -182,6 +186,49 @@ async def test_a_commit_whose_answer_is_lost_is_told_to_everybody_and_to_who_rep
         for user in (repeats, silent):
             while (await process.live.read(TODAY, [user]))[user].total != 2_500:  # noqa: ASYNC110 - asked of Redis
                 await asyncio.sleep(0.01)
+
+
+async def test_what_is_merged_again_waits_for_that_and_is_counted_once(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, waiting = someone(), list[float]()
+    for each in process.ingest._lanes:
+        monkeypatch.setattr(each, "_outdated", outdated_once(each._outdated, waiting))
+    before = measured("readings_total")
+    assert (await process.ingest.record(user, [counted(100), counted(200, 10)])).totals == {TODAY: 300}
+    assert measured("readings_total") - before == 2
+    assert waiting == [0, 0]
+    assert measured("readings_waiting") == 0
+
+
+def outdated_once(outdated: Callable[..., set[UserDate]], waiting: list[float]) -> Callable[..., set[UserDate]]:
+    """As if the dates of the first group had been corrected while it was under way."""
+
+    def found(group: Group, totals: Mapping[UserDate, UserTotal]) -> set[UserDate]:
+        waiting.append(measured("readings_waiting"))
+        return outdated(group, totals) | (set(group.touched) if len(waiting) == 1 else set())
+
+    return found
+
+
+def measured(name: str) -> float:
+    return REGISTRY.get_sample_value(f"firewalker_step_{name}") or 0.0
+
+
+async def test_an_acknowledgement_is_measured_from_when_the_oldest_of_its_own_group_was_taken(
+    process: Process,
+) -> None:
+    clock, user = FakeClock(datetime.now(UTC)), someone()
+    backlogged = Ingest(process.database, process.live, clock, lanes=1, max_group=1)
+    before = measured("acknowledge_seconds_sum")
+    answers = []
+    for steps in range(1, 4):
+        answers.append(backlogged.submit(user, [counted(steps)]))
+        clock.advance(10)
+    await backlogged.start()
+    await asyncio.gather(*answers)
+    await backlogged.stop()
+    assert measured("acknowledge_seconds_sum") - before == 30 + 20 + 10
 
 
 def losing_the_answer(store: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:

@@ -25,22 +25,46 @@ class Quota:
         return self._used <= self._a_minute
 
 
-@pytest.mark.requirement("FCM-08")
-@pytest.mark.parametrize("a_minute", [600, 6_000])
-def test_the_pace_finds_a_quota_and_stays_just_below(a_minute: int) -> None:
-    clock = FakeClock()
+def send_for(seconds: float, clock: FakeClock, a_minute: int) -> deque[tuple[float, bool]]:
+    """When each message was sent, in seconds from the beginning, and whether the quota was enough for it."""
     pace, quota = Pace(clock, fastest=1_000, ramp_s=0), Quota(clock, a_minute)
     outcomes: deque[tuple[float, bool]] = deque()
     start = clock.monotonic()
-    while clock.monotonic() - start < 1_800:
+    while clock.monotonic() - start < seconds:
         clock.advance(0.1)
         for _ in range(pace.take(1_000)):
             good = quota.take()
             outcomes.append((clock.monotonic() - start, good))
             pace.went_well() if good else pace.quota_spent()
-    steady = [good for at, good in outcomes if at > 600]
+    return outcomes
+
+
+@pytest.mark.requirement("FCM-08")
+@pytest.mark.parametrize("a_minute", [600, 6_000])
+def test_the_pace_finds_a_quota_and_stays_just_below(a_minute: int) -> None:
+    steady = [good for at, good in send_for(1_800, FakeClock(), a_minute) if at > 600]
     assert steady.count(False) / len(steady) < 0.01
     assert steady.count(True) >= 0.95 * a_minute * 20
+
+
+@pytest.mark.requirement("FCM-08")
+@pytest.mark.parametrize("a_minute", [100, 200])
+def test_the_pace_finds_a_small_quota_too(a_minute: int) -> None:
+    steady = [good for at, good in send_for(3_600, FakeClock(), a_minute) if at > 1_800]
+    assert steady.count(False) / len(steady) < 0.01
+    assert steady.count(True) >= 0.8 * a_minute * 30
+
+
+@pytest.mark.requirement("FCM-08")
+def test_who_sent_little_goes_on_at_5_a_second_after_a_refusal() -> None:
+    clock = FakeClock()
+    pace = Pace(clock, fastest=1_000, ramp_s=0)
+    pace.went_well()
+    pace.quota_spent()
+    for _ in range(30):
+        clock.advance(1)
+        pace.take(0)
+    assert pace.rate == pytest.approx(5, rel=0.1)
 
 
 @pytest.mark.requirement("FCM-08")

@@ -46,7 +46,7 @@ def test_groups_do_what_one_reading_after_the_other_would(
     table: dict[DeviceDate, list[int]] = {}
     model: dict[DeviceDate, list[int]] = {}
     for some in groups:
-        group = Group([Message(user, taken, loop.create_future()) for user, taken in some], NOW_MS)
+        group = Group([Message(user, taken, loop.create_future(), 0.0) for user, taken in some], NOW_MS)
         for key in group.device_days():
             known.setdefault(key, DeviceDay(*key))
         group.learn({key: known[key] for key in group.device_days()})
@@ -79,7 +79,7 @@ def test_groups_do_what_one_reading_after_the_other_would(
 def test_a_waiter_that_has_left_is_passed_over(loop: asyncio.AbstractEventLoop) -> None:
     stays, left = loop.create_future(), loop.create_future()
     left.cancel()
-    group = Group([Message(USERS[0], [], left), Message(USERS[0], [], stays)], NOW_MS)
+    group = Group([Message(USERS[0], [], left, 0.0), Message(USERS[0], [], stays, 0.0)], NOW_MS)
     group.merge()
     group.finish({})
     assert stays.result().outcomes == []
@@ -88,7 +88,7 @@ def test_a_waiter_that_has_left_is_passed_over(loop: asyncio.AbstractEventLoop) 
 def test_the_first_reading_in_time_makes_a_device_day_count(loop: asyncio.AbstractEventLoop) -> None:
     """The day became FINAL while the group gathered."""
     taken = [Counted(DAYS[0], "phone", 9, steps, NOW_MS, 1, late) for steps, late in ((10, False), (20, True))]
-    group = Group([Message(USERS[0], taken, loop.create_future())], NOW_MS)
+    group = Group([Message(USERS[0], taken, loop.create_future(), 0.0)], NOW_MS)
     group.learn({key: DeviceDay(*key) for key in group.device_days()})
     group.merge()
     ((_, (rise,)),) = group.rises()

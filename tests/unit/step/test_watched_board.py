@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from firewalker.runtime.metrics import REGISTRY
 from firewalker.step.boards.board import FRAME_GAP_S, HASTE_GAP_S
 from firewalker.step.boards.updates import Changes, Snapshot, Update
+from firewalker.step.boards.watcher import Watcher
 from firewalker.step.domain.circle import Circle, Friend
 from firewalker.step.domain.day import UserTotal
 from firewalker.step.domain.goal import Goals, Reached
@@ -90,6 +92,30 @@ async def test_who_comes_later_begins_with_all_that_is_known_and_the_others_keep
     assert told(newcomer) is None
 
 
+def waited_s() -> float:
+    return REGISTRY.get_sample_value("firewalker_step_board_wait_seconds_sum") or 0.0
+
+
+async def test_how_long_a_change_waits_is_counted_from_the_first_that_not_all_have_been_told(scene: Scene) -> None:
+    told(scene.watch())
+    scene.pass_time(5)
+    scene.walk(2, 100)
+    scene.agenda.turn()
+    before = waited_s()
+    scene.pass_time(0.3)
+    scene.walk(2, 130)
+    scene.watch()
+    scene.pass_time(0.4)
+    scene.walk(2, 140)
+    scene.pass_time(0.3 + 0.001)
+    assert waited_s() - before == pytest.approx(0.7, abs=0.01)
+    scene.pass_time(5)
+    scene.walk(2, 150)
+    scene.watch()
+    scene.pass_time(0.2)
+    assert waited_s() - before == pytest.approx(0.9, abs=0.01)
+
+
 async def test_watchers_of_one_board_share_the_update(scene: Scene) -> None:
     watchers = [scene.watch() for _ in range(3)]
     for watcher in watchers:
@@ -164,6 +190,69 @@ async def test_a_new_friend_is_shown_once_their_steps_are_known(scene: Scene) ->
     assert steps(told(watcher)) == {"walker 3": (1, 40)}
 
 
+async def watch_until_just_after_a_frame(scene: Scene) -> Watcher:
+    watcher = scene.watch()
+    told(watcher)
+    scene.pass_time(5)
+    scene.walk(2, 100)
+    scene.agenda.turn()
+    assert steps(told(watcher)) == {"walker 2": (1, 100)}
+    scene.pass_time(0.2)
+    return watcher
+
+
+@pytest.mark.parametrize("walked", [{}, {person(3).user_id: UserTotal(40, 0, 0)}], ids=["nothing", "something"])
+async def test_a_new_friend_does_not_wait_for_the_second_however_late_their_steps_are_known(
+    scene: Scene, walked: dict[bytes, UserTotal]
+) -> None:
+    watcher = await watch_until_just_after_a_frame(scene)
+    scene.board.show(scene.circle(2, 3))
+    scene.agenda.turn()
+    assert told(watcher) is None
+    scene.subjects.settle(TODAY, scene.board.unknown(), walked)
+    scene.agenda.turn()
+    assert "walker 3" in steps(told(watcher))
+
+
+async def test_a_new_friend_whose_steps_a_frame_tells_first_does_not_wait_either(scene: Scene) -> None:
+    watcher = await watch_until_just_after_a_frame(scene)
+    scene.board.show(scene.circle(2, 3))
+    scene.agenda.turn()
+    scene.walk(3, 40)
+    scene.agenda.turn()
+    assert steps(told(watcher)) == {"walker 3": (2, 40)}
+
+
+async def test_while_a_new_friend_is_not_known_others_steps_keep_their_second(scene: Scene) -> None:
+    watcher = await watch_until_just_after_a_frame(scene)
+    scene.board.show(scene.circle(2, 3))
+    scene.walk(2, 110)
+    scene.pass_time(FRAME_GAP_S - 0.2 - 0.001)
+    assert told(watcher) is None
+    scene.pass_time(0.002)
+    assert steps(told(watcher)) == {"walker 2": (1, 110)}
+
+
+@pytest.mark.parametrize("watched", [False, True], ids=["unwatched", "watched"])
+async def test_haste_ends_with_what_it_was_for(scene: Scene, watched: bool) -> None:  # noqa: FBT001
+    """Also where a new watcher's snapshot told it, or it came to nothing."""
+    if watched:
+        told(scene.watch())
+        scene.board.show(scene.circle())
+        scene.board.show(scene.circle(2))
+        scene.subjects.settle(TODAY, scene.board.unknown(), {})
+    else:
+        scene.board.show(scene.circle())
+    watcher = scene.watch()
+    told(watcher)
+    scene.pass_time(0.3)
+    scene.walk(1, 50)
+    scene.agenda.turn()
+    assert told(watcher) is None
+    scene.pass_time(FRAME_GAP_S)
+    assert steps(told(watcher))["walker 1"] == (1, 50)
+
+
 @pytest.mark.requirement("PRIV-02")
 async def test_who_is_no_friend_any_more_is_taken_off(scene: Scene) -> None:
     watcher = scene.watch()
@@ -236,3 +325,11 @@ async def test_a_friends_goal_shows_in_a_frame_once_it_is_reached_and_shared(sce
     assert goal_reached(told(watcher)) == {"walker 2": Reached.NO}
     show(shared=False)
     assert told(watcher) is None
+
+
+async def test_whether_a_goal_is_shared_is_told_without_waiting_for_the_second(scene: Scene) -> None:
+    watcher = await watch_until_just_after_a_frame(scene)
+    friend = replace(person(2), goals=Goals(((TODAY, 100),), shared=True))
+    scene.board.show(Circle(scene.me, (Friend(friend, SINCE),)))
+    scene.agenda.turn()
+    assert goal_reached(told(watcher)) == {"walker 2": Reached.OPENLY}

@@ -192,7 +192,8 @@ class PreferencesPushText(betterproto2.Enum):
 
     BARE = 2
     """
-    That there is something new, and the notification's id for the app to look it up.
+    That there is something new, and the notification's id for the app to look it up. Its channel, which users mute, is
+    still seen: security, people or standings.
     """
 
 

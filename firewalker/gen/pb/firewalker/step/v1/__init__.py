@@ -2078,8 +2078,8 @@ class LeaderboardServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "AsyncIterator[WatchFriendLeaderboardResponse]":
         """
-        The same, live: a snapshot at once, then what changed, at most once a second, and a heartbeat every 20 s. Before
-        the stream closes comes an `end`.
+        The same, live: a snapshot at once, then what changed, and a heartbeat every 20 s. Steps are told at most once a
+        second; who comes, who goes and what they show, at once. Before the stream closes comes an `end`.
 
         Faults: INVALID_REQUEST, DATE_OUT_OF_RANGE (not between 7 days before and 1 day after the server's date); while open: SESSION_REVOKED, ACCESS_TOKEN_EXPIRED.
         """
@@ -2500,8 +2500,8 @@ class LeaderboardServiceBase(betterproto2_grpclib.ServiceBase):
         self, message: "WatchFriendLeaderboardRequest"
     ) -> "AsyncIterator[WatchFriendLeaderboardResponse]":
         """
-        The same, live: a snapshot at once, then what changed, at most once a second, and a heartbeat every 20 s. Before
-        the stream closes comes an `end`.
+        The same, live: a snapshot at once, then what changed, and a heartbeat every 20 s. Steps are told at most once a
+        second; who comes, who goes and what they show, at once. Before the stream closes comes an `end`.
 
         Faults: INVALID_REQUEST, DATE_OUT_OF_RANGE (not between 7 days before and 1 day after the server's date); while open: SESSION_REVOKED, ACCESS_TOKEN_EXPIRED.
         """
