@@ -158,7 +158,7 @@ def test_what_is_no_service_account_is_refused_without_showing_it(tmp_path: Path
 @pytest.mark.parametrize("fault", ["accept-never-answer", "accept-then-drop", "goaway-before"])
 async def test_a_connection_in_doubt_is_replaced(running: Google, fault: str) -> None:
     running.fcm.script.load({"targets": {"a-bad-token-this-time": [fault, "ok"]}})
-    async with client_of(running, answer_s=0.5) as (client, _):
+    async with client_of(running, answer_s=3) as (client, _):
         first = await client.ask({"message": {"token": "a-bad-token-this-time"}}, 0)
         assert first.kind in {Kind.UNKNOWN, Kind.ACCEPTED}
         assert {answer.kind for answer in await ask(client, 30)} == {Kind.ACCEPTED}

@@ -71,6 +71,7 @@ async def test_an_account_that_is_none_is_counted_alike(crowd: Crowd) -> None:
     assert real == none == ["BAD_CREDENTIALS"] * 5 + ["RATE_EXCEEDED"] * 3
 
 
+@pytest.mark.alone  # turns come back while it runs
 @pytest.mark.requirement("AUTH-36")
 async def test_one_address_gets_so_many_guesses_whatever_the_accounts(crowd: Crowd) -> None:
     outcomes = [await crowd.login(f"n{n}@example.org", "wrong guess", f"2001:db8:1:2::{n:x}") for n in range(40)]
