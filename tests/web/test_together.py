@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import httpx
-from playwright.async_api import expect
+from playwright.async_api import Request, expect
 
 from tests.web.browsing import People
 from tests.web.home import come_home
@@ -89,3 +90,26 @@ async def test_a_group_from_its_making_to_its_end(people: People, client: httpx.
     await his.get_by_role("dialog").get_by_role("button", name="Leave").click()
     await expect(his.get_by_text("You left Early birds.")).to_be_visible()
     await expect(hers.locator(".row")).to_have_count(1)
+
+
+async def test_a_group_that_is_edited_is_followed_once(people: People, client: httpx.AsyncClient) -> None:
+    ann = await move_in(client)
+    group = (await ann.call("POST", "/v1/groups", {"name": "Early birds"}))["group"]
+    at_home = await come_home(people, ann, "about:blank")
+    at_home.watched.expect("status of 404 .*leaderboards")  # the board's service may hear of the group a moment later
+    page = at_home.page
+    boards: list[Request] = []
+    page.on("request", lambda request: boards.append(request) if "/leaderboards/groups/" in request.url else None)
+    page.on("requestfailed", lambda request: boards.remove(request) if request in boards else None)
+    page.on("requestfinished", lambda request: boards.remove(request) if request in boards else None)
+    await page.goto(f"/#/groups/{group['groupId']}")
+    for name in ("Larks", "Night owls", "Herons"):
+        await expect(page.locator(".row")).to_have_count(1)
+        await page.get_by_role("button", name="Edit").click()
+        await page.get_by_role("dialog").get_by_label("Name").fill(name)
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_role("heading", name=name)).to_be_visible()
+    await expect(page.locator(".row")).to_have_count(1)
+    async with asyncio.timeout(10):
+        while len(boards) != 1:  # noqa: ASYNC110 - a request that was given up is told of a moment later
+            await asyncio.sleep(0.02)

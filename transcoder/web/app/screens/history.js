@@ -34,13 +34,13 @@ function periodView(period, signal) {
 
   const again = loaded(place, {
     load: async () => (await get("/v1/stats/me", { period, ...(date ? { date } : {}) }, signal)).stats,
-    draw: (found) => {
+    draw: (found, drawing) => {
       stats = found;
       today ||= found.startDate;
       put(title, nameOf(found));
       earlier.disabled = found.startDate <= "2000-01-31";
       later.disabled = found.startDate >= today;
-      return found.daysWithData === 0 ? empty("history", t("history.noneTitle"), t("history.none")) : drawn(found, signal);
+      return found.daysWithData === 0 ? empty("history", t("history.noneTitle"), t("history.none")) : drawn(found, drawing);
     },
     signal,
   });

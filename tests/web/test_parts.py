@@ -1,0 +1,31 @@
+"""Parts of the page by themselves, as its modules are: what no screen shows at will."""
+
+from __future__ import annotations
+
+from tests.web.browsing import People
+
+
+async def test_what_was_asked_for_last_is_shown_whichever_is_answered_last(people: People) -> None:
+    somebody = await people.arrive()
+    shown = await somebody.page.evaluate("""async () => {
+      const { loaded } = await import("/web/app/parts/states.js");
+      const place = document.createElement("div");
+      const answers = [];
+      const drawings = [];
+      const again = loaded(place, {
+        load: () => new Promise((resolve) => answers.push(resolve)),
+        draw: (text, drawing) => { drawings.push(drawing); return text; },
+        signal: new AbortController().signal,
+      });
+      const later = again({ quietly: true });
+      answers[1]("new");
+      await later;
+      answers[0]("old");
+      await new Promise((resolve) => setTimeout(resolve));
+      const first = place.textContent;
+      const once = again({ quietly: true });
+      answers[2]("newest");
+      await once;
+      return [first, place.textContent, drawings.map((each) => each.aborted)];
+    }""")
+    assert shown == ["new", "newest", [True, False]]
