@@ -29,3 +29,35 @@ async def test_what_was_asked_for_last_is_shown_whichever_is_answered_last(peopl
       return [first, place.textContent, drawings.map((each) => each.aborted)];
     }""")
     assert shown == ["new", "newest", [True, False]]
+
+
+async def test_what_is_over_listens_no_more(people: People) -> None:
+    somebody = await people.arrive()
+    left = await somebody.page.evaluate("""async () => {
+      const { follow } = await import("/web/app/lib/follow.js");
+      const { openDialog } = await import("/web/app/parts/dialog.js");
+      const counted = () => {
+        const { signal } = new AbortController();
+        const there = new Set();
+        signal.addEventListener = (name, listener) => there.add(listener);
+        signal.removeEventListener = (name, listener) => there.delete(listener);
+        return { signal, there };
+      };
+      const screen = counted();
+      for (const title of ["one", "two", "three"]) {
+        const dialog = openDialog(title, title, { signal: screen.signal });
+        const closed = new Promise((resolve) => dialog.addEventListener("close", resolve));
+        dialog.close();
+        await closed;
+      }
+      const board = counted();
+      Object.defineProperty(document, "visibilityState", { get: () => "hidden" });
+      follow({ path: "/nowhere", signal: board.signal });
+      for (let turn = 0; turn < 5; turn += 1) {
+        await new Promise((resolve) => setTimeout(resolve));
+        document.dispatchEvent(new Event("visibilitychange"));
+      }
+      await new Promise((resolve) => setTimeout(resolve));
+      return [screen.there.size, board.there.size];
+    }""")
+    assert left == [0, 1]

@@ -11,11 +11,15 @@ export function openDialog(title, content, { signal } = {}) {
   const dialog = h("dialog", { class: "dialog", "aria-labelledby": name },
     h("header", { class: "dialog-head" }, h("h2", { id: name }, title), close),
     h("div", { class: "dialog-body" }, content));
-  dialog.addEventListener("close", () => dialog.remove(), { once: true });
+  const leave = () => dialog.close();
+  signal?.addEventListener("abort", leave, { once: true });
+  dialog.addEventListener("close", () => {
+    signal?.removeEventListener("abort", leave);
+    dialog.remove();
+  }, { once: true });
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog) dialog.close(); // beside it
   });
-  signal?.addEventListener("abort", () => dialog.close(), { once: true });
   document.body.append(dialog);
   dialog.showModal();
   return dialog;

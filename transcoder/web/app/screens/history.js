@@ -34,13 +34,13 @@ function periodView(period, signal) {
 
   const again = loaded(place, {
     load: async () => (await get("/v1/stats/me", { period, ...(date ? { date } : {}) }, signal)).stats,
-    draw: (found, drawing) => {
+    draw: (found) => {
       stats = found;
       today ||= found.startDate;
       put(title, nameOf(found));
       earlier.disabled = found.startDate <= "2000-01-31";
       later.disabled = found.startDate >= today;
-      return found.daysWithData === 0 ? empty("history", t("history.noneTitle"), t("history.none")) : drawn(found, drawing);
+      return found.daysWithData === 0 ? empty("history", t("history.noneTitle"), t("history.none")) : drawn(found, signal);
     },
     signal,
   });
@@ -55,9 +55,10 @@ function nameOf(stats) {
 
 function drawn(stats, signal) {
   const unit = stats.period === "YEAR" ? t("chart.month") : t("chart.day");
+  const bars = chart({ name: t("history.chartOf", { period: nameOf(stats) }), unit, signal, height: 210 });
+  bars.show(barsOf(stats));
   return [
-    h("section", { class: "card", "aria-label": t("history.chart") }, h("p", { class: "figure-head" }, h("strong", null, count(stats.average)), h("span", null, t("history.average")), change(stats.previous)),
-      chart(barsOf(stats), { name: t("history.chartOf", { period: nameOf(stats) }), unit, signal, height: 210 })),
+    h("section", { class: "card", "aria-label": t("history.chart") }, h("p", { class: "figure-head" }, h("strong", null, count(stats.average)), h("span", null, t("history.average")), change(stats.previous)), bars.element),
     h("dl", { class: "figures" },
       figure(t("history.total"), count(stats.total)),
       figure(t("history.best"), stats.bestDay ? count(stats.bestDay.steps) : "–", stats.bestDay ? civil(stats.bestDay.date, { day: "numeric", month: "short" }) : ""),
