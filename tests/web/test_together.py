@@ -113,3 +113,20 @@ async def test_a_group_that_is_edited_is_followed_once(people: People, client: h
     async with asyncio.timeout(10):
         while len(boards) != 1:  # noqa: ASYNC110 - a request that was given up is told of a moment later
             await asyncio.sleep(0.02)
+
+
+async def test_what_goes_wrong_in_a_dialog_is_said_in_it(people: People, client: httpx.AsyncClient) -> None:
+    ann, ben = await move_in(client), await move_in(client)
+    await ann.befriend(ben)
+    at_home = await come_home(people, ann)
+    at_home.watched.expect("status of 500 .*cheer")
+    page = at_home.page
+    await page.route("**:cheer", lambda route: route.fulfill(status=500, json={"code": 13}))
+    await page.get_by_role("button", name=ben.nickname).click()
+    dialog = page.get_by_role("dialog", name=ben.nickname)
+    await dialog.get_by_role("button", name="Clap").click()
+    said = dialog.get_by_role("status").filter(has_text="Something broke on our side")
+    await expect(said).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await expect(page.get_by_role("status").filter(has_text="Something broke on our side")).to_be_visible()
