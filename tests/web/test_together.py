@@ -130,3 +130,19 @@ async def test_what_goes_wrong_in_a_dialog_is_said_in_it(people: People, client:
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("dialog")).to_have_count(0)
     await expect(page.get_by_role("status").filter(has_text="Something broke on our side")).to_be_visible()
+
+
+async def test_all_that_is_shown_is_read_whatever_the_clock_says(people: People, client: httpx.AsyncClient) -> None:
+    ann, ben = await move_in(client), await move_in(client)
+    await ann.befriend(ben)
+    at_home = await come_home(people, ann, "about:blank")
+    await at_home.context.add_init_script(
+        "const now = Date; Date = class extends now {"
+        " constructor(...given) { if (given.length) super(...given); else super(now.now() - 86_400_000); } }"
+    )
+    page = at_home.page
+    await page.goto("/#/inbox")
+    await expect(page.locator(".unread").first).to_be_visible()
+    await page.get_by_role("button", name="Mark all as read").click()
+    await expect(page.locator(".line").first).to_be_visible()
+    await expect(page.locator(".unread")).to_have_count(0)
