@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from playwright.async_api import expect
+
 from tests.web.browsing import People
+from tests.web.home import come_home
+from tests.web.household import Household
 
 
 async def test_what_was_asked_for_last_is_shown_whichever_is_answered_last(people: People) -> None:
@@ -61,3 +65,31 @@ async def test_what_is_over_listens_no_more(people: People) -> None:
       return [screen.there.size, board.there.size];
     }""")
     assert left == [0, 1]
+
+
+async def test_an_address_that_means_nothing_leads_nowhere(people: People, household: Household) -> None:
+    ann = await come_home(people, household.ann, "/#/groups/%zz")
+    await expect(ann.page.get_by_role("link", name="To the board")).to_be_visible()
+
+
+async def test_a_page_without_words_says_so_in_both_languages(people: People) -> None:
+    somebody = await people.arrive(None)
+    somebody.watched.expect("net::ERR_FAILED .*words")
+    await somebody.page.route("**/words/*.json", lambda route: route.abort())
+    await somebody.page.goto("/")
+    await expect(somebody.page.get_by_role("alert")).to_contain_text("could not be loaded")
+    await expect(somebody.page.get_by_role("alert")).to_contain_text("불러오지 못했습니다")
+    await somebody.page.unroute("**/words/*.json")
+    await somebody.page.get_by_role("button").click()
+    await expect(somebody.page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+async def test_an_answer_that_nobody_waits_for_is_no_lost_network(people: People) -> None:
+    somebody = await people.arrive()
+    kind = await somebody.page.evaluate("""async () => {
+      const { anonymous } = await import("/web/app/lib/api.js");
+      const given = () => Promise.reject(new DOMException("left", "AbortError"));
+      window.fetch = async () => ({ ok: true, json: given });
+      return anonymous("/v1/nothing", {}).catch((error) => error.name);
+    }""")
+    assert kind == "AbortError"
