@@ -99,7 +99,6 @@ async function start() {
   whenEnded(() => {
     toast(t("session.ended"));
     if (!byMail[location.pathname]) go("/", { replace: true });
-    show();
   });
   window.addEventListener("hashchange", () => {
     if (!byMail[location.pathname]) show();
