@@ -55,7 +55,7 @@ async def test_both_boards_reorder_within_two_seconds(people: People, client: ht
             await led_by(page, walker)
         took.append(time.monotonic() - acknowledged)
         await expect(boards[0].locator(f"[data-user='{walker.user_id}'] .row-steps")).to_have_text(f"{steps:,}")
-    assert sorted(took)[1] <= WITHIN_S, took
+    assert max(took) <= WITHIN_S, took
 
 
 async def test_an_overtake_is_told_as_news_and_to_who_listens(people: People, client: httpx.AsyncClient) -> None:
