@@ -26,6 +26,8 @@ class Household:
     ann: Neighbour
     friends: dict[str, Neighbour]
     group_id: str
+    asked_id: str
+    """A group that somebody asks to be let into."""
 
 
 async def settle(client: httpx.AsyncClient) -> Household:
@@ -44,17 +46,21 @@ async def settle(client: httpx.AsyncClient) -> Household:
     hour = dt.datetime.now(ZONE).hour
     for hours_ago, steps in zip(range(hour + 1), TODAY, strict=False):
         await ann.walk(steps, hour=hour - hours_ago)
-    for name in ("Sofía", "Tariq"):
-        await (await move_in(client, name)).call("POST", "/v1/friend-requests", {"userId": ann.user_id})
+    asking = {name: await move_in(client, name) for name in ("Sofía", "Tariq")}
+    for each in asking.values():
+        await each.call("POST", "/v1/friend-requests", {"userId": ann.user_id})
+    await ann.call("POST", "/v1/blocks", {"userId": (await move_in(client, "Viktor")).user_id})
     for name, kind in (("Minji", "FIRE"), ("Jonas", "CLAP")):
         await friends[name].call("POST", f"/v1/friends/{ann.user_id}:cheer", {"kind": kind})
-    return Household(ann, friends, await _group(ann, friends))
+    group_id = await _group(ann, friends)
+    stairs = (await ann.call("POST", "/v1/groups", {"name": "Office stairs", "joinPolicy": "REQUEST"}))["group"]
+    await asking["Tariq"].call("POST", "/v1/groups:join", {"groupId": stairs["groupId"]})
+    return Household(ann, friends, group_id, str(stairs["groupId"]))
 
 
 async def _group(ann: Neighbour, friends: dict[str, Neighbour]) -> str:
     words = {"name": "Riverside walkers", "description": "Sunday mornings along the river.", "joinPolicy": "OPEN"}
     group = (await ann.call("POST", "/v1/groups", words))["group"]
-    await ann.call("POST", "/v1/groups", {"name": "Office stairs", "joinPolicy": "CODE"})
     for name in ("Minji", "Haruto", "Leïla"):
         await friends[name].call("POST", "/v1/groups:join", {"groupId": group["groupId"]})
     return str(group["groupId"])

@@ -26,8 +26,22 @@ SIZES: Final = {360: 740, 1280: 800}
 THEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 COLOURS: Final = 128
 READY_LIMIT_S: Final = 120
-PLAIN: Final = {"forgot-password", "lost"}
-"""Screens that have nothing to show that others do not."""
+PLAIN: Final = {
+    "forgot-password",
+    "verify-email",
+    "lost",
+    "blocked",
+    "group-requests",
+    "report",
+    "invited",
+    "new-group",
+    "join-group",
+    "edit-group",
+    "group-invitation",
+    "confirmation",
+    "manage-member",
+}
+"""Screens and dialogs that have nothing to show that others do not."""
 
 
 def _quiet(_name: str, _line: str) -> None:

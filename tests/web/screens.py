@@ -39,6 +39,17 @@ async def _minji(page: Page) -> None:
     await page.get_by_role("button", name="Minji").click()
 
 
+async def _manage(page: Page) -> None:
+    await page.get_by_role("tab", name="Members", exact=True).click()
+    await page.get_by_role("button", name="Manage Minji").click()
+
+
+async def _report(page: Page) -> None:
+    await _minji(page)
+    await page.get_by_text("More", exact=True).click()
+    await page.get_by_role("button", name="Report", exact=True).click()
+
+
 async def _invitation(page: Page) -> None:
     await page.get_by_role("tab", name="Invite", exact=True).click()
     await page.get_by_role("button", name="Make an invitation").click()
@@ -49,6 +60,7 @@ SIGNED_OUT = (
     Screen("sign-up", "/", "[name=nickname]", _press("Sign up")),
     Screen("forgot-password", "/", "text=We send you a mail", _press("Forgot your password?")),
     Screen("reset-password", "/reset-password", "[name=newPassword]"),
+    Screen("verify-email", "/verify-email#token=none", "[role=alert]"),
 )
 
 
@@ -65,9 +77,11 @@ def signed_in(household: Household) -> tuple[Screen, ...]:
         Screen("friend-requests", "/#/friends", "text=Sofía", _press("Requests", role="tab")),
         Screen("find-friends", "/#/friends", ".results .line", _search),
         Screen("invitation", "/#/friends", "img.qr", _invitation),
+        Screen("blocked", "/#/friends", "text=Viktor", _press("Blocked", role="tab")),
         Screen("groups", "/#/groups", ".tile"),
         Screen("group", f"/#/groups/{household.group_id}", ".row.me"),
         Screen("group-members", f"/#/groups/{household.group_id}", ".line", _press("Members", role="tab")),
+        Screen("group-requests", f"/#/groups/{household.asked_id}", "text=Tariq", _press("Requests", role="tab")),
         Screen("notifications", "/#/inbox", ".line"),
         Screen("settings-me", "/#/settings", "[name=dailySteps]"),
         Screen("settings-news", "/#/settings", "[name=overtaken]", _press("Alerts", role="tab")),
@@ -75,6 +89,22 @@ def signed_in(household: Household) -> tuple[Screen, ...]:
         Screen("settings-security", "/#/settings", "text=This one", _press("Security", role="tab")),
         Screen("settings-account", "/#/settings", "text=Your data", _press("Account", role="tab")),
         Screen("lost", "/#/nowhere", "text=leads nowhere"),
+        *_dialogs(household),
+    )
+
+
+def _dialogs(household: Household) -> tuple[Screen, ...]:
+    """What opens in front of screens, besides adding steps and people."""
+    group = f"/#/groups/{household.group_id}"
+    return (
+        Screen("report", "/", "dialog [name=reason]", _report),
+        Screen("invited", "/?invite=none", "dialog .primary"),
+        Screen("new-group", "/#/groups", "dialog [name=joinPolicy]", _press("New group")),
+        Screen("join-group", "/#/groups", "dialog [name=code]", _press("Join")),
+        Screen("edit-group", group, "dialog [name=maxMembers]", _press("Edit")),
+        Screen("group-invitation", group, "dialog .copyable", _press("Invite")),
+        Screen("confirmation", group, "dialog .danger", _press("Delete")),
+        Screen("manage-member", group, "dialog .danger", _manage),
     )
 
 

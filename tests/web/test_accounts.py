@@ -104,8 +104,13 @@ async def test_links_in_mails_confirm_an_address_and_change_a_password(
     await page.get_by_role("button", name="Send the mail").click()
     await expect(page.get_by_text("a mail is on its way")).to_be_visible()
     await page.goto(await mail_with(mails, forgetful.email, "reset-password"))
+    await expect(page.get_by_label("New password")).to_be_visible()
+    assert await page.evaluate("[location.hash, history.state]") == ["", None]
+    await page.reload()
     await page.get_by_label("New password").fill(CHOSEN)
     await page.get_by_role("button", name="Set password").click()
+    await expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+    assert await page.evaluate("sessionStorage.length") == 0
     await page.get_by_role("link", name="Sign in").click()
     await page.get_by_label("E-mail address").fill(forgetful.email)
     await page.get_by_label("Password").fill(CHOSEN)

@@ -55,7 +55,7 @@ async def test_both_boards_reorder_within_two_seconds(people: People, client: ht
             await led_by(page, walker)
         took.append(time.monotonic() - acknowledged)
         await expect(boards[0].locator(f"[data-user='{walker.user_id}'] .row-steps")).to_have_text(f"{steps:,}")
-    assert sorted(took)[1] <= WITHIN_S, took
+    assert max(took) <= WITHIN_S, took
 
 
 async def test_an_overtake_is_told_as_news_and_to_who_listens(people: People, client: httpx.AsyncClient) -> None:
@@ -130,3 +130,21 @@ async def test_steps_added_by_hand_count(people: People, client: httpx.AsyncClie
         await expect(page.locator(".ring-number")).to_have_text(f"{total:,}")
         await expect(page.get_by_role("dialog")).to_have_count(0)
     assert (await walker.call("GET", "/v1/leaderboards/friends"))["leaderboard"]["entries"][0]["steps"] == 1000
+
+
+async def test_the_hours_stay_as_they_were_left_while_steps_come_in(people: People, client: httpx.AsyncClient) -> None:
+    walker = await move_in(client)
+    await walker.walk(500)
+    page = (await come_home(people, walker)).page
+    hours = page.get_by_role("region", name="By the hour")
+    await hours.locator("summary").click()
+    table = hours.get_by_role("table")
+    await expect(table).to_contain_text("500")
+    canvas = await hours.locator("canvas").element_handle()
+    assert canvas is not None
+    for steps in (1700, 2900):
+        await walker.walk(steps)
+        await expect(table).to_contain_text(f"{steps:,}")
+    await expect(table).to_be_visible()
+    assert await canvas.evaluate("canvas => canvas.isConnected")
+    await expect(hours.locator("canvas")).to_have_count(1)

@@ -55,6 +55,7 @@ async def _look(page: Page, screens: tuple[Screen, ...]) -> list[str]:
 
 async def test_axe_finds_nothing_on_the_way_in(people: People) -> None:
     somebody = await people.arrive(viewport=SMALL_PHONE, reduced_motion="reduce")
+    somebody.watched.expect("status of 40[01] .*email:verify")  # by a token that was never made
     assert not await _look(somebody.page, SIGNED_OUT)
 
 

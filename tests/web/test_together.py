@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import httpx
-from playwright.async_api import expect
+from playwright.async_api import Request, expect
 
 from tests.web.browsing import People
 from tests.web.home import come_home
@@ -89,3 +90,59 @@ async def test_a_group_from_its_making_to_its_end(people: People, client: httpx.
     await his.get_by_role("dialog").get_by_role("button", name="Leave").click()
     await expect(his.get_by_text("You left Early birds.")).to_be_visible()
     await expect(hers.locator(".row")).to_have_count(1)
+
+
+async def test_a_group_that_is_edited_is_followed_once(people: People, client: httpx.AsyncClient) -> None:
+    ann = await move_in(client)
+    group = (await ann.call("POST", "/v1/groups", {"name": "Early birds"}))["group"]
+    at_home = await come_home(people, ann, "about:blank")
+    at_home.watched.expect("status of 404 .*leaderboards")  # the board's service may hear of the group a moment later
+    page = at_home.page
+    boards: list[Request] = []
+    page.on("request", lambda request: boards.append(request) if "/leaderboards/groups/" in request.url else None)
+    page.on("requestfailed", lambda request: boards.remove(request) if request in boards else None)
+    page.on("requestfinished", lambda request: boards.remove(request) if request in boards else None)
+    await page.goto(f"/#/groups/{group['groupId']}")
+    for name in ("Larks", "Night owls", "Herons"):
+        await expect(page.locator(".row")).to_have_count(1)
+        await page.get_by_role("button", name="Edit").click()
+        await page.get_by_role("dialog").get_by_label("Name").fill(name)
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_role("heading", name=name)).to_be_visible()
+    await expect(page.locator(".row")).to_have_count(1)
+    async with asyncio.timeout(10):
+        while len(boards) != 1:  # noqa: ASYNC110 - a request that was given up is told of a moment later
+            await asyncio.sleep(0.02)
+
+
+async def test_what_goes_wrong_in_a_dialog_is_said_in_it(people: People, client: httpx.AsyncClient) -> None:
+    ann, ben = await move_in(client), await move_in(client)
+    await ann.befriend(ben)
+    at_home = await come_home(people, ann)
+    at_home.watched.expect("status of 500 .*cheer")
+    page = at_home.page
+    await page.route("**:cheer", lambda route: route.fulfill(status=500, json={"code": 13}))
+    await page.get_by_role("button", name=ben.nickname).click()
+    dialog = page.get_by_role("dialog", name=ben.nickname)
+    await dialog.get_by_role("button", name="Clap").click()
+    said = dialog.get_by_role("status").filter(has_text="Something broke on our side")
+    await expect(said).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await expect(page.get_by_role("status").filter(has_text="Something broke on our side")).to_be_visible()
+
+
+async def test_all_that_is_shown_is_read_whatever_the_clock_says(people: People, client: httpx.AsyncClient) -> None:
+    ann, ben = await move_in(client), await move_in(client)
+    await ann.befriend(ben)
+    at_home = await come_home(people, ann, "about:blank")
+    await at_home.context.add_init_script(
+        "const now = Date; Date = class extends now {"
+        " constructor(...given) { if (given.length) super(...given); else super(now.now() - 86_400_000); } }"
+    )
+    page = at_home.page
+    await page.goto("/#/inbox")
+    await expect(page.locator(".unread").first).to_be_visible()
+    await page.get_by_role("button", name="Mark all as read").click()
+    await expect(page.locator(".line").first).to_be_visible()
+    await expect(page.locator(".unread")).to_have_count(0)

@@ -37,9 +37,9 @@ async function show({ first = false } = {}) {
   leave.abort();
   leave = new AbortController();
   const { signal } = leave;
-  const route = byMail[location.pathname] ?? (shared.get().user ? router.find(here()) ?? lost : welcome);
-  frame(route);
   try {
+    const route = byMail[location.pathname] ?? (shared.get().user ? router.find(here()) ?? lost : welcome);
+    frame(route);
     const screen = await route.load();
     if (signal.aborted) return;
     const made = screen.show({ signal, values: route.values ?? {}, redraw: show, enter });
@@ -49,7 +49,7 @@ async function show({ first = false } = {}) {
   } catch (error) {
     if (signal.aborted) return;
     console.warn(error);
-    put(shell.main, failed(error, () => show()));
+    put(shell?.main ?? app, failed(error, () => show()));
   }
 }
 
@@ -89,11 +89,16 @@ async function restore() {
 }
 
 async function start() {
-  await speak(preferredLocale());
+  try {
+    await speak(preferredLocale());
+  } catch (error) {
+    console.warn(error);
+    put(app, speechless());
+    return;
+  }
   whenEnded(() => {
     toast(t("session.ended"));
     if (!byMail[location.pathname]) go("/", { replace: true });
-    show();
   });
   window.addEventListener("hashchange", () => {
     if (!byMail[location.pathname]) show();
@@ -107,6 +112,13 @@ async function start() {
     return;
   }
   await show({ first: true });
+}
+
+/** All that can be said without words: in both languages. */
+function speechless() {
+  return h("main", { class: "alone" }, h("div", { class: "empty", role: "alert" },
+    h("p", null, "Firewalker could not be loaded."), h("p", { lang: "ko" }, "Firewalker를 불러오지 못했습니다."),
+    h("button", { type: "button", class: "button", onclick: () => location.reload() }, "Try again · ", h("span", { lang: "ko" }, "다시 시도"))));
 }
 
 start();

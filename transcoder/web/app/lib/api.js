@@ -34,8 +34,8 @@ export async function all(path, name, query = {}, signal = undefined) {
 
 async function json(method, path, options = {}) {
   const answer = await send(method, path, options);
-  return answer.json().catch(() => {
-    throw Failure.offline();
+  return answer.json().catch((error) => {
+    throw error.name === "AbortError" ? error : Failure.offline();
   });
 }
 

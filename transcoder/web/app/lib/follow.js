@@ -126,8 +126,13 @@ async function seen(signal, onState) {
 
 function event(target, name, signal) {
   return new Promise((resolve) => {
-    target.addEventListener(name, resolve, { once: true, signal });
-    signal.addEventListener("abort", resolve, { once: true });
+    function done() {
+      target.removeEventListener(name, done);
+      signal.removeEventListener("abort", done);
+      resolve();
+    }
+    target.addEventListener(name, done);
+    signal.addEventListener("abort", done);
   });
 }
 

@@ -35,8 +35,17 @@ function match(pattern, parts) {
   if (pattern.length !== parts.length) return null;
   const values = {};
   for (const [index, part] of pattern.entries()) {
-    if (part.startsWith(":")) values[part.slice(1)] = decodeURIComponent(parts[index]);
+    if (part.startsWith(":")) values[part.slice(1)] = decoded(parts[index]);
     else if (part !== parts[index]) return null;
   }
-  return values;
+  return Object.values(values).includes(null) ? null : values;
+}
+
+/** *text* without its escapes; null where they mean nothing. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
 }

@@ -12,6 +12,7 @@ const tabs = "BroadcastChannel" in globalThis ? new BroadcastChannel("firewalker
 let token = "";
 let expires = 0;
 let refreshing = null;
+let previous = Promise.resolve();
 let onEnd = () => {};
 
 /** Call *listener* when the session is over, wherever that was decided. */
@@ -38,19 +39,24 @@ export async function accessToken() {
 
 /** Get another access token; several who ask at once share one exchange. */
 export function refresh() {
-  refreshing ??= alone(() => post("refresh")).then(take).catch((failure) => {
+  refreshing ??= alone(() => post("refresh").then(take, (failure) => {
     if (failure.endsSession) end();
     throw failure;
-  }).finally(() => {
+  })).finally(() => {
     refreshing = null;
   });
   return refreshing;
 }
 
-/** End the session here and on the server. */
+/** End the session here and on the server: that of the cookie, or of the token where the cookie is gone. */
 export async function signOut() {
-  await post("logout");
-  end();
+  await alone(() => {
+    const told = token ? post("logout", undefined, { authorization: `Bearer ${token}` }) : post("logout");
+    return told.catch((failure) => {
+      if (failure.status !== 401) throw failure;
+      return post("logout"); // the token is too old to say anything
+    }).then(end);
+  });
 }
 
 /** The session is over: forget it, here and in other tabs. */
@@ -69,8 +75,7 @@ function forget() {
 }
 
 async function open(route, fields) {
-  const answer = await post(route, { ...fields, installationId: installation(), deviceName: deviceName() });
-  take(answer);
+  const answer = await alone(() => post(route, { ...fields, installationId: installation(), deviceName: deviceName() }).then(take));
   shared.set({ user: answer.user });
   return answer.user;
 }
@@ -80,6 +85,7 @@ function take(answer) {
   // By this clock, not the server's: nobody's clock is right, but all run at the same pace.
   expires = Date.now() + lifetime(token);
   keep("signed-in", "yes");
+  return answer;
 }
 
 function lifetime(jwt) {
@@ -91,10 +97,10 @@ function lifetime(jwt) {
   }
 }
 
-async function post(route, body) {
+async function post(route, body, headers = {}) {
   const answer = await fetch(`/session/${route}`, {
     method: "POST",
-    headers: { "x-firewalker-session": "1", ...(body ? { "content-type": "application/json" } : {}) },
+    headers: { "x-firewalker-session": "1", ...(body ? { "content-type": "application/json" } : {}), ...headers },
     body: body ? JSON.stringify(body) : undefined,
   }).catch(() => {
     throw Failure.offline();
@@ -103,9 +109,12 @@ async function post(route, body) {
   return answer.json();
 }
 
-/** One tab at a time: they share the cookie that an exchange replaces. */
+/** One at a time, in all tabs: they share the cookie. Where browsers have no locks, of this tab at least. */
 function alone(work) {
-  return navigator.locks ? navigator.locks.request("firewalker-session", work) : work();
+  if (navigator.locks) return navigator.locks.request("firewalker-session", work);
+  const done = previous.then(work);
+  previous = done.catch(() => {});
+  return done;
 }
 
 function installation() {

@@ -3,19 +3,27 @@
 import { freshId, h } from "../lib/dom.js";
 import { t } from "../lib/words.js";
 import { icon } from "./icons.js";
+import { handOver, toastBox } from "./notices.js";
 
 /** Show *content* under *title*; returns the dialog, which is gone once it is closed. */
 export function openDialog(title, content, { signal } = {}) {
   const name = freshId("dialog");
   const close = h("button", { type: "button", class: "icon-button", "aria-label": t("action.close"), onclick: () => dialog.close() }, icon("close"));
+  const toasts = toastBox();
   const dialog = h("dialog", { class: "dialog", "aria-labelledby": name },
     h("header", { class: "dialog-head" }, h("h2", { id: name }, title), close),
-    h("div", { class: "dialog-body" }, content));
-  dialog.addEventListener("close", () => dialog.remove(), { once: true });
+    h("div", { class: "dialog-body" }, content),
+    toasts);
+  const leave = () => dialog.close();
+  signal?.addEventListener("abort", leave, { once: true });
+  dialog.addEventListener("close", () => {
+    signal?.removeEventListener("abort", leave);
+    handOver(toasts);
+    dialog.remove();
+  }, { once: true });
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog) dialog.close(); // beside it
   });
-  signal?.addEventListener("abort", () => dialog.close(), { once: true });
   document.body.append(dialog);
   dialog.showModal();
   return dialog;

@@ -94,7 +94,7 @@ function show(made, fault, error) {
   if (own && byField.size === 0) byField.set(own, explain(error));
   const marked = [];
   for (const [name, text] of byField) {
-    const input = made.elements.namedItem(name) ?? (name === "newPassword" ? null : made.elements.namedItem(name === "password" ? "newPassword" : name));
+    const input = made.elements.namedItem(name) ?? (name === "password" ? made.elements.namedItem("newPassword") : null);
     if (input instanceof HTMLElement) {
       mark(input, text);
       marked.push(input);

@@ -5,16 +5,27 @@ import { explain } from "../lib/failure.js";
 
 const SHOWN_MS = 5000;
 
-const toasts = h("div", { class: "toasts", role: "status", "aria-live": "polite" });
+const toasts = toastBox();
 const spoken = h("div", { class: "unseen", role: "log", "aria-live": "polite", "aria-relevant": "additions" });
 
 /** Both places; the shell puts them into the page once. */
 export const places = [toasts, spoken];
 
+/** A place for messages. Each dialog has its own: what is outside of the topmost one is neither seen nor heard. */
+export function toastBox() {
+  return h("div", { class: "toasts", role: "status", "aria-live": "polite" });
+}
+
+/** Show what is in *box*, whose dialog is gone, on the page for the rest of its time. */
+export function handOver(box) {
+  toasts.append(...box.childNodes);
+}
+
 /** Show *text* for a moment. */
 export function toast(text, kind = "") {
   const shown = h("p", { class: `toast ${kind}` }, text);
-  toasts.append(shown);
+  const box = [...document.querySelectorAll("dialog[open] > .toasts")].pop() ?? toasts;
+  box.append(shown);
   setTimeout(() => shown.remove(), SHOWN_MS);
 }
 

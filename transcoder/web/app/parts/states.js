@@ -25,20 +25,38 @@ export function failed(error, again) {
     h("button", { type: "button", class: "button", onclick: again }, t("action.retry")));
 }
 
-/** Fill *place* with what *load* gives, by *draw*: with the states in between. Returns a function that loads again. */
+/**
+ * Fill *place* with what *load* gives, by *draw*: with the states in between. Returns a function that loads again.
+ *
+ * *draw* gets what was found, and a signal for what lives in the drawing: aborted once something else is shown in its place.
+ * Of several loads at once the one that was begun last is shown, whichever is answered last.
+ */
 export function loaded(place, { load, draw, rows, signal }) {
+  let latest = null;
+  let leave = new AbortController();
+  signal.addEventListener("abort", () => leave.abort(), { once: true });
+
+  const show = (make) => {
+    leave.abort();
+    leave = new AbortController();
+    put(place, make(leave.signal));
+  };
+
   const again = async ({ quietly = false } = {}) => {
-    if (!quietly) put(place, loading(rows));
+    const run = {};
+    latest = run;
+    const over = () => signal.aborted || run !== latest;
+    if (!quietly) show(() => loading(rows));
     place.setAttribute("aria-busy", "true");
     try {
       const found = await load();
-      if (!signal.aborted) put(place, draw(found));
+      if (!over()) show((drawing) => draw(found, drawing));
     } catch (error) {
-      if (signal.aborted || error.name === "AbortError") return;
+      if (over() || error.name === "AbortError") return;
       if (!error.reason && !error.status) console.warn(error);
-      put(place, failed(error, () => again()));
+      show(() => failed(error, () => again()));
     } finally {
-      place.removeAttribute("aria-busy");
+      if (run === latest) place.removeAttribute("aria-busy");
     }
   };
   again();

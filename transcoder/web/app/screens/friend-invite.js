@@ -19,8 +19,8 @@ export function inviteView(signal) {
         const picture = await raw(`/v1/friend-invites/${invite.code}:qr`, { signal, headers: { accept: "image/png" } });
         return { invite, picture: URL.createObjectURL(await picture.blob()) };
       },
-      draw: ({ invite, picture }) => {
-        signal.addEventListener("abort", () => URL.revokeObjectURL(picture), { once: true });
+      draw: ({ invite, picture }, drawing) => {
+        drawing.addEventListener("abort", () => URL.revokeObjectURL(picture), { once: true });
         return h("div", { class: "invite" },
           h("img", { class: "qr", src: picture, alt: t("invite.qr"), width: 220, height: 220 }),
           sharedLink(invite.url, t("invite.link")),

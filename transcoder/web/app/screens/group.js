@@ -22,14 +22,14 @@ export function show({ signal, values: { groupId } }) {
   const place = h("div", null);
   const again = loaded(place, {
     load: async () => (await get(`/v1/groups/${groupId}`, undefined, signal)).group,
-    draw: (group) => drawn(group, signal, () => again({ quietly: true })),
+    draw: (group, drawing) => drawn(group, { signal, drawing }, () => again({ quietly: true })),
     signal,
   });
   const back = h("a", { class: "back", href: "#/groups" }, icon("back"), t("nav.groups"));
   return { title: t("groups.title"), element: h("div", { class: "narrow" }, back, place) };
 }
 
-function drawn(group, signal, reload) {
+function drawn(group, { signal, drawing }, reload) {
   const leads = group.role === "OWNER" || group.role === "ADMIN";
   const views = [
     { id: "board", label: t("board.title"), draw: (leave) => periods(group, leave) },
@@ -39,7 +39,7 @@ function drawn(group, signal, reload) {
   return [
     h("div", { class: "screen-head" }, h("div", null, h("h1", null, group.name), h("p", { class: "subtitle" }, t("groups.members", { count: group.memberCount }), " · ", t(`policy.${group.joinPolicy}`))), buttons(group, leads, signal, reload)),
     group.description ? h("p", { class: "description" }, group.description) : null,
-    tabs(views, { label: group.name, signal }),
+    tabs(views, { label: group.name, signal: drawing }),
   ];
 }
 

@@ -55,9 +55,10 @@ function nameOf(stats) {
 
 function drawn(stats, signal) {
   const unit = stats.period === "YEAR" ? t("chart.month") : t("chart.day");
+  const bars = chart({ name: t("history.chartOf", { period: nameOf(stats) }), unit, signal, height: 210 });
+  bars.show(barsOf(stats));
   return [
-    h("section", { class: "card", "aria-label": t("history.chart") }, h("p", { class: "figure-head" }, h("strong", null, count(stats.average)), h("span", null, t("history.average")), change(stats.previous)),
-      chart(barsOf(stats), { name: t("history.chartOf", { period: nameOf(stats) }), unit, signal, height: 210 })),
+    h("section", { class: "card", "aria-label": t("history.chart") }, h("p", { class: "figure-head" }, h("strong", null, count(stats.average)), h("span", null, t("history.average")), change(stats.previous)), bars.element),
     h("dl", { class: "figures" },
       figure(t("history.total"), count(stats.total)),
       figure(t("history.best"), stats.bestDay ? count(stats.bestDay.steps) : "–", stats.bestDay ? civil(stats.bestDay.date, { day: "numeric", month: "short" }) : ""),

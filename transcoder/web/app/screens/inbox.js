@@ -19,8 +19,9 @@ const PLACES = {
 
 export function show({ signal }) {
   const place = h("div", { class: "card list-card" });
+  let newest = null; // of those shown: what came since was not read
   const readAll = lineButton(t("inbox.readAll"), async () => {
-    await mark({ allBeforeTime: new Date().toISOString() });
+    if (newest) await mark({ allBeforeTime: newest.createTime });
     await again({ quietly: true });
   }, { kind: "quiet" });
   const showButton = () => {
@@ -32,7 +33,10 @@ export function show({ signal }) {
       shared.set({ unread: first.unreadCount });
       return first;
     },
-    draw: (first) => first.notifications.length === 0 ? empty("bell", t("inbox.emptyTitle"), t("inbox.empty")) : pages(first, signal),
+    draw: (first) => {
+      [newest = null] = first.notifications;
+      return newest ? pages(first, signal) : empty("bell", t("inbox.emptyTitle"), t("inbox.empty"));
+    },
     signal,
   });
   shared.watch(showButton, signal);

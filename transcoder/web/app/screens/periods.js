@@ -19,8 +19,7 @@ export function neighbour(period, start, by) {
   const date = new Date(`${start}T00:00:00Z`);
   if (period === "WEEK") date.setUTCDate(date.getUTCDate() + 7 * by);
   else if (period === "MONTH") date.setUTCMonth(date.getUTCMonth() + by);
-  else if (period === "YEAR") date.setUTCFullYear(date.getUTCFullYear() + by);
-  else date.setUTCDate(date.getUTCDate() + by);
+  else date.setUTCFullYear(date.getUTCFullYear() + by);
   return date.toISOString().slice(0, 10);
 }
 

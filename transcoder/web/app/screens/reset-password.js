@@ -5,7 +5,7 @@ import { h, put } from "../lib/dom.js";
 import { t } from "../lib/words.js";
 import { field, form } from "../parts/form.js";
 import { icon } from "../parts/icons.js";
-import { mailToken } from "../parts/mail-token.js";
+import { mailToken, tokenUsed } from "../parts/mail-token.js";
 
 export function show() {
   const token = mailToken();
@@ -14,6 +14,7 @@ export function show() {
     verb: t("reset.verb"),
     send: async ({ newPassword }) => {
       await anonymous("/v1/auth/password-reset:confirm", { token, newPassword });
+      tokenUsed();
       const done = h("p", { tabindex: "-1", role: "status" }, t("reset.done"));
       put(card, h("div", { class: "empty" }, h("span", { class: "empty-icon good" }, icon("check")), done, h("a", { class: "button primary", href: "/" }, t("welcome.signIn"))));
       done.focus();

@@ -24,12 +24,13 @@ export function show({ signal }) {
   const progress = ring();
   const said = h("p", { class: "standing" });
   const hours = h("div", { class: "hours" });
+  const byHour = chart({ name: t("today.byHour"), unit: t("chart.hour"), signal, height: 150 });
   const place = h("div", { class: "board-place" }, loading(5));
   const list = boardList({ label: t("board.label"), onOpen: (entry) => openPerson(entry, { signal }) });
   const date = h("p", { class: "subtitle" });
   let goal = 0;
 
-  const refreshHours = seldom(() => drawHours(hours, standings.date, signal), HOURS_EVERY_MS, signal);
+  const refreshHours = seldom(() => drawHours(hours, byHour, standings.date, signal), HOURS_EVERY_MS, signal);
 
   function redraw() {
     const { mine, rows } = standings;
@@ -86,12 +87,14 @@ function sentence(mine, rows) {
   return ahead.steps > mine.steps ? t("today.behind", { name: ahead.nickname, steps: ahead.steps - mine.steps + 1, rank: mine.rank }) : t("board.nowRank", { rank: mine.rank });
 }
 
-async function drawHours(place, date, signal) {
+async function drawHours(place, byHour, date, signal) {
   try {
     const { days: [day] } = await get("/v1/steps/days", { startDate: date, endDate: date }, signal);
-    put(place, day ? chart(bars(day), { name: t("today.byHour"), unit: t("chart.hour"), signal, height: 150 }) : h("p", { class: "nothing" }, t("today.noHours")));
+    if (!day) return put(place, h("p", { class: "nothing" }, t("today.noHours")));
+    if (!place.contains(byHour.element)) put(place, byHour.element);
+    return byHour.show(bars(day));
   } catch (error) {
-    if (!place.hasChildNodes()) complain(error);
+    return place.hasChildNodes() ? null : complain(error);
   }
 }
 

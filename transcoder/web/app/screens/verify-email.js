@@ -5,7 +5,7 @@ import { h } from "../lib/dom.js";
 import { t } from "../lib/words.js";
 import { icon } from "../parts/icons.js";
 import { loaded } from "../parts/states.js";
-import { mailToken } from "../parts/mail-token.js";
+import { mailToken, tokenUsed } from "../parts/mail-token.js";
 
 export function show({ signal }) {
   const card = h("div", { class: "card way-in" });
@@ -13,6 +13,7 @@ export function show({ signal }) {
   loaded(card, {
     load: () => anonymous("/v1/auth/email:verify", { token }),
     draw: () => {
+      tokenUsed();
       const done = h("p", { role: "status" }, t("verify.done"));
       return h("div", { class: "empty" }, h("span", { class: "empty-icon good" }, icon("check")), done, h("a", { class: "button primary", href: "/" }, t("verify.go")));
     },

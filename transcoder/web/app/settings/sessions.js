@@ -1,4 +1,4 @@
-// Where one is signed in, the password, and the address.
+// Where one is signed in, and the password.
 
 import { get, post, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
