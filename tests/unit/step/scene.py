@@ -54,6 +54,16 @@ class Scene:
         heard = UserTotal(total, now, now - int(age_s * 1000), revision)
         self.subjects.hear(TODAY, [(person(number).user_id, heard)])
 
+    def watch_until_a_frame(self) -> Watcher:
+        """A watcher who was told of walker 2's first 100 steps this very moment."""
+        watcher = self.watch()
+        told(watcher)
+        self.pass_time(5)
+        self.walk(2, 100)
+        self.agenda.turn()
+        assert steps(told(watcher)) == {"walker 2": (1, 100)}
+        return watcher
+
     def pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)
         self.agenda.turn()

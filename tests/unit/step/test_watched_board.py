@@ -36,12 +36,7 @@ async def test_a_snapshot_comes_first_and_then_only_what_changed(scene: Scene) -
 
 
 async def test_the_first_change_goes_out_at_once_and_the_next_when_a_second_is_over(scene: Scene) -> None:
-    watcher = scene.watch()
-    told(watcher)
-    scene.pass_time(5)
-    scene.walk(2, 100)
-    scene.agenda.turn()
-    assert steps(told(watcher)) == {"walker 2": (1, 100)}
+    watcher = scene.watch_until_a_frame()
     for step in range(1, 10):
         scene.pass_time(0.1)
         scene.walk(2, 100 + step)
@@ -52,12 +47,7 @@ async def test_the_first_change_goes_out_at_once_and_the_next_when_a_second_is_o
 
 
 async def test_who_is_on_the_board_is_told_without_waiting_for_the_second(scene: Scene) -> None:
-    watcher = scene.watch()
-    told(watcher)
-    scene.pass_time(5)
-    scene.walk(2, 100)
-    scene.agenda.turn()
-    told(watcher)
+    watcher = scene.watch_until_a_frame()
     scene.board.show(scene.circle())
     scene.pass_time(HASTE_GAP_S + 0.001)
     change = told(watcher)
@@ -72,12 +62,7 @@ async def test_who_is_on_the_board_is_told_without_waiting_for_the_second(scene:
 
 async def test_who_comes_later_begins_with_all_that_is_known_and_the_others_keep_their_second(scene: Scene) -> None:
     """Else whoever comes from another process, where the board was further, would see steps fall."""
-    first = scene.watch()
-    told(first)
-    scene.pass_time(5)
-    scene.walk(2, 100)
-    scene.agenda.turn()
-    told(first)
+    first = scene.watch_until_a_frame()
     waiting = asyncio.create_task(first.next())
     await asyncio.sleep(0)
     scene.pass_time(0.3)
@@ -191,12 +176,7 @@ async def test_a_new_friend_is_shown_once_their_steps_are_known(scene: Scene) ->
 
 
 async def watch_until_just_after_a_frame(scene: Scene) -> Watcher:
-    watcher = scene.watch()
-    told(watcher)
-    scene.pass_time(5)
-    scene.walk(2, 100)
-    scene.agenda.turn()
-    assert steps(told(watcher)) == {"walker 2": (1, 100)}
+    watcher = scene.watch_until_a_frame()
     scene.pass_time(0.2)
     return watcher
 
