@@ -178,7 +178,7 @@ async def test_a_program_that_cannot_be_run_is_given_up(monkeypatch: pytest.Monk
         s,
         _,
     ):
-        assert "/nonexistent/program" in await asyncio.wait_for(asyncio.shield(s.given_up), 30)
+        assert "/nonexistent/program" in await asyncio.wait_for(asyncio.shield(s.given_up), 60)
 
 
 async def test_a_program_that_is_not_ready_in_time_is_killed_and_started_again(tmp_path: Path) -> None:
@@ -206,14 +206,14 @@ async def test_killing_everything_ends_a_stop_under_way(tmp_path: Path) -> None:
         stop = asyncio.create_task(supervisor.stop())
         await asyncio.sleep(0)
         supervisor.kill_everything()
-        await asyncio.wait_for(stop, 30)
+        await asyncio.wait_for(stop, 60)
 
 
 async def test_a_paused_program_is_stopped_too(tmp_path: Path) -> None:
     async with supervised(server(tmp_path, "a")) as (supervisor, _):
         await supervisor.wait_ready()
         supervisor.signal("a", signal.SIGSTOP)
-        await asyncio.wait_for(supervisor.stop(), 30)
+        await asyncio.wait_for(supervisor.stop(), 60)
 
 
 async def test_a_line_without_end_is_passed_on_in_pieces() -> None:
@@ -289,7 +289,7 @@ async def test_a_refused_configuration_is_final(tmp_path: Path) -> None:
         hint="Its database is at db:3306.",
     )
     async with supervised(wrong) as (supervisor, _):
-        told = await asyncio.wait_for(asyncio.shield(supervisor.given_up), 30)
+        told = await asyncio.wait_for(asyncio.shield(supervisor.given_up), 60)
         assert supervisor.starts("wrong") == 1
     assert told.startswith("wrong cannot be started (ended with status 2). Its database is at db:3306.")
 

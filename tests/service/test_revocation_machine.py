@@ -119,7 +119,7 @@ class Losses(RuleBasedStateMachine):
         filling = ViewFilling(self.near, self.truth.since, look_s=0.05, clock=self.clock)
         for part in (self.near, self.far, self.feed, filling):
             await self.stack.enter_async_context(part)
-        await until(lambda: not self.far.stale and not self.near.stale, within_s=30)
+        await until(lambda: not self.far.stale and not self.near.stale, within_s=60)
         self.doubts = {view: Watched(view, self.truth, clock=self.clock) for view in (self.near, self.far)}
 
     def teardown(self) -> None:
@@ -179,9 +179,9 @@ class Losses(RuleBasedStateMachine):
     @precondition(lambda self: self.redis_is_there and not self.truth.away)
     @rule()
     def everything_is_heard_again(self) -> None:
-        self.run(until(lambda: not self.far.stale and not self.near.stale, within_s=30))
+        self.run(until(lambda: not self.far.stale and not self.near.stale, within_s=60))
         ended = [who for who in self.people if who.session_id in self.truth.ended]
-        self.run(until(lambda: all(self.far.is_revoked(who) for who in ended), within_s=30))
+        self.run(until(lambda: all(self.far.is_revoked(who) for who in ended), within_s=60))
 
     @precondition(lambda self: self.people)
     @rule(data=st.data(), sensitive=st.booleans())

@@ -97,7 +97,7 @@ class Post:
             response_deserializer=message_class(method.output_type.full_name).FromString,
         )
         request = message_class(method.input_type.full_name)(**fields)
-        return await call(request, metadata=self.as_user(user, **(claims or {})), timeout=10)
+        return await call(request, metadata=self.as_user(user, **(claims or {})), timeout=60)
 
     async def refused(self, rpc: str, user: UUID, **fields: Any) -> str:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -200,7 +200,7 @@ class Office(Post):
     folder: Path
     redis_url: str
 
-    async def pushed(self, count: int, within_s: float = 20.0) -> list[Any]:
+    async def pushed(self, count: int, within_s: float = 60.0) -> list[Any]:
         """The accepted records, once there are *count*."""
         limit = time.monotonic() + within_s
         looked = time.monotonic()
