@@ -110,9 +110,16 @@ class Post:
             request_serializer=message_class("firewalker.event.v1.DeliverRequest").SerializeToString,
             response_deserializer=message_class("firewalker.event.v1.DeliverResponse").FromString,
         )
-        await call(
-            message_class("firewalker.event.v1.DeliverRequest")(events=events), metadata=self.service.as_service("user")
-        )
+        told = message_class("firewalker.event.v1.DeliverRequest")(events=events)
+        while True:
+            try:
+                await call(told, metadata=self.service.as_service("user"))
+            except grpc.aio.AioRpcError as error:
+                if reason(error) != "OVERLOADED":
+                    raise
+                await asyncio.sleep(0.1)  # as the relay does
+            else:
+                return
 
     def watch(self, user: UUID) -> Any:
         path = f"/{PACKAGE}.NotificationService/WatchNotifications"

@@ -135,6 +135,18 @@ class World:
         except grpc.aio.AioRpcError as error:
             raise RefusedError(_refusal(error)) from None
 
+    async def outcome(self, rpc: str, access: str | None = None, **fields: Any) -> str:
+        """The reason that an RPC is refused for, or OK; called again while the server sheds load, as its clients do."""
+        while True:
+            try:
+                await self.call(rpc, access, **fields)
+            except RefusedError as error:
+                if error.refusal.reason != "OVERLOADED":
+                    return error.refusal.reason
+                await asyncio.sleep(0.1)
+            else:
+                return "OK"
+
     async def refusal(self, rpc: str, access: str | None = None, **fields: Any) -> Refusal:
         """How the call is refused; fails if it is not."""
         with pytest.raises(RefusedError) as refused:
