@@ -1,4 +1,4 @@
-"""The real tools: h2spec and gRPC's interop client, built with Go into `.local/conformance`, once.
+"""The real tools: h2spec and gRPC's interop client, and others in Go, built into `.local/conformance`, once.
 
 Needs `go` on the PATH and a Go module proxy; nothing else in this project does.
 """
@@ -25,18 +25,21 @@ def find() -> tuple[Path, Path]:
     Raises:
         CannotBuildError: There is no Go, or it failed.
     """
-    return _tool("h2spec", H2SPEC), _tool("client", INTEROP)
+    return tool("h2spec", H2SPEC), tool("client", INTEROP)
 
 
-def _tool(name: str, module: str) -> Path:
+def tool(name: str, module: str) -> Path:
+    """The program *name* of a Go *module*; built if it is not there yet.
+
+    Raises:
+        CannotBuildError: There is no Go, or it failed.
+    """
     path = FOLDER / name
     if path.exists():
         return path
     go = shutil.which("go")
     if go is None:
-        raise CannotBuildError(
-            "conformance: needs Go (https://go.dev) on the PATH to build h2spec and the interop client"
-        )
+        raise CannotBuildError(f"{name} is built with Go (https://go.dev), and there is none on the PATH")
     FOLDER.mkdir(parents=True, exist_ok=True)
     work = FOLDER / "go"
     more = {"GOBIN": str(FOLDER), "GOPATH": str(work), "GOCACHE": str(work / "cache"), "GOFLAGS": "-modcacherw"}
@@ -52,5 +55,5 @@ def _tool(name: str, module: str) -> Path:
     shutil.rmtree(work, ignore_errors=True)
     if built.returncode:
         said = (built.stderr.strip().splitlines() or ["nothing"])[-1]
-        raise CannotBuildError(f"conformance: `go install {module}` failed: {said}")
+        raise CannotBuildError(f"`go install {module}` failed: {said}")
     return path
