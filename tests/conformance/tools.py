@@ -28,8 +28,10 @@ def find() -> tuple[Path, Path]:
     return tool("h2spec", H2SPEC), tool("client", INTEROP)
 
 
-def tool(name: str, module: str) -> Path:
+def tool(name: str, module: str, *, whole: bool = True) -> Path:
     """The program *name* of a Go *module*; built if it is not there yet.
+
+    Not *whole* are modules that `go install` refuses because they replace or exclude others.
 
     Raises:
         CannotBuildError: There is no Go, or it failed.
@@ -40,20 +42,26 @@ def tool(name: str, module: str) -> Path:
     go = shutil.which("go")
     if go is None:
         raise CannotBuildError(f"{name} is built with Go (https://go.dev), and there is none on the PATH")
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    work = FOLDER / "go"
+    work, place = FOLDER / "go", FOLDER / "go" / "around"
+    place.mkdir(parents=True, exist_ok=True)
     more = {"GOBIN": str(FOLDER), "GOPATH": str(work), "GOCACHE": str(work / "cache"), "GOFLAGS": "-modcacherw"}
-    built = subprocess.run(  # noqa: S603 - go
-        [go, "install", module],
-        env={**os.environ, **more},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_BUILD_S,
-    )
-    # The sources and Go's cache are half a gigabyte; the binaries are all that is wanted.
-    shutil.rmtree(work, ignore_errors=True)
-    if built.returncode:
-        said = (built.stderr.strip().splitlines() or ["nothing"])[-1]
-        raise CannotBuildError(f"`go install {module}` failed: {said}")
+    package = module.partition("@")[0]
+    around = [["mod", "init", "around"], ["get", module], ["build", "-o", str(path), package]]
+    try:
+        for arguments in [["install", module]] if whole else around:
+            built = subprocess.run(  # noqa: S603 - go
+                [go, *arguments],
+                env={**os.environ, **more},
+                cwd=place,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_BUILD_S,
+            )
+            if built.returncode:
+                said = (built.stderr.strip().splitlines() or ["nothing"])[-1]
+                raise CannotBuildError(f"`go {' '.join(arguments)}` failed: {said}")
+    finally:
+        # The sources and Go's cache are half a gigabyte; the binaries are all that is wanted.
+        shutil.rmtree(work, ignore_errors=True)
     return path

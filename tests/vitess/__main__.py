@@ -143,7 +143,7 @@ def check(service: str, program: Path, folder: Path) -> tuple[Counter[str], list
 def main() -> int:
     """Plan everything; 1 if something is not as it is told."""
     try:
-        built = tools.tool("vtexplain", VTEXPLAIN)
+        built = tools.tool("vtexplain", VTEXPLAIN, whole=False)
     except tools.CannotBuildError as problem:
         print(problem, file=sys.stderr)
         return 2
