@@ -137,12 +137,12 @@ def in_redis(found: Measured) -> Table:
     """Keys and bytes of live totals."""
     made = table(
         f"Live totals in Redis, {KEPT.days} dates", "how", "walkers", "keys", "walkers a key", "bytes a total", "GB",
-        "µs a total told", "µs a board read",
+        "µs a total told", "µs a board read", "compact up to",
     )  # fmt: skip
     for name, one in found.live.items():
         made.add_row(
             name, f"{one.users:,}", f"{one.keys:,}", f"{one.a_bucket:,.0f}", f"{one.bytes_a_total:.0f}",
-            f"{one.gigabytes:.2f}", f"{one.apply_us:.1f}", f"{one.read_us:.0f}",
+            f"{one.gigabytes:.2f}", f"{one.apply_us:.1f}", f"{one.read_us:.0f}", f"{one.compact:,}",
         )  # fmt: skip
     return made
 

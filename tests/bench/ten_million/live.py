@@ -51,6 +51,8 @@ class Live:
     """Processor of Redis for a total that rises, in calls of `TOLD_AT_ONCE`."""
     read_us: float
     """Processor of Redis for a board."""
+    compact: int
+    """So many walkers fit into all keys of a date while Redis keeps them compact."""
 
     @property
     def dates(self) -> int:
@@ -102,7 +104,7 @@ async def measure(servers: PrivateServers, users: int, board: int, random: Rando
         read = processor_us(servers.redis.pid) - before
         return Live(
             users, number / sampled, keys * KEPT.days, (full - empty) / number, told / (TOLD_TIMES * TOLD_AT_ONCE),
-            read / READS,
+            read / READS, (listpack or int(default)) * keys,
         )  # fmt: skip
 
 
