@@ -114,6 +114,10 @@ bench: env ## measure, and print the table of figures
 conformance: env ## h2spec and gRPC's interop client against every gRPC port (needs Go)
 	@$(BIN)/python -m tests.conformance $(ARGS)
 
+.PHONY: test-vitess
+test-vitess: env ## every statement of the stores before Vitess's own planner, on four shards (needs Go; minutes to build, once)
+	@$(BIN)/python -m tests.vitess
+
 .PHONY: fuzz
 fuzz: env ## atheris on everything that reads what strangers send, a minute for each target
 	@$(BIN)/uv pip install --quiet --system-certs --require-hashes -r deploy/lock/fuzz.txt
