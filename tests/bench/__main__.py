@@ -90,7 +90,8 @@ def leaderboard(figures: list[dict[str, Any]]) -> Iterator[Row]:
     for figure in figures:
         what, _, friends = figure["what"].partition(" ")
         target = f"{figure['target_us']} µs" if figure["target_us"] else ""
-        case = f"board of {friends} friends" if friends else f"{what} to a watcher"
+        push = "push to a watcher" + (", less what is used idle" if what == "net_push" else "")
+        case = f"board of {friends} friends" if friends else push
         yield Row(case, figure["cpu_us"], figure["per_second"] or None, figure["ratio"], target)
 
 
