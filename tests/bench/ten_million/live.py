@@ -73,7 +73,7 @@ async def measure(servers: PrivateServers, users: int, board: int, random: Rando
     clock, redis = SystemClock(), connect(servers.redis_url())
     async with migrated(servers, "step") as (_, database), contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(redis.aclose)
-        default = (await redis.config_get("hash-max-listpack-entries"))["hash-max-listpack-entries"]
+        default = str((await redis.config_get("hash-max-listpack-entries"))["hash-max-listpack-entries"])
         stack.push_async_callback(redis.config_set, "hash-max-listpack-entries", default)
         await redis.flushall()
         live = LiveTotals(servers.redis_url(), database, clock)
