@@ -36,8 +36,4 @@ class TimedLoop(asyncio.SelectorEventLoop):
 
     def tell(self, told: Callable[[float], None]) -> None:
         """Call *told* after each turn from the next one on; this one, the start, is nobody's wait."""
-
-        def begin() -> None:
-            self.call_soon(setattr, self._timed, "told", told)
-
-        self.call_soon(begin)
+        self.call_soon(setattr, self._timed, "told", told)

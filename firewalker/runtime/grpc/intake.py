@@ -109,5 +109,5 @@ class Intake:
         if more and self.pending:
             self._queue()
         else:
-            self.pending = bool(self._late)
+            self.pending = False
             self._settle()

@@ -14,8 +14,9 @@ from firewalker.step.usecases.group_stats import GroupStats, StatsOfGroups
 from firewalker.step.usecases.stats import MyStats, Stats
 
 _READ: Final = Rule(Caller.USER, max_message_bytes=1_024, priority=Priority.READ, rate=READS)
-_DRAWN: Final = replace(_READ, deadline_s=15.0)
-"""The first picture for a while waits for the process that draws to start, which takes a busy machine seconds."""
+_DRAWN: Final = replace(_READ, deadline_s=10.0)
+"""The first picture for a while waits for the process that draws to start, which takes a busy machine seconds. Over REST no
+call takes longer."""
 
 _CONTENT_TYPES: Final = {"svg": "image/svg+xml", "png": "image/png"}
 

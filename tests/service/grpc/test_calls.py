@@ -249,6 +249,7 @@ class TestFaults:
 
 class TestDeadlines:
     @pytest.mark.requirement("NET-30")
+    @pytest.mark.alone
     async def test_the_smaller_of_the_clients_and_the_rules_deadline_reaches_the_handler(self, bench: Bench) -> None:
         seen = []
         door = StepDoor(Rule(Caller.PUBLIC, deadline_s=3))
@@ -293,6 +294,7 @@ class TestDeadlines:
         await until(lambda: door.cancelled == 100)
         assert door.running == 0
 
+    @pytest.mark.requirement("NET-23")
     async def test_a_cancelled_call_is_cancelled_in_its_handler(self, bench: Bench) -> None:
         door = StepDoor()
 

@@ -78,7 +78,7 @@ async def test_an_address_that_is_away_is_passed_over_and_taken_back(trio: Trio)
         assert await trio.stub.deliver(REQUEST) == DeliverResponse()
     trio.servers[0] = await trio.bench.serve(trio.doors[0], internal=True, port=port)
     before = trio.taken()[0]
-    limit = asyncio.get_running_loop().time() + 8
+    limit = asyncio.get_running_loop().time() + 60
     while trio.taken()[0] == before:
         assert asyncio.get_running_loop().time() < limit
         await trio.stub.deliver(REQUEST)
@@ -239,6 +239,7 @@ async def test_a_call_that_may_have_been_begun_is_not_repeated(mood: str) -> Non
 
 @pytest.mark.requirement("NET-33")
 @pytest.mark.parametrize("outage", ["unavailable", "cut", "silent", "refused"])
+@pytest.mark.alone
 async def test_an_outage_is_made_no_worse_by_repeats(bench: Bench, outage: str) -> None:
     """However a service fails, it is asked no more than 1.2 times as often as people ask."""
     door = SinkDoor()

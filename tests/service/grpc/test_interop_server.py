@@ -194,6 +194,7 @@ async def test_cancel_after_first_response(client: Client) -> None:
     assert await call.code() is grpc.StatusCode.CANCELLED
 
 
+@pytest.mark.alone
 async def test_timeout_on_sleeping_server(client: Client) -> None:
     call = client(contract.DUPLEX)(timeout=0.05)
     request = message("StreamingOutputCallRequest")(response_parameters=[{"size": 1, "interval_us": 3_000_000}])

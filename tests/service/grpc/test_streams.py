@@ -150,6 +150,7 @@ class TestEnds:
         error = await error_of(track)
         assert (error.code(), reason(error)) == (grpc.StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
 
+    @pytest.mark.alone
     async def test_a_stream_has_no_deadline_but_the_clients(self, bench: Bench) -> None:
         server = await bench.serve(BoardDoor(Rule(Caller.USER, deadline_s=0.01)))
         watch = bench.channel(server).unary_stream(WATCH)(b"", metadata=bench.bearer(), timeout=0.3)
