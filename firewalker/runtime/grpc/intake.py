@@ -8,12 +8,13 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-TURN_FRAMES = 24
-"""Frames of one connection in one turn of the loop, HEADERS counted five times: four calls, or 0.3 ms of small frames."""
+FEW_FRAMES = 8
+"""Frames of one connection in one turn of the loop, HEADERS counted five times (`fragments.py`): 0.1 to 0.2 ms of work. For a
+connection that is new, which opens with SETTINGS, a WINDOW_UPDATE and its first call, or suspect: one that has lately sent
+much that brought nothing forward."""
 
-SUSPECT_FRAMES = 8
-"""The same of a connection that has lately sent much that brought nothing forward, 0.1 to 0.2 ms, and of one that is new:
-a client opens with SETTINGS, a WINDOW_UPDATE and its first call, which is eight."""
+MANY_FRAMES = 64
+"""The same of a connection that has shown often enough that it does not send without end: ten calls."""
 
 _SUSPECTS_AT_ONCE = 2
 """How many of those have a turn of their own in a turn of the loop; however many they are, the others wait for no more."""
@@ -48,7 +49,7 @@ class Line:
 class Intake:
     """What came from one connection."""
 
-    __slots__ = ("_frames", "_late", "_line", "_loop", "_settle", "_suspect", "_work", "pending")
+    __slots__ = ("_late", "_line", "_loop", "_settle", "_share", "_suspect", "_work", "pending")
 
     def __init__(
         self,
@@ -70,19 +71,20 @@ class Intake:
         self._line = line
         self._loop = asyncio.get_running_loop()
         self._late = b""
-        self._frames = SUSPECT_FRAMES
+        self._share = FEW_FRAMES
 
     def take(self, data: bytes) -> None:
         """Work on *data*: at once where it is little, else in turns."""
         if self.pending:
             self._late += data
         elif self._suspect():
+            self._share = FEW_FRAMES
             self._late = data
             self._begin_turns()
+        elif self._work(data, self._share):
+            self._begin_turns()
         else:
-            frames, self._frames = self._frames, TURN_FRAMES
-            if self._work(data, frames):
-                self._begin_turns()
+            self._trust()
 
     def drop(self) -> None:
         """Forget what is pending: nothing will come of it."""
@@ -96,6 +98,7 @@ class Intake:
 
     def _queue(self) -> None:
         if self._suspect():
+            self._share = FEW_FRAMES
             self._line.wait(self._turn)
         else:
             self._loop.call_soon(self._turn)
@@ -105,9 +108,14 @@ class Intake:
             # It was dropped.
             return
         data, self._late = self._late, b""
-        more = self._work(data, SUSPECT_FRAMES if self._suspect() else TURN_FRAMES)
-        if more and self.pending:
+        if self._work(data, self._share) and self.pending:
             self._queue()
         else:
-            self.pending = False
+            self.drop()
+            self._trust()
             self._settle()
+
+    def _trust(self) -> None:
+        """All that came was worked on, so there was an end of it."""
+        if self._share < MANY_FRAMES:
+            self._share *= 2

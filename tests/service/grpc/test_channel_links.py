@@ -261,15 +261,15 @@ async def test_an_outage_is_made_no_worse_by_repeats(bench: Bench, outage: str) 
         stub = EventSinkServiceStub(channel)
         asked = 0
         for _ in range(10):
-            calls = [stub.deliver(REQUEST, timeout=0.1) for _ in range(5)]
+            calls = [stub.deliver(REQUEST, timeout=20 if outage == "unavailable" else 0.1) for _ in range(5)]
             results = await asyncio.gather(*calls, return_exceptions=True)
             assert all(isinstance(result, ServiceUnavailable | DeadlineExceeded) for result in results), results
             asked += len(results)
         channel.close()
     assert len(door.taken) <= 1.2 * asked
     assert proxy.connections <= 1.2 * asked
-    # Where calls arrive at all, each of them did.
-    assert outage in ("cut", "refused") or len(door.taken) == asked
+    # Where they have the time to arrive, each of them did.
+    assert outage != "unavailable" or len(door.taken) == asked
 
 
 async def test_a_peer_that_hangs_up_at_once_is_unavailable_whenever_it_does() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firewalker.runtime.grpc.intake import SUSPECT_FRAMES, TURN_FRAMES, Intake, Line
+from firewalker.runtime.grpc.intake import FEW_FRAMES, MANY_FRAMES, Intake, Line
 from tests.support.waiting import until
 
 
@@ -39,8 +39,8 @@ class Protocol:
 async def test_little_is_worked_on_at_once() -> None:
     protocol = Protocol()
     for _ in range(3):
-        protocol.intake.take(b"x" * SUSPECT_FRAMES)
-    assert protocol.turns == [b"x" * SUSPECT_FRAMES] * 3
+        protocol.intake.take(b"x" * FEW_FRAMES)
+    assert protocol.turns == [b"x" * FEW_FRAMES] * 3
     assert protocol.settled == []
 
 
@@ -63,15 +63,27 @@ async def test_much_is_worked_on_in_turns_and_reading_waits_meanwhile() -> None:
     assert protocol.settled == [True, False]
 
 
-async def test_who_is_new_or_suspect_gets_smaller_turns() -> None:
+async def test_who_sends_without_end_gets_small_turns_until_it_ends() -> None:
     protocol = Protocol()
     protocol.intake.take(b"x" * 1_000)
-    assert len(protocol.turns[-1]) == SUSPECT_FRAMES
-    await asyncio.sleep(0)
-    assert len(protocol.turns[-1]) == TURN_FRAMES
+    await until(lambda: not protocol.intake.pending)
+    assert set(map(len, protocol.turns)) == {FEW_FRAMES}
+    # There was an end of it.
+    protocol.intake.take(b"x" * 1_000)
+    assert len(protocol.turns[-1]) == 2 * FEW_FRAMES
+
+
+async def test_who_always_ends_gets_larger_ones_until_it_is_suspect() -> None:
+    protocol = Protocol()
+    for _ in range(10):
+        protocol.intake.take(b"x")
+    protocol.intake.take(b"x" * 1_000)
+    assert len(protocol.turns[-1]) == MANY_FRAMES
     protocol.suspect = True
     await asyncio.sleep(0)
-    assert len(protocol.turns[-1]) == SUSPECT_FRAMES
+    assert len(protocol.turns[-1]) == MANY_FRAMES
+    await asyncio.sleep(0)
+    assert len(protocol.turns[-1]) == FEW_FRAMES
 
 
 async def test_suspects_wait_in_one_line() -> None:
@@ -83,7 +95,7 @@ async def test_suspects_wait_in_one_line() -> None:
 
     suspects = [Protocol(suspect=True, line=line, tell=tell) for _ in range(10)]
     for one in suspects:
-        one.intake.take(b"x" * 3 * SUSPECT_FRAMES)
+        one.intake.take(b"x" * 3 * FEW_FRAMES)
     # Not even what is little is worked on at once.
     assert worked == [0]
     while any(one.intake.pending for one in suspects):
@@ -93,7 +105,7 @@ async def test_suspects_wait_in_one_line() -> None:
         assert worked[-1] <= 2
         counts = [len(one.turns) for one in suspects]
         assert max(counts) - min(counts) <= 1
-    assert all(one.seen == b"x" * 3 * SUSPECT_FRAMES for one in suspects)
+    assert all(one.seen == b"x" * 3 * FEW_FRAMES for one in suspects)
 
 
 async def test_a_suspect_has_its_turn_before_the_tasks_that_the_last_one_began() -> None:
@@ -110,7 +122,7 @@ async def test_a_suspect_has_its_turn_before_the_tasks_that_the_last_one_began()
         calls.append(asyncio.create_task(call()))
 
     protocol = Protocol(suspect=True, tell=tell)
-    protocol.intake.take(b"x" * 2 * SUSPECT_FRAMES)
+    protocol.intake.take(b"x" * 2 * FEW_FRAMES)
     await until(lambda: len(happened) == 4)
     assert happened == ["turn", "turn", "call", "call"]
 
@@ -121,7 +133,7 @@ async def test_what_is_dropped_is_not_worked_on() -> None:
         protocol.intake.drop()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        assert len(protocol.seen) <= SUSPECT_FRAMES
+        assert len(protocol.seen) <= FEW_FRAMES
 
 
 @given(pieces=st.lists(st.binary(min_size=1, max_size=100), max_size=5), suspect=st.booleans())

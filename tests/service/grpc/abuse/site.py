@@ -32,7 +32,7 @@ MEDIAN_FLOOR_MS = 1.0
 
 TURNS_QUIET = 5.0
 """How long an attack may hold the server's event loop in one go, in CPU time: so many times what a whole call takes in quiet
-times, which is a measure of the machine. It is two at most (`python -m tests.bench.floods`), of which the greater part is
+times, which is a measure of the machine. It is three at most (`python -m tests.bench.floods`), of which the greater part is
 that of a new connection; a call of somebody else waits for three turns."""
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
