@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from firewalker.runtime.cluster import TAGS
 from firewalker.runtime.rate_limits import AWAY_S, Rate, RateExceeded, RateLimits
 from firewalker.runtime.redis import connect
 from tests.support.proxy import FaultProxy
@@ -98,6 +99,7 @@ async def test_people_and_classes_do_not_count_for_each_other(make: Make) -> Non
 async def test_a_busy_user_costs_one_question_in_ten(make: Make, redis_url: str) -> None:
     limits = make()
     redis = connect(redis_url)
+    await limits.spend("u:2", FAST)  # so that there are figures
     before = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
     for _ in range(40):
         await limits.spend("u:1", FAST)
@@ -109,7 +111,7 @@ async def test_a_busy_user_costs_one_question_in_ten(make: Make, redis_url: str)
 async def test_a_bucket_that_is_full_again_leaves_no_key(make: Make, redis_url: str) -> None:
     limits, redis = make(), connect(redis_url)
     await limits.spend("u:1", Rate("quick", per_s=50.0, burst=3))
-    assert 0 < await redis.pttl("rate:{u:1}:quick") <= 21
+    assert 0 < await redis.pttl(f"rate:{{{TAGS[0]}}}:u:1:quick") <= 21
     await redis.aclose()
 
 
