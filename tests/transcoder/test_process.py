@@ -65,7 +65,7 @@ async def running(env: dict[str, str]) -> AsyncIterator[Process]:
     )
     process = Process(started)
     try:
-        await until(lambda: any(event["event"] == "listening" for event in process.events), within_s=20)
+        await until(lambda: any(event["event"] == "listening" for event in process.events), within_s=60)
         yield process
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -96,7 +96,7 @@ async def test_it_serves_logs_counts_and_drains(backend: Library, descriptor_fil
         process.process.send_signal(signal.SIGTERM)
         assert "SERVER_DRAINING" in (await watch).text
         assert (await slow).json()["key"] == "k"
-        assert await asyncio.wait_for(process.process.wait(), 10) == 0
+        assert await asyncio.wait_for(process.process.wait(), 60) == 0
 
 
 async def test_readyz_turns_503_before_the_port_closes(backend: Library, descriptor_file: Path) -> None:
@@ -107,7 +107,7 @@ async def test_readyz_turns_503_before_the_port_closes(backend: Library, descrip
         await answered(client, f"{process.url}/readyz", 503)
         assert (await client.get(f"{process.url}/v1/titles")).status_code == 200
         process.process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.process.wait(), 10) == 0
+        assert await asyncio.wait_for(process.process.wait(), 60) == 0
 
 
 def resident_mb(pid: int) -> float:
@@ -150,7 +150,7 @@ async def run(*arguments: str, env: dict[str, str]) -> tuple[int, str, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "transcoder", *arguments, env=env, cwd=_ROOT, stdout=pipe, stderr=pipe
     )
-    out, err = await asyncio.wait_for(process.communicate(), 20)
+    out, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()
 

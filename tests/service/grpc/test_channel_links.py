@@ -293,7 +293,7 @@ async def test_a_connection_that_ended_after_it_was_chosen_has_not_begun_the_cal
     await stub.deliver(REQUEST)
     chosen = await channel.__connect__()
     chosen.connection.close()
-    await until(lambda: channel._links.links[0].protocol is None, 15)
+    await until(lambda: channel._links.links[0].protocol is None, 60)
     before = channel._links.protocol
     answers = [chosen]
 

@@ -37,6 +37,7 @@ async def test_a_command_whose_answer_is_lost_is_not_sent_again(redis_url: str, 
     await plain.aclose()
 
 
+@pytest.mark.alone
 async def test_silence_is_noticed_in_time(redis_url: str, proxy: FaultProxy) -> None:
     client = connect(proxied(redis_url, proxy))
     await client.ping()

@@ -62,7 +62,7 @@ def take_away(proxy: FaultProxy) -> None:
     proxy.cut_all()
 
 
-async def shows(watch: Watch, steps: dict[UserId, int], within_s: float = 20.0) -> None:
+async def shows(watch: Watch, steps: dict[UserId, int], within_s: float = 60.0) -> None:
     """The watch comes to show *steps*, and no total ever falls on the way."""
     last: dict[str, int] = {user: entry.steps for user, entry in watch.entries.items()}
     wanted = {str(user): count for user, count in steps.items()}

@@ -58,7 +58,7 @@ async def test_pictures_that_cannot_be_are_refused(step: Service, asked: dict[st
 
 @pytest.fixture
 async def pictures() -> AsyncIterator[Pictures]:
-    pictures = Pictures(time.monotonic)
+    pictures = Pictures(time.monotonic, draw_s=60)
     await pictures.start()
     yield pictures
     await pictures.stop()

@@ -182,7 +182,7 @@ async def test_a_commit_whose_answer_is_lost_is_told_to_everybody_and_to_who_rep
             await process.ingest.record(user, [counted(2_500)])
     monkeypatch.undo()
     assert await process.ingest.record(repeats, [counted(2_500)]) == Recorded([UNCHANGED], {TODAY: 2_500})
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         for user in (repeats, silent):
             while (await process.live.read(TODAY, [user]))[user].total != 2_500:  # noqa: ASYNC110 - asked of Redis
                 await asyncio.sleep(0.01)
