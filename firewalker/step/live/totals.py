@@ -128,20 +128,24 @@ class LiveTotals:
         if not users:
             return {}
         ids = [user if isinstance(user, bytes) else user.bytes for user in users]
-        known = await self._in_redis(day, ids) if is_kept(day, self._clock.now()) else {}
-        missing = [user for user in ids if user not in known] if len(known) < len(ids) else ()
+        known: dict[bytes, UserTotal | None] = {}
+        if is_kept(day, self._clock.now()):
+            if len(self.parts) == 1:
+                answer = await self.parts[0].read(day, ids)
+                if answer is not None:
+                    return {user: total for user, total in zip(users, answer, strict=True) if total is not None}
+            else:
+                known = await self._in_parts(day, ids)
+        missing = [user for user in ids if user not in known]
         if missing:
             async with self._fallbacks, self._database.reading() as tx:
                 stored = await days.find_totals(tx, [(user, day) for user in missing])
-            known = {**known, **{user: total for (user, _), total in stored.items()}}
+            known |= {user: total for (user, _), total in stored.items()}
         found = ((user, known.get(key)) for user, key in zip(users, ids, strict=True))
         return {user: total for user, total in found if total is not None}
 
-    async def _in_redis(self, day: date, users: Sequence[bytes]) -> dict[bytes, UserTotal | None]:
+    async def _in_parts(self, day: date, users: Sequence[bytes]) -> dict[bytes, UserTotal | None]:
         """What Redis says of *users*; those of parts that say nothing now are left out."""
-        if len(self.parts) == 1:
-            found = await self.parts[0].read(day, users)
-            return {} if found is None else dict(zip(users, found, strict=True))
         asked = self._by_part(users, lambda user: user)
         answers = await asyncio.gather(*(part.read(day, some) for part, some in asked))
         known: dict[bytes, UserTotal | None] = {}
