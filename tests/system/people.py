@@ -20,6 +20,7 @@ FRIENDS = "firewalker.user.v1.FriendService"
 STEPS = "firewalker.step.v1.StepService"
 BOARDS = "firewalker.step.v1.LeaderboardService"
 INBOX = "firewalker.notification.v1.NotificationService"
+DEVICES = "firewalker.notification.v1.DeviceService"
 
 TOLD_WITHIN_S = 60.0
 """How long an event may take. Usually well under a second; but a test before may have killed the user service, whose lease

@@ -13,11 +13,10 @@ from google.protobuf.descriptor import FieldDescriptor
 from firewalker.kernel.ids import new_uuid7
 from firewalker.local.backend import Backend
 from tests.system.calls import attempt, fields_of, plausible, request, rpcs
-from tests.system.people import AUTH, INBOX, USERS, Person, Town, eventually
+from tests.system.people import AUTH, DEVICES, INBOX, USERS, Person, Town, eventually
 from tests.system.test_bad_input import forged
 from tests.unit.user.test_policies import PUBLIC
 
-DEVICES = "firewalker.notification.v1.DeviceService"
 GROUPS = "firewalker.user.v1.GroupService"
 FRIENDS = "firewalker.user.v1.FriendService"
 

@@ -58,6 +58,11 @@ class Process:
         return f"http://127.0.0.1:{self.event('listening')['port']}"
 
 
+def value_of(metric: str, metrics: str) -> str:
+    (line,) = (line for line in metrics.splitlines() if line.startswith(f"{metric} "))
+    return line.split()[1]
+
+
 @asynccontextmanager
 async def running(env: dict[str, str]) -> AsyncIterator[Process]:
     started = await asyncio.create_subprocess_exec(
@@ -88,6 +93,7 @@ async def test_it_serves_logs_counts_and_drains(backend: Library, descriptor_fil
         port = process.event("listening")["metrics_port"]
         metrics = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
         assert 'transcoder_requests_total{rpc="library.v1.LibraryService.GetBook",status="200"} 1.0' in metrics
+        assert float(value_of("transcoder_event_loop_longest_turn_seconds", metrics)) > 0
         slow = asyncio.create_task(client.get(f"{process.url}/v1/slow?wait_ms=700&key=k"))
         watch = asyncio.create_task(
             client.get(f"{process.url}/v1/ticks:watch?count=1&hang=true", headers={"accept": "text/event-stream"})

@@ -31,6 +31,7 @@ from tests.service.grpc.doors import (
     TrackStepsRequest,
     TrackStepsResponse,
 )
+from tests.service.grpc.raw import RawClient, grpc_headers
 from tests.support.waiting import until
 
 USER = Rule(Caller.USER)
@@ -282,6 +283,16 @@ class TestDeadlines:
         assert door.cancelled == 1
 
     @pytest.mark.requirement("NET-23")
+    async def test_a_hundred_streams_of_a_client_that_leaves_all_end(self, bench: Bench) -> None:
+        door = StepDoor()
+        server = await bench.serve(door)
+        async with RawClient(server.port) as client:
+            for _ in range(100):
+                await client.request(grpc_headers(TRACK), None, end=False)
+            await until(lambda: door.running == 100)
+        await until(lambda: door.cancelled == 100)
+        assert door.running == 0
+
     async def test_a_cancelled_call_is_cancelled_in_its_handler(self, bench: Bench) -> None:
         door = StepDoor()
 
