@@ -243,12 +243,12 @@ async def test_what_a_dead_process_committed_is_told_by_who_hears_the_repeat(
     process: Process, start_process: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user, dies = someone(), await start_process()
-    await until(lambda: process.live.rebuilder.trusted)
+    await until(lambda: process.live.parts[0].rebuilder.trusted)
     await process.ingest.record(user, [counted(1_000, device_id="watch")])
-    monkeypatch.setattr(dies.live._writer, "put", list[Frame]().append)  # between COMMIT and Redis
+    monkeypatch.setattr(dies.live.parts[0].writer, "put", list[Frame]().append)  # between COMMIT and Redis
     await dies.ingest.record(user, [counted(4_000)])
     assert await process.ingest.record(user, [counted(4_000)]) == Recorded([UNCHANGED], {TODAY: 4_000})
-    await process.live._writer.flush()
+    await process.live.parts[0].writer.flush()
     assert (await process.live.read(TODAY, [user]))[user].total == 4_000
 
 

@@ -94,7 +94,7 @@ async def test_redis_rebuilt_from_mysql_says_the_same(scene: Scene) -> None:
     await process.live.hand_over()
 
     async def in_redis() -> list[tuple[int, int, bool]] | None:
-        found = await process.live.buckets.read(TODAY, [held.bytes, approved.bytes], 1.0)
+        found = await process.live.parts[0].buckets.read(TODAY, [held.bytes, approved.bytes], 1.0)
         return (
             None
             if found is None
@@ -102,7 +102,7 @@ async def test_redis_rebuilt_from_mysql_says_the_same(scene: Scene) -> None:
         )
 
     assert await in_redis() == [(63_000, 0, True), (63_000, 1, False)]
-    await process.live.buckets._redis.flushdb()
+    await process.live.parts[0].buckets._redis.flushdb()
     async with asyncio.timeout(60):
         while (found := await in_redis()) is None:
             pass  # every read waits for an answer
