@@ -43,7 +43,7 @@ screenshots: env ## pictures of every screen of the web page, into transcoder/do
 	@$(BIN)/python -m tests.web.pictures
 
 .PHONY: test-scale
-test-scale: env ## the backend on what larger installations have: Redis with Sentinels, whose primary dies
+test-scale: env ## the backend on what larger installations have: Redis with Sentinels, MariaDB or MySQL with a replica; primaries die
 	@$(BIN)/pytest tests/scale -s $(ARGS) || $(none_chosen)
 
 .PHONY: test-unit
