@@ -178,9 +178,10 @@ DASHBOARDS = {
             ("process_open_fds / process_max_fds", "{{service}} {{instance}}"),
         ]),
         Panel("Event loop: latest timer", "s", [("firewalker_event_loop_lag_seconds", "{{service}} {{instance}}")]),
-        Panel("Event loop: turns that computed for 20 ms", "reqps", _rates("firewalker_event_loop_long_turns_total")),
+        Panel("Event loop: turns that computed for 20 ms", "reqps", _rates("firewalker_event_loop_long_turns_total") + _rates("transcoder_event_loop_long_turns_total")),
         Panel("Event loop: longest turn so far", "s", [
             ("firewalker_event_loop_longest_turn_seconds", "{{service}} {{instance}}"),
+            ("transcoder_event_loop_longest_turn_seconds", "{{service}} {{instance}}"),
         ]),
         Panel("Starts of processes in the last hour", "none", [
             ("sum by (service) (changes(process_start_time_seconds[1h]))", "{{service}}"),

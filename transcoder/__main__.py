@@ -14,6 +14,7 @@ from transcoder.config import ConfigError, Settings
 from transcoder.openapi.surface import breaking
 from transcoder.schema import Schema, SchemaError
 from transcoder.server import serve
+from transcoder.turns import TimedLoop
 
 
 def main() -> int:
@@ -37,7 +38,8 @@ def main() -> int:
             _print_configuration(settings, schema)
         else:
             logs.configure(settings.log_level, settings.log_format)
-            asyncio.run(serve(settings, schema))
+            with asyncio.Runner(loop_factory=TimedLoop) as runner:
+                runner.run(serve(settings, schema))
     except (ConfigError, SchemaError, RuleError) as error:
         print(error, file=sys.stderr)  # noqa: T201 - the command's answer
         return 2

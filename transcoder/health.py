@@ -1,4 +1,8 @@
-"""Readiness: whether every service behind the transcoder says that it is serving. Liveness needs no code."""
+"""Readiness: whether every service behind the transcoder answers. Liveness needs no code.
+
+What a service says of itself is shown and decides nothing. One process of several that drains says NOT_SERVING for a while and
+still takes calls, and every transcoder hears it: if that made them not ready, one restart would take all of REST away.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from transcoder.upstream import Call
 
 _CHECK_TIMEOUT_S: Final = 2.0
 _LARGEST_ANSWER: Final = 1024
+_UNREACHABLE: Final = "UNREACHABLE"
 _WHOLE_SERVER: Final = b"\0\0\0\0\0"
 """One frame with an empty HealthCheckRequest: the server as a whole."""
 
@@ -26,10 +31,10 @@ class Readiness:
         self.draining = False
 
     async def check(self) -> tuple[bool, dict[str, Any]]:
-        """Whether all is well, and what each backend said, by package prefix."""
+        """Whether all answer, and what each backend said, by package prefix."""
         prefixes = self._backends.by_prefix
         states = await asyncio.gather(*(_state(backend) for backend in prefixes.values()))
-        ready = not self.draining and all(state == "SERVING" for state in states)
+        ready = not self.draining and _UNREACHABLE not in states
         status = "DRAINING" if self.draining else "SERVING" if ready else "NOT_SERVING"
         return ready, {"status": status, "backends": dict(zip(prefixes, states, strict=True))}
 
@@ -42,7 +47,7 @@ async def _state(backend: Backend) -> str:
             data = await call.message()
             await call.finish()
     except (TimeoutError, Problem):
-        return "UNREACHABLE"
+        return _UNREACHABLE
     except Fault as fault:
         return "UNKNOWN" if fault.code is Code.UNIMPLEMENTED else "NOT_SERVING"
     finally:

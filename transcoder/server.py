@@ -18,6 +18,7 @@ from transcoder.config import PREFIX, ConfigError, Settings
 from transcoder.metrics import Metrics
 from transcoder.protocol import limited
 from transcoder.schema import Schema
+from transcoder.turns import TimedLoop
 
 _log = structlog.get_logger("transcoder")
 
@@ -60,6 +61,8 @@ async def serve(settings: Settings, schema: Schema) -> None:
         metrics_port=exposition.server_port,
         methods=len(app.bindings),
     )
+    if isinstance(loop, TimedLoop):
+        loop.tell(metrics.turn)
     try:
         await server.serve(sockets=[listener])
     finally:

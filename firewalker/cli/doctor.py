@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from rich.table import Table
 
@@ -22,7 +23,7 @@ from firewalker.local.secrets import SERVICES
 from firewalker.local.variables import unknown
 from firewalker.runtime.mysql.inspection import describe
 from firewalker.runtime.outbox import inspection
-from firewalker.runtime.redis import RedisUnavailable, calling, connect
+from firewalker.runtime.redis import RedisUnavailable, calling, connect, servers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
@@ -88,7 +89,10 @@ async def _findings(addresses: Addresses) -> AsyncIterator[Finding]:
         yield await _mysql(name, url)
         async for finding in _outbox(name, url):
             yield finding
-    yield await _redis(environment.get("FIREWALKER_REDIS_URL") or settings["step"]["FIREWALKER_STEP_REDIS_URL"])
+    async for finding in _redis(
+        environment.get("FIREWALKER_REDIS_URL") or settings["step"]["FIREWALKER_STEP_REDIS_URL"]
+    ):
+        yield finding
 
 
 async def _service(what: str, address: Address, probe: Awaitable[bool]) -> Finding:
@@ -133,17 +137,30 @@ async def _outbox(service: str, url: str) -> AsyncIterator[Finding]:
         yield Finding(f"events from {service} to {lane.destination}", good=not counts.set_aside, facts=facts)
 
 
-async def _redis(url: str) -> Finding:
+async def _redis(url: str) -> AsyncIterator[Finding]:
+    """The server, or every one of a cluster."""
+    try:
+        async with calling(PATIENCE_S):
+            found = await servers(url)
+    except RedisUnavailable as problem:
+        yield Finding("Redis", good=False, facts=str(problem))
+        return
+    for server in found:
+        what = "Redis" if len(found) == 1 else f"Redis at {urlsplit(server).netloc.rpartition('@')[2]}"
+        yield await _redis_server(what, server)
+
+
+async def _redis_server(what: str, url: str) -> Finding:
     client = connect(url)
     try:
         async with calling(PATIENCE_S):
             server = await client.info("server")
             memory = await client.info("memory")
     except RedisUnavailable as problem:
-        return Finding("Redis", good=False, facts=str(problem))
+        return Finding(what, good=False, facts=str(problem))
     finally:
         await client.aclose()
     policy = memory["maxmemory_policy"]
     facts = f"{server['redis_version']}, {memory['used_memory_human']} used, maxmemory-policy {policy}"
     # An evicted revocation would let an ended session in again.
-    return Finding("Redis", good=policy == "noeviction", facts=facts)
+    return Finding(what, good=policy == "noeviction", facts=facts)

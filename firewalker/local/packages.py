@@ -51,6 +51,9 @@ The ``-core`` packages hold the binaries alone; the ones without the suffix woul
 PROMETHEUS = Selection("Prometheus", (("prometheus",),), alone=True)
 """Prometheus and promtool, which need nothing but the C library."""
 
+HAPROXY = Selection("HAProxy", (("haproxy",),))
+"""The balancer of `make test-scale`."""
+
 PORTION_BYTES = 25_000_000
 """How much is downloaded between two words about it."""
 

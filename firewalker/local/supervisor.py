@@ -181,7 +181,8 @@ class Supervisor:
                     self._say(program.name, line)
             unit.tell(f"{_ending(status)}; starts again in {_delay_s(unit.deaths):.1f} s")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), _delay_s(unit.deaths))
+                async with asyncio.timeout(_delay_s(unit.deaths)):
+                    await self._stopping.wait()
 
     def _give_up(self, unit: Unit, why: str) -> None:
         said = "\n".join(f"{unit.program.name} | {line}" for line in self.lines(unit.program.name)[-LAST_LINES:])

@@ -180,6 +180,7 @@ class Unit:
 
 async def _probe(ready: Callable[[], Awaitable[bool]]) -> bool:
     try:
-        return await asyncio.wait_for(ready(), PROBE_LIMIT_S)
+        async with asyncio.timeout(PROBE_LIMIT_S):
+            return await ready()
     except TimeoutError:
         return False

@@ -16,8 +16,9 @@ from firewalker.notification.usecases.inbox import Inbox, InboxNews
 from firewalker.runtime.redis import RedisUnavailable, calling, connect, connect_blocking
 from firewalker.runtime.tasks import begin, end
 
-CHANNEL: Final = "firewalker:notification:changed"
-"""Pub/sub: the 16-byte ids of users whose inboxes changed, one behind the other."""
+TAG: Final = "notification"
+CHANNEL: Final = f"firewalker:{{{TAG}}}:changed"
+"""Sharded pub/sub: the 16-byte ids of users whose inboxes changed, one behind the other."""
 
 HEARTBEAT_S = 20.0
 """A watcher hears at least the count so often (proto)."""
@@ -117,8 +118,8 @@ class WatchedInboxes:
     """The watchers of this process, and how they hear of changes. A part of a process."""
 
     def __init__(self, redis_url: str) -> None:
-        self._redis = connect(redis_url)
-        self._reader = connect_blocking(redis_url, longest_block_s=_BLOCK_S)
+        self._redis = connect(redis_url, TAG)
+        self._reader = connect_blocking(redis_url, TAG, longest_block_s=_BLOCK_S)
         self._watchers: dict[UserId, list[Watcher]] = {}
         self._untold: set[UserId] = set()
         self._told = asyncio.Event()
@@ -184,7 +185,7 @@ class WatchedInboxes:
             users, self._untold = self._untold, set()
             try:
                 async with calling():
-                    await self._redis.publish(CHANNEL, b"".join(user.bytes for user in users))
+                    await self._redis.spublish(CHANNEL, b"".join(user.bytes for user in users))
             except (RedisUnavailable, Fault):
                 pass  # the other processes look by themselves
 
@@ -192,10 +193,12 @@ class WatchedInboxes:
         while True:
             try:
                 async with self._reader.pubsub() as subscription:
-                    await subscription.subscribe(CHANNEL)
+                    await subscription.ssubscribe(CHANNEL)
                     while True:
                         message: Mapping[str, Any] | None = await subscription.get_message(timeout=_BLOCK_S)
-                        if message is not None and message["type"] == "message":
+                        if message is not None and message["type"] == "sunsubscribe":
+                            break  # another server of the cluster has the channel now
+                        if message is not None and message["type"] == "smessage":
                             ids = message["data"]
                             self._changed([UserId(UUID(bytes=ids[at : at + 16])) for at in range(0, len(ids) - 15, 16)])
             except (RedisError, OSError) as error:

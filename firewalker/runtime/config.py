@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from firewalker.runtime import sentinels
+from firewalker.runtime import cluster, sentinels
 from firewalker.runtime.grpc.limits import Limits
 from firewalker.runtime.masking import masked
 from firewalker.runtime.mysql.address import Address
@@ -78,8 +78,9 @@ class ServiceConfig(BaseSettings):
     it is never asked."""
 
     redis_url: SecretStr
-    """``redis://``, ``rediss://`` or ``unix://`` URL, or ``redis+sentinel://host:port,host:port/service``, for all services the
-    same (else revocations and frames do not arrive); without a variable of the service, FIREWALKER_REDIS_URL counts."""
+    """``redis://``, ``rediss://`` or ``unix://`` URL, ``redis+sentinel://host:port,host:port/service`` or
+    ``redis+cluster://host:port,host:port``, for all services the same (else revocations and frames do not arrive); without
+    a variable of the service, FIREWALKER_REDIS_URL counts."""
 
     jwks_file: FilePath
     """Public keys of the access tokens, as a JWKS; read again when it is replaced. With the wrong ones every call is
@@ -204,10 +205,12 @@ class ServiceConfig(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _known_scheme(cls, url: SecretStr) -> SecretStr:
+        if cluster.parse(url.get_secret_value()) is not None:
+            return url
         server, _ = sentinels.parse(url.get_secret_value())
         if server.partition("://")[0] not in ("redis", "rediss", "unix"):
             raise ValueError(
-                "a Redis URL starts with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://"
+                "a Redis URL starts with redis://, rediss:// or unix://, or with one of the first two and +sentinel or +cluster"
             )
         return url
 

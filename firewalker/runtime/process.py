@@ -8,7 +8,6 @@ A second signal, or parts that do not stop, end the process at once with 1: ever
 import argparse
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import sys
@@ -186,9 +185,6 @@ async def _serve(
         tracing.start(settings.trace_endpoint, service=service, share=settings.trace_share)
     try:
         app = await build(settings)
-        # What is there now stays: collections that went through all of it would hold up every call for 20 ms and more.
-        gc.collect()
-        gc.freeze()
         if metrics is not None:
             metrics.start()
         return await run(app, drain_delay_s=settings.drain_delay_s, drain_s=settings.drain_s, link=link)

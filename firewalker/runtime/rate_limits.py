@@ -5,10 +5,9 @@ does it in one step by the server's clock, so that neither races nor clocks of p
 
 In any span of t seconds at most burst + t x per_s are let through (NET-34). Where a rate is generous, a process takes a few
 turns at a time and hands them out for up to a second: a busy user then costs one question in ten. Turns that are not used
-are lost, never given twice. While Redis is away each process counts for itself.
+are lost, never given twice. While Redis is away each process counts for itself; on a cluster, only those whose part is away.
 """
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,11 +15,13 @@ from datetime import timedelta
 from importlib.resources import files
 from time import monotonic
 from typing import Any
+from zlib import crc32
 
 import structlog
 from prometheus_client import Counter
 
 from firewalker.kernel.faults import Fault, Kind
+from firewalker.runtime import cluster
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.redis import RedisUnavailable, calling, connect
 
@@ -42,6 +43,8 @@ MOST_KEYS = 100_000
 _PREFIX = "rate:"
 _SCRIPT = (files("firewalker.runtime") / "scripts" / "gcra.lua").read_text(encoding="utf-8")
 _RETURN = (files("firewalker.runtime") / "scripts" / "gcra_return.lua").read_text(encoding="utf-8")
+
+_log = structlog.get_logger("firewalker.rate_limits")
 
 _COUNTED_HERE = Counter(
     "firewalker_rate_limits_counted_here_total", "Decisions made without Redis, which was away.", registry=REGISTRY
@@ -128,14 +131,10 @@ class RateLimits:
     """Decides whether somebody may, for all processes on one Redis."""
 
     def __init__(self, redis_url: str, *, now: Callable[[], float] = monotonic) -> None:
-        self._redis = connect(redis_url)
-        self._script = self._redis.register_script(_SCRIPT)
-        self._return = self._redis.register_script(_RETURN)
+        self._places = [_Place(redis_url, tag, now) for tag in cluster.tags(redis_url)]
         self._now = now
         self._local = LocalBuckets(now)
         self._advance: OrderedDict[str, tuple[int, float]] = OrderedDict()
-        self._not_before = 0.0
-        self._log = structlog.get_logger("firewalker.rate_limits")
 
     async def spend(self, who: str, rate: Rate) -> None:
         """Take one turn of *rate* for *who*.
@@ -167,47 +166,83 @@ class RateLimits:
         """Give back the turn that *who* has taken, for a rate whose turns are taken one by one: it was no misuse."""
         key = _key(who, rate)
         self._local.give_back(key, rate.counted_alone)
-        await self._tell(self._return(keys=[key], args=[rate.interval_us]))
+        await self._place(key).give_back(key, rate)
 
     async def forget(self, who: str, rate: Rate) -> None:
         """Let *who* begin anew."""
         key = _key(who, rate)
         self._local.forget(key)
-        await self._tell(self._redis.delete(key))
+        await self._place(key).forget(key)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for place in self._places:
+            await place.close()
+
+    async def _take(self, key: str, rate: Rate) -> tuple[int, float]:
+        taken = await self._place(key).take(key, rate)
+        if taken is not None:
+            return taken
+        _COUNTED_HERE.inc()
+        return self._local.take(key, rate.counted_alone)
+
+    def _place(self, key: str) -> "_Place":
+        # The same in all processes, which Python's own hash is not.
+        return self._places[crc32(key.encode()) % len(self._places)] if len(self._places) > 1 else self._places[0]
+
+
+class _Place:
+    """The buckets of one hash tag, which are on one server. It is asked unless it has been away just now."""
+
+    def __init__(self, redis_url: str, tag: str, now: Callable[[], float]) -> None:
+        self._redis = connect(redis_url, tag)
+        self._script = self._redis.register_script(_SCRIPT)
+        self._return = self._redis.register_script(_RETURN)
+        self._prefix = f"{_PREFIX}{{{tag}}}:"
+        self._now = now
+        self._not_before = 0.0
+
+    async def take(self, key: str, rate: Rate) -> tuple[int, float] | None:
+        """How many turns there are, and if none, in how many seconds there is one; None without Redis's word."""
+        if self._now() < self._not_before:
+            return None
+        try:
+            async with calling(ASK_S):
+                granted, wait_us = await self._script(
+                    keys=[self._prefix + key], args=[rate.interval_us, rate.burst, rate.turns]
+                )
+        except RedisUnavailable as error:
+            self._note_away(error)
+            return None
+        return int(granted), int(wait_us) / 1_000_000
+
+    async def give_back(self, key: str, rate: Rate) -> None:
+        """Give one turn back."""
+        await self._tell(lambda: self._return(keys=[self._prefix + key], args=[rate.interval_us]))
+
+    async def forget(self, key: str) -> None:
+        """Give every turn back."""
+        await self._tell(lambda: self._redis.delete(self._prefix + key))
 
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
 
-    async def _take(self, key: str, rate: Rate) -> tuple[int, float]:
-        if self._now() >= self._not_before:
-            try:
-                async with calling(ASK_S):
-                    granted, wait_us = await self._script(keys=[key], args=[rate.interval_us, rate.burst, rate.turns])
-            except RedisUnavailable as error:
-                self._note_away(error)
-            else:
-                return int(granted), int(wait_us) / 1_000_000
-        _COUNTED_HERE.inc()
-        return self._local.take(key, rate.counted_alone)
-
-    async def _tell(self, command: Awaitable[Any]) -> None:
+    async def _tell(self, command: Callable[[], Awaitable[Any]]) -> None:
         """Have Redis do what nobody waits for. If it does not, somebody has a turn less for a while."""
         if self._now() < self._not_before:
-            if asyncio.iscoroutine(command):
-                command.close()
             return
         try:
             async with calling(ASK_S):
-                await command
+                await command()
         except RedisUnavailable as error:
             self._note_away(error)
 
     def _note_away(self, error: RedisUnavailable) -> None:
         if self._not_before == 0.0 or self._now() - self._not_before > AWAY_S:
-            self._log.warning("counting here, Redis is away", error=str(error))
+            _log.warning("counting here, Redis is away", error=str(error))
         self._not_before = self._now() + AWAY_S
 
 
 def _key(who: str, rate: Rate) -> str:
-    return f"{_PREFIX}{{{who}}}:{rate.name}"
+    return f"{who}:{rate.name}"

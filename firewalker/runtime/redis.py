@@ -2,8 +2,9 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from time import monotonic
 from typing import Any, Final
 
@@ -11,10 +12,10 @@ from prometheus_client import Counter, Histogram
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ClusterDownError, MovedError, ReadOnlyError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import MovedError, ReadOnlyError, RedisError
 
-from firewalker.runtime import deadline, sentinels, tracing
+from firewalker.runtime import cluster, deadline, sentinels, tracing
 from firewalker.runtime.metrics import REGISTRY
 
 CONNECT_S = 1.0
@@ -67,13 +68,14 @@ class _Pool(BlockingConnectionPool):
 class _Leaving:
     """Leaves a server that serves no more: the next command connects anew, and asks the name where to (DATA-35).
 
-    One that has become a replica, or has given its keys to another, goes on answering for as long as it is asked.
+    One that has become a replica, has given its keys to another, or is cut off from its cluster goes on answering for as
+    long as it is asked.
     """
 
     async def read_response(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return await super().read_response(*args, **kwargs)  # type: ignore[misc]
-        except (ReadOnlyError, MovedError):
+        except (ReadOnlyError, MovedError, ClusterDownError):
             await self.disconnect(nowait=True)  # type: ignore[attr-defined]
             raise
 
@@ -90,27 +92,27 @@ class _Unix(_Leaving, UnixDomainSocketConnection):
     """As the library's."""
 
 
-class _Watched(_Leaving):
-    """To a server that Sentinels watch over: they are asked each time where it is."""
+class _Sought(_Leaving):
+    """To a server that may be elsewhere each time: who knows it is asked."""
 
-    def __init__(self, *, watched_by: sentinels.Sentinels, **kwargs: Any) -> None:
+    def __init__(self, *, whereabouts: Callable[[], Awaitable[tuple[str, int]]], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._watched_by = watched_by
+        self._whereabouts = whereabouts
 
     async def _connect(self) -> None:
-        self.host, self.port = await self._watched_by.primary()
+        self.host, self.port = await self._whereabouts()
         await super()._connect()  # type: ignore[misc]
 
 
-class _WatchedTcp(_Watched, Connection):
+class _SoughtTcp(_Sought, Connection):
     """As the library's."""
 
 
-class _WatchedTls(_Watched, SSLConnection):
+class _SoughtTls(_Sought, SSLConnection):
     """As the library's."""
 
 
-_WATCHED: Final[dict[type, type]] = {Connection: _WatchedTcp, SSLConnection: _WatchedTls}
+_SOUGHT: Final[dict[type, type]] = {Connection: _SoughtTcp, SSLConnection: _SoughtTls}
 _CONNECTIONS: Final[dict[type, type]] = {Connection: _Tcp, SSLConnection: _Tls, UnixDomainSocketConnection: _Unix}
 
 
@@ -118,21 +120,35 @@ class _NoPlaceError(RedisError):
     """No connection became free."""
 
 
-def connect(url: str, *, command_s: float = COMMAND_S, max_connections: int = MAX_CONNECTIONS) -> Redis:
+def connect(url: str, tag: str = "", *, command_s: float = COMMAND_S, max_connections: int = MAX_CONNECTIONS) -> Redis:
     """A client for ordinary commands; it connects with the first of them.
+
+    On a cluster it speaks to one server, the one that has the keys with the hash *tag*: give all keys of a client the same,
+    in braces. So a client is the same thing everywhere, and what several keys hold is seen at one moment.
 
     No command is ever sent twice (hazard M14: by default the library repeats even INCR), and none waits longer than
     *command_s*. Use it inside `calling`, which unites the ways of failing and keeps the call's deadline.
     """
-    return _client(url, command_s=command_s, max_connections=max_connections)
+    return _client(url, tag, command_s=command_s, max_connections=max_connections)
 
 
-def connect_blocking(url: str, *, longest_block_s: float) -> Redis:
+def connect_blocking(url: str, tag: str = "", *, longest_block_s: float) -> Redis:
     """A client for reads that wait in the server (XREAD BLOCK, subscriptions) for up to *longest_block_s*.
 
-    Separate, so that such a read holds up nobody and its long time-out hides no dead connection elsewhere.
+    Separate, so that such a read holds up nobody and its long time-out hides no dead connection elsewhere. *tag* as above;
+    channels have it too, and are sharded ones (SSUBSCRIBE): others are told to all servers of a cluster.
     """
-    return _client(url, command_s=longest_block_s + COMMAND_S, max_connections=8)
+    return _client(url, tag, command_s=longest_block_s + COMMAND_S, max_connections=8)
+
+
+async def servers(url: str) -> list[str]:
+    """The URL of each server behind *url*: one, or all primaries and replicas of a cluster. Use it inside `calling`.
+
+    Raises:
+        redis.ConnectionError: No server of the cluster answers.
+    """
+    found = cluster.parse(url)
+    return [url] if found is None else await found.servers()
 
 
 @asynccontextmanager
@@ -172,8 +188,8 @@ def _pass_on_cancellation(task: asyncio.Task[object] | None, before: int) -> Non
         raise asyncio.CancelledError
 
 
-def _client(url: str, *, command_s: float, max_connections: int) -> Redis:
-    url, watched_by = sentinels.parse(url)
+def _client(url: str, tag: str, *, command_s: float, max_connections: int) -> Redis:
+    url, whereabouts = _sought(url, tag)
     # Only TCP has keep-alive, and the library refuses the option elsewhere.
     keepalive = {} if url.startswith("unix://") else {"socket_keepalive": True}
     pool = _Pool.from_url(
@@ -189,9 +205,18 @@ def _client(url: str, *, command_s: float, max_connections: int) -> Redis:
         client_name="firewalker",
         **keepalive,
     )
-    if watched_by is None:
+    if whereabouts is None:
         pool.connection_class = _CONNECTIONS[pool.connection_class]
     else:
-        pool.connection_class = _WATCHED[pool.connection_class]
-        pool.connection_kwargs["watched_by"] = watched_by
+        pool.connection_class = _SOUGHT[pool.connection_class]
+        pool.connection_kwargs["whereabouts"] = whereabouts
     return Redis.from_pool(pool)
+
+
+def _sought(url: str, tag: str) -> tuple[str, Callable[[], Awaitable[tuple[str, int]]] | None]:
+    """The URL of a server, and who tells where that is: None if the URL does, in its host."""
+    found = cluster.parse(url)
+    if found is not None:
+        return found.url_of(*found.addresses[0]), partial(found.primary, tag)
+    server, watching = sentinels.parse(url)
+    return server, None if watching is None else watching.primary

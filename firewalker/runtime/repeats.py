@@ -31,7 +31,7 @@ _WAIT = timedelta(seconds=1)
 _TAKE = """
     INSERT INTO answered_call (user_id, method, request_id, request_hash, answer, create_time)
     VALUES (%(user_id)s, %(method)s, %(request_id)s, %(request_hash)s, NULL, %(at)s)
-    ON DUPLICATE KEY UPDATE user_id = user_id
+    ON DUPLICATE KEY UPDATE user_id = VALUES(user_id)
 """  # primary key; the row is locked either way, so a rival waits for the commit
 _FIND = """
     SELECT request_hash, answer, create_time FROM answered_call

@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+
+from firewalker.runtime import redis_urls
 
 SCHEMES: Final = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
 """Schemes of URLs that name Sentinels, and of those that name the server they lead to."""
@@ -74,23 +76,8 @@ def parse(url: str) -> tuple[str, Sentinels | None]:
     scheme = SCHEMES.get(parts.scheme)
     if scheme is None:
         return url, None
-    credentials, at, hosts = parts.netloc.rpartition("@")
-    service = parts.path.strip("/")
-    if not hosts or not service or "/" in service:
+    addresses, service = redis_urls.hosts(parts, DEFAULT_PORT), parts.path.strip("/")
+    if not addresses or not service or "/" in service:
         raise ValueError(f"a URL of Sentinels is {parts.scheme}://host:port,host:port/service?db=0")
-    addresses = [_address(each) for each in hosts.split(",")]
-    host, port = addresses[0]  # stands where a server's would until a Sentinel was asked
-    return urlunsplit((scheme, f"{credentials}{at}{_bracketed(host)}:{port}", "", parts.query, "")), Sentinels(
-        addresses, service
-    )
-
-
-def _address(text: str) -> tuple[str, int]:
-    parts = urlsplit(f"//{text}")
-    if not parts.hostname:
-        raise ValueError(f"{text!r} is no host and port of a Sentinel")
-    return parts.hostname, parts.port or DEFAULT_PORT  # a port that is none raises ValueError
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+    # The first stands where a server's would until a Sentinel was asked.
+    return redis_urls.of_server(scheme, parts, *addresses[0]), Sentinels(addresses, service)

@@ -193,7 +193,8 @@ class Workers:
         delay_s = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(self._deaths - 1, 10))
         _log.error("worker_died", worker=worker.number, pid=worker.process.pid, status=status, again_in_s=delay_s)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), delay_s)
+            async with asyncio.timeout(delay_s):
+                await self._stop.wait()
         if not self._stop.is_set():
             await self._start()
 

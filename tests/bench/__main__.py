@@ -1,6 +1,6 @@
 """All benchmarks, one table, and a file of figures: what `make bench` runs.
 
-    python -m tests.bench [--quick] [unary] [track_steps] [leaderboard] [stats] [charts] [live] [peers] [pushes] [accounts]
+    python -m tests.bench [--quick] [unary] [track_steps] [leaderboard] [stats] [charts] [live] [peers] [pushes] [accounts] [ten_million]
 
 Every benchmark is a program of its own, which measures a bare grpc.aio echo in the same run: on a shared machine only
 ratios within one run mean much. The figures of a run are kept in `.local/bench/`.
@@ -90,7 +90,8 @@ def leaderboard(figures: list[dict[str, Any]]) -> Iterator[Row]:
     for figure in figures:
         what, _, friends = figure["what"].partition(" ")
         target = f"{figure['target_us']} µs" if figure["target_us"] else ""
-        case = f"board of {friends} friends" if friends else f"{what} to a watcher"
+        push = "push to a watcher" + (", less what is used idle" if what == "net_push" else "")
+        case = f"board of {friends} friends" if friends else push
         yield Row(case, figure["cpu_us"], figure["per_second"] or None, figure["ratio"], target)
 
 
@@ -148,6 +149,13 @@ def accounts(figures: dict[str, Any]) -> Iterator[Row]:
     yield Row(f"read of a board: {times}", rush["storm_p50_ms"] * 1000, target="p99 2 times that")
 
 
+def ten_million(figures: dict[str, Any]) -> Iterator[Row]:
+    users = figures["users"]
+    yield Row(f"message, of {users:,} walkers at their peak", figures["message_us"], figures["messages_per_second"])
+    for what, users_of in figures["limits"].items():
+        yield Row(f"… {what}: full with {users_of:,} walkers", figures["unit_us"][what], figures["per_second"][what])
+
+
 BENCHMARKS = {
     "unary": Benchmark(("--calls", "4000", "--rounds", "1"), unary),
     "transcoder": Benchmark(("--requests", "800", "--listeners", "200", "--seconds", "2"), transcoder),
@@ -159,6 +167,7 @@ BENCHMARKS = {
     "peers": Benchmark(("--seconds", "1", "--runs", "1"), peers),
     "pushes": Benchmark(("--seconds", "1"), pushes),
     "accounts": Benchmark(("--seconds", "2", "--storm", "200"), accounts),
+    "ten_million": Benchmark(("--people", "100"), ten_million),
 }
 
 

@@ -1,4 +1,4 @@
-"""The real tools: h2spec and gRPC's interop client, built with Go into `.local/conformance`, once.
+"""The real tools: h2spec and gRPC's interop client, and others in Go, built into `.local/conformance`, once.
 
 Needs `go` on the PATH and a Go module proxy; nothing else in this project does.
 """
@@ -25,32 +25,43 @@ def find() -> tuple[Path, Path]:
     Raises:
         CannotBuildError: There is no Go, or it failed.
     """
-    return _tool("h2spec", H2SPEC), _tool("client", INTEROP)
+    return tool("h2spec", H2SPEC), tool("client", INTEROP)
 
 
-def _tool(name: str, module: str) -> Path:
+def tool(name: str, module: str, *, whole: bool = True) -> Path:
+    """The program *name* of a Go *module*; built if it is not there yet.
+
+    Not *whole* are modules that `go install` refuses because they replace or exclude others.
+
+    Raises:
+        CannotBuildError: There is no Go, or it failed.
+    """
     path = FOLDER / name
     if path.exists():
         return path
     go = shutil.which("go")
     if go is None:
-        raise CannotBuildError(
-            "conformance: needs Go (https://go.dev) on the PATH to build h2spec and the interop client"
-        )
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    work = FOLDER / "go"
+        raise CannotBuildError(f"{name} is built with Go (https://go.dev), and there is none on the PATH")
+    work, place = FOLDER / "go", FOLDER / "go" / "around"
+    place.mkdir(parents=True, exist_ok=True)
     more = {"GOBIN": str(FOLDER), "GOPATH": str(work), "GOCACHE": str(work / "cache"), "GOFLAGS": "-modcacherw"}
-    built = subprocess.run(  # noqa: S603 - go
-        [go, "install", module],
-        env={**os.environ, **more},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_BUILD_S,
-    )
-    # The sources and Go's cache are half a gigabyte; the binaries are all that is wanted.
-    shutil.rmtree(work, ignore_errors=True)
-    if built.returncode:
-        said = (built.stderr.strip().splitlines() or ["nothing"])[-1]
-        raise CannotBuildError(f"conformance: `go install {module}` failed: {said}")
+    package = module.partition("@")[0]
+    around = [["mod", "init", "around"], ["get", module], ["build", "-o", str(path), package]]
+    try:
+        for arguments in [["install", module]] if whole else around:
+            built = subprocess.run(  # noqa: S603 - go
+                [go, *arguments],
+                env={**os.environ, **more},
+                cwd=place,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_BUILD_S,
+            )
+            if built.returncode:
+                said = (built.stderr.strip().splitlines() or ["nothing"])[-1]
+                raise CannotBuildError(f"`go {' '.join(arguments)}` failed: {said}")
+    finally:
+        # The sources and Go's cache are half a gigabyte; the binaries are all that is wanted.
+        shutil.rmtree(work, ignore_errors=True)
     return path

@@ -120,11 +120,12 @@ def test_a_finished_environment_costs_nothing(
 def test_a_failed_step_is_told_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "work").write_text("mine")
     command = [sys.executable, str(SCRIPT), "--venv", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
     assert done.stderr == f"set-up: {tmp_path} is there and is no virtual environment; move it away.\n"
 
 
+@pytest.mark.alone
 def test_without_a_network_there_is_one_sentence_and_the_details_are_in_a_file(
     bootstrap: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

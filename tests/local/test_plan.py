@@ -123,7 +123,7 @@ def test_every_process_accepts_what_it_is_told(module: str, tmp_path: Path) -> N
         env=program.environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

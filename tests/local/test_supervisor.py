@@ -15,7 +15,7 @@ import pytest
 
 from firewalker.local.problems import CannotStartError
 from firewalker.local.supervisor import MOST_FAILED_STARTS, Supervisor
-from firewalker.local.unit import Program
+from firewalker.local.unit import Program, _probe
 from tests.support.waiting import until
 
 SERVES = "import pathlib, signal, sys; pathlib.Path(sys.argv[1]).touch(); print('serving'); signal.pause()"
@@ -144,6 +144,24 @@ async def test_what_can_never_start_is_given_up_with_its_last_lines(monkeypatch:
         assert supervisor.starts("never") == 0
 
 
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_probe_that_answers_just_as_it_is_ended_ends(turns: int) -> None:
+    # Else the watch over a program that has died goes on, and the next start waits for it.
+    answers = asyncio.Event()
+
+    async def ready() -> bool:
+        return await answers.wait()
+
+    probe = asyncio.create_task(_probe(ready))
+    await asyncio.sleep(0.01)
+    answers.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    if probe.cancel():
+        await asyncio.wait({probe})
+        assert probe.cancelled()
+
+
 async def test_a_program_once_ready_is_never_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("firewalker.local.supervisor.FIRST_DELAY_S", 0.001)
     async with supervised(server(tmp_path, "a")) as (supervisor, _):
@@ -160,7 +178,7 @@ async def test_a_program_that_cannot_be_run_is_given_up(monkeypatch: pytest.Monk
         s,
         _,
     ):
-        assert "/nonexistent/program" in await asyncio.wait_for(asyncio.shield(s.given_up), 10)
+        assert "/nonexistent/program" in await asyncio.wait_for(asyncio.shield(s.given_up), 60)
 
 
 async def test_a_program_that_is_not_ready_in_time_is_killed_and_started_again(tmp_path: Path) -> None:
@@ -188,14 +206,14 @@ async def test_killing_everything_ends_a_stop_under_way(tmp_path: Path) -> None:
         stop = asyncio.create_task(supervisor.stop())
         await asyncio.sleep(0)
         supervisor.kill_everything()
-        await asyncio.wait_for(stop, 10)
+        await asyncio.wait_for(stop, 60)
 
 
 async def test_a_paused_program_is_stopped_too(tmp_path: Path) -> None:
     async with supervised(server(tmp_path, "a")) as (supervisor, _):
         await supervisor.wait_ready()
         supervisor.signal("a", signal.SIGSTOP)
-        await asyncio.wait_for(supervisor.stop(), 10)
+        await asyncio.wait_for(supervisor.stop(), 60)
 
 
 async def test_a_line_without_end_is_passed_on_in_pieces() -> None:
@@ -271,7 +289,7 @@ async def test_a_refused_configuration_is_final(tmp_path: Path) -> None:
         hint="Its database is at db:3306.",
     )
     async with supervised(wrong) as (supervisor, _):
-        told = await asyncio.wait_for(asyncio.shield(supervisor.given_up), 10)
+        told = await asyncio.wait_for(asyncio.shield(supervisor.given_up), 60)
         assert supervisor.starts("wrong") == 1
     assert told.startswith("wrong cannot be started (ended with status 2). Its database is at db:3306.")
 
@@ -281,7 +299,7 @@ async def test_what_a_stop_interrupts_is_no_alarm_and_not_started_after_it() -> 
 
     def prepare() -> None:
         begun.set()
-        assert interrupted.wait(10)
+        assert interrupted.wait(30)
         raise CannotStartError("could not create its data folder")
 
     async with supervised(Program("mysql", ["true"], {}, prepare=prepare)) as (supervisor, said):

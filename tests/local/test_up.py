@@ -24,7 +24,7 @@ def up(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     settings = {name: str(port) for name, port in ports.free().items()}
     command = [sys.executable, "-m", "firewalker.local"]
     told = {**os.environ, "FIREWALKER_LOCAL_DIR": str(folder), **settings, **environment}
-    return subprocess.run(command, env=told, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, env=told, capture_output=True, text=True, timeout=60, check=False)
 
 
 def folder_with_packages(folder: Path) -> Path:

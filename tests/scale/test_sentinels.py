@@ -5,68 +5,28 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import grpc
-
-from firewalker.local.backend import Backend
-from tests.support.watched_redis import WatchedRedis, watched_redis
+from tests.scale.walking import backend_on, leave, refusal_of, walk
+from tests.support.watched_redis import watched_redis
 from tests.system.boards import Watcher, over_grpc, watching
-from tests.system.people import AUTH, STEPS, Person, Town, eventually
-from tests.system.wire import Grpc, Refusal
+from tests.system.people import eventually
 
 WALKERS = 4
 WALKS_S = 12.0
 """How long they walk in all; the primary dies a quarter of the way through."""
 
-PAUSE_S = 0.1
-
-
-@asynccontextmanager
-async def backend_on(redis: WatchedRedis, folder: Path) -> AsyncIterator[Town]:
-    settings = {"FIREWALKER_REDIS_URL": redis.url, "FIREWALKER_STEP_WORKERS": "2"}
-    async with Backend.start(folder, settings=settings, within_s=90) as backend:
-        clients = [Grpc(backend.address(name)) for name in ("user", "step", "notification")]
-        try:
-            yield Town(clients[0], clients[1], clients[2])
-        finally:
-            for client in clients:
-                await client.close()
-
-
-async def walk(town: Town, person: Person, until: float) -> tuple[int, list[str]]:
-    """Upload growing counts; the last that was acknowledged, and every failure."""
-    steps, failures = 0, list[str]()
-    while time.monotonic() < until:
-        try:
-            await town.record(person, steps + 1)
-            steps += 1
-        except grpc.aio.AioRpcError as error:
-            failures.append(repr(Refusal.of(error)))
-        await asyncio.sleep(PAUSE_S)
-    return steps, failures
-
-
-async def refusal_of(town: Town, token: str) -> str:
-    try:
-        await town.step.unary(f"{STEPS}/RecordSteps", {"readings": []}, token)
-    except grpc.aio.AioRpcError as error:
-        return Refusal.of(error).reason
-    return ""
-
 
 async def test_a_failover_of_redis_loses_no_step_stops_no_board_and_revives_no_session(tmp_path: Path) -> None:
     (tmp_path / "redis").mkdir()
-    async with watched_redis(tmp_path / "redis") as redis, backend_on(redis, tmp_path / "backend") as town:
+    async with watched_redis(tmp_path / "redis") as redis, backend_on(redis.url, tmp_path / "backend") as (_, town):
         viewer, left = await town.person("Viewer"), await town.person("Left")
         walkers = [await town.person("Walker") for _ in range(WALKERS)]
         for walker in walkers:
             await town.befriend(viewer, walker)
         await town.know_each_other(viewer, 1 + WALKERS)
-        await town.user.unary(f"{AUTH}/Logout", {"refreshToken": left.refresh_token})
-        await eventually(lambda: refusal_of(town, left.token))
+        await leave(town, left)
+        await eventually(lambda: refusal_of(town.step, left.token))
 
         board = Watcher("viewer", viewer)
         async with watching(board, over_grpc(town.step)):
@@ -95,8 +55,8 @@ async def test_a_failover_of_redis_loses_no_step_stops_no_board_and_revives_no_s
         assert rows == {**reached, viewer.user_id: 0}
 
         # Who was gone stays gone, and who goes now is gone everywhere.
-        assert await refusal_of(town, left.token) == "SESSION_REVOKED"
+        assert await refusal_of(town.step, left.token) == "SESSION_REVOKED"
         parting = walkers[0]
-        await town.user.unary(f"{AUTH}/Logout", {"refreshToken": parting.refresh_token})
-        assert await eventually(lambda: refusal_of(town, parting.token)) == "SESSION_REVOKED"
+        await leave(town, parting)
+        assert await eventually(lambda: refusal_of(town.step, parting.token)) == "SESSION_REVOKED"
         sys.stdout.write(f"\nSentinel failover: {took:.1f} s, {sum(reached.values())} uploads, none failed\n")

@@ -288,7 +288,7 @@ async def step_house(folder: Path, mysql_url: str, redis_url: str, real_mysql_ur
 async def nobody_watches(house: House) -> None:
     """Return when no watcher is left on any board."""
     (boards,) = (part.boards for part in house.service.app.parts if isinstance(part, BoardsPart))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while boards.streams:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.005)
 

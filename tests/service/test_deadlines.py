@@ -140,7 +140,7 @@ async def test_a_use_case_past_its_deadline_sends_no_statement(door: SlowDoor, w
 async def test_a_client_that_leaves_takes_its_statement_along(
     wire: Wire, channel: grpc.aio.Channel, mysql_url: str
 ) -> None:
-    call = record(channel, timeout=30)
+    call = record(channel, timeout=60)
     asked = asyncio.ensure_future(call)
     await until(lambda: wire.asked)
     call.cancel()

@@ -216,7 +216,7 @@ async def test_what_redis_holds_of_ended_sessions_goes_with_their_tokens(redis_u
         # Ids of entries are Redis's own time: the feed's clock runs ahead of it by more than entries are kept.
         clock.advance(3600)
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await redis.xlen(STREAM) > 1:  # noqa: ASYNC110 - Redis tells no event
                 await asyncio.sleep(0.01)
     left = {key: await redis.ttl(key) for key in await redis.keys("rv:*")}

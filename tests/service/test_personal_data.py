@@ -138,7 +138,7 @@ async def test_an_export_goes_over_all_pages(database: tuple[Database, str]) -> 
 async def told(service: Service, *events: event_pb.Event) -> None:
     deliver = service.internal.unary_unary("/firewalker.event.v1.EventSinkService/Deliver")
     request = bytes(event_pb.DeliverRequest(events=list(events)))
-    await deliver(request, metadata=service.as_service("user"), timeout=10)
+    await deliver(request, metadata=service.as_service("user"), timeout=60)
 
 
 async def records_of(service: Service, user: UserId) -> list[Any]:
@@ -147,7 +147,7 @@ async def records_of(service: Service, user: UserId) -> list[Any]:
         response_deserializer=message_class("firewalker.event.v1.ExportResponse").FromString,
     )
     request = bytes(event_pb.ExportRequest(user_id=str(user)))
-    return [record async for record in export(request, metadata=service.as_service("user"), timeout=10)]
+    return [record async for record in export(request, metadata=service.as_service("user"), timeout=60)]
 
 
 def profile(user: UserId, name: str) -> event_pb.Profile:
@@ -159,7 +159,7 @@ def event(**fact: Any) -> event_pb.Event:
 
 
 async def becomes(url: str, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await run_on(url, statement) != rows:  # noqa: ASYNC110 - MySQL tells no event
             await asyncio.sleep(0.02)
 
@@ -203,7 +203,7 @@ async def test_step_and_notification_services_erase_who_was_deleted(
             ]
         )
         for walker in (ann, bob):
-            await record(readings.SerializeToString(), metadata=step.as_user(walker), timeout=10)
+            await record(readings.SerializeToString(), metadata=step.as_user(walker), timeout=60)
         days = await records_of(step, ann)
         [day] = days
         assert (day.kind, day.fields["h00"], day.fields["device_id"]) == ("day", "1200", "sixteen letters!")

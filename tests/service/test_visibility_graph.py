@@ -195,7 +195,7 @@ async def boards_agree(town: Town) -> None:
 async def watches_agree(town: Town, watches: Sequence[Watch]) -> None:
     for viewer, watch in enumerate(watches):
         expected = town.expected(viewer)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while rows(watch.entries.values()) != expected:
                 assert await watch.next() is not None
         for entry in watch.entries.values():

@@ -47,7 +47,7 @@ class Crashing:
     def end(self, number: signal.Signals) -> int:
         assert self._process is not None
         self._process.send_signal(number)
-        return self._process.wait(20)
+        return self._process.wait(60)
 
 
 @contextlib.contextmanager

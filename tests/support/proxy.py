@@ -39,6 +39,8 @@ class FaultProxy:
     upstream: str | tuple[str, int]
     listen: str | tuple[str, int] = ("127.0.0.1", 0)
     behaviour: Behaviour = field(default_factory=Behaviour)
+    source: str | None = None
+    """The address to connect from, over TCP."""
     connections: int = 0
     """How many were ever taken."""
 
@@ -110,7 +112,9 @@ class FaultProxy:
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if isinstance(self.upstream, str):
             return await asyncio.open_unix_connection(self.upstream)
-        return await asyncio.open_connection(*self.upstream)
+        return await asyncio.open_connection(
+            *self.upstream, local_addr=None if self.source is None else (self.source, 0)
+        )
 
     async def _up(self, reader: asyncio.StreamReader, upstream: asyncio.StreamWriter, marked: asyncio.Event) -> None:
         while chunk := await self._read(reader):
@@ -150,9 +154,11 @@ class FaultProxy:
 
 
 @contextlib.asynccontextmanager
-async def fault_proxy(upstream: str | tuple[str, int], listen: Path | None = None) -> AsyncIterator[FaultProxy]:
-    """A started proxy on a free TCP port, or on the unix socket *listen*."""
-    proxy = FaultProxy(upstream, ("127.0.0.1", 0) if listen is None else str(listen))
+async def fault_proxy(
+    upstream: str | tuple[str, int], listen: Path | None = None, *, source: str | None = None
+) -> AsyncIterator[FaultProxy]:
+    """A started proxy on a free TCP port, or on the unix socket *listen*, that connects from *source*."""
+    proxy = FaultProxy(upstream, ("127.0.0.1", 0) if listen is None else str(listen), source=source)
     await proxy.start()
     try:
         yield proxy

@@ -18,7 +18,7 @@ from tests.transcoder.descriptors import library_bytes
 from transcoder.config import PREFIX
 
 ROOT = Path(__file__).parents[2]
-START_S = 20
+START_S = 60
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 

@@ -93,7 +93,7 @@ async def watching(watcher: Watcher, frames: Any) -> AsyncIterator[Watcher]:
 
     task = asyncio.create_task(keep())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not watcher.rows:
                 assert not task.done(), task.exception()
                 await asyncio.sleep(0.01)
@@ -123,7 +123,7 @@ def over_sse(client: httpx.AsyncClient) -> Any:
         asked = {"date": TODAY} | ({"resumeVersion": watcher.version} if watcher.version else {})
         headers = {"accept": "text/event-stream", "authorization": f"Bearer {watcher.person.token}"}
         async with client.stream(
-            "GET", "/v1/leaderboards/friends:watch", params=asked, headers=headers, timeout=30
+            "GET", "/v1/leaderboards/friends:watch", params=asked, headers=headers, timeout=60
         ) as answer:
             if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
                 return

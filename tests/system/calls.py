@@ -21,7 +21,7 @@ from tests.system.wire import Refusal, answer_class, metadata_of, request_of
 
 SERVICES = ("user", "step", "notification")
 
-LIMIT_S = 15.0
+LIMIT_S = 60.0
 
 Fill = Callable[[FieldDescriptor], Any]
 """What to put into a field; None leaves it out."""

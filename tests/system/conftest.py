@@ -16,7 +16,7 @@ from tests.system.wire import Grpc
 
 HERE = Path(__file__).parent
 
-READY_LIMIT_S = 60
+READY_LIMIT_S = 120
 
 SETTINGS = {
     "FIREWALKER_STEP_OVERTAKE_HELD_S": "2",
@@ -73,5 +73,5 @@ async def town(backend: Backend) -> AsyncIterator[Town]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def rest(backend: Backend) -> AsyncIterator[httpx.AsyncClient]:
     """An HTTP client of the transcoder."""
-    async with httpx.AsyncClient(base_url=f"http://{backend.address('transcoder')}", timeout=15) as client:
+    async with httpx.AsyncClient(base_url=f"http://{backend.address('transcoder')}", timeout=60) as client:
         yield client

@@ -13,7 +13,7 @@ import pytest
 from firewalker.local.backend import Backend
 from tests.support.snippets import PROTO, at, snippets
 
-LIMIT_S = 60
+LIMIT_S = 120
 TOOLS = str(Path(sys.executable).parent)
 
 

@@ -35,7 +35,7 @@ async def grpcurl(*arguments: str) -> tuple[int, str, str]:
     process = await asyncio.create_subprocess_exec(
         GRPCURL, "-plaintext", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         output, complaints = await process.communicate()
     assert process.returncode is not None
     return process.returncode, output.decode(), complaints.decode()

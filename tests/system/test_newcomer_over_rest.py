@@ -188,7 +188,7 @@ async def test_too_large_a_body_is_a_413(town: Town, rest: httpx.AsyncClient) ->
 async def test_a_full_password_lane_says_when_to_come_back(rest: httpx.AsyncClient) -> None:
     """More logins at once than the lane takes: some are answered, the others are told to wait."""
     body = {"email": "nobody@example.com", "password": "a wrong one"}
-    async with httpx.AsyncClient(base_url=rest.base_url, timeout=15, limits=httpx.Limits(max_connections=100)) as crowd:
+    async with httpx.AsyncClient(base_url=rest.base_url, timeout=60, limits=httpx.Limits(max_connections=100)) as crowd:
         answers = await asyncio.gather(*(crowd.post("/v1/auth/login", json=body) for _ in range(90)))
     assert {answer.status_code for answer in answers} == {401, 429}
     refused = next(answer for answer in answers if answer.status_code == 429)

@@ -24,7 +24,7 @@ async def health(channel: grpc.aio.Channel, name: str) -> int:
     call = channel.unary_unary(
         CHECK, health_pb2.HealthCheckRequest.SerializeToString, health_pb2.HealthCheckResponse.FromString
     )
-    answer = await call(health_pb2.HealthCheckRequest(service=name), timeout=20)
+    answer = await call(health_pb2.HealthCheckRequest(service=name), timeout=60)
     return int(answer.status)
 
 
@@ -42,6 +42,7 @@ class Watch:
 
 
 @pytest.mark.requirement("NET-40")
+@pytest.mark.alone
 async def test_mysql_away_makes_services_unready_but_not_dead(backend: Backend, town: Town) -> None:
     watches = [Watch(backend, service) for service in SERVICES]
     starts = {service: backend.starts(service) for service in SERVICES}

@@ -21,9 +21,9 @@ DELIVER = "firewalker.event.v1.EventSinkService/Deliver"
 async def test_health_over_grpcio(backend: Backend, service: str, port: str) -> None:
     client = Grpc(backend.address(service, port))
     health = health_pb2_grpc.HealthStub(client.channel)
-    answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=20)
+    answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=60)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
-    unknown = await refused(health.Check(health_pb2.HealthCheckRequest(service="no.such.Service"), timeout=20))
+    unknown = await refused(health.Check(health_pb2.HealthCheckRequest(service="no.such.Service"), timeout=60))
     assert unknown.code is grpc.StatusCode.NOT_FOUND
     watch = health.Watch(health_pb2.HealthCheckRequest())
     assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING

@@ -56,7 +56,7 @@ async def call_without_pause(
         hour[ledger.kind] += 1
         steps = hour[ledger.kind]
         try:
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(60):
                 await upload(steps)
                 ledger.steps = max(ledger.steps, steps)
                 await look()
@@ -114,7 +114,7 @@ async def two_of_each(folder: Path) -> AsyncIterator[tuple[Backend, Town, httpx.
     async with Backend.start(folder, settings=settings) as backend:
         clients = [Grpc(backend.address(name)) for name in ("user", "step", "notification")]
         try:
-            async with httpx.AsyncClient(base_url=f"http://{backend.address('transcoder')}", timeout=15) as rest:
+            async with httpx.AsyncClient(base_url=f"http://{backend.address('transcoder')}", timeout=60) as rest:
                 yield backend, Town(clients[0], clients[1], clients[2]), rest
         finally:
             for client in clients:

@@ -29,7 +29,7 @@ async def tab(backend: Backend) -> AsyncIterator[httpx.AsyncClient]:
     """A page of the transcoder's own."""
     site = f"http://{backend.address('transcoder')}"
     headers = {"x-firewalker-session": "1", "origin": site, "sec-fetch-site": "same-origin"}
-    async with httpx.AsyncClient(base_url=site, headers=headers, timeout=15) as client:
+    async with httpx.AsyncClient(base_url=site, headers=headers, timeout=60) as client:
         yield client
 
 
@@ -49,7 +49,7 @@ async def test_a_session_lives_by_its_cookie_until_it_is_logged_out(tab: httpx.A
         assert me.json()["user"]["email"] == person["email"]
     assert (await tab.post("/session/logout")).json() == {}
     assert COOKIE not in tab.cookies
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while (await tab.get("/v1/users/me", headers=bearer(refreshed))).status_code != 401:  # noqa: ASYNC110 - each turn is a new request
             await asyncio.sleep(0.05)
     login = {name: person[name] for name in ("email", "password")}

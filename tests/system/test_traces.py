@@ -36,7 +36,7 @@ async def test_a_request_is_one_trace_through_services_sql_redis_and_events(tmp_
     with collecting() as collector:
         async with (
             Backend.start(tmp_path, settings=traced(collector)) as backend,
-            httpx.AsyncClient(base_url=f"http://{backend.address('transcoder')}", timeout=15) as rest,
+            httpx.AsyncClient(base_url=f"http://{backend.address('transcoder')}", timeout=60) as rest,
         ):
             clients = [Grpc(backend.address(name)) for name in SERVICES]
             town = Town(clients[0], clients[1], clients[2])

@@ -44,7 +44,7 @@ class Tracker(ABC):
         limit = time.monotonic() + GIVE_UP_S
         while True:
             try:
-                verdicts, total = await asyncio.wait_for(self._exchange(f"m{self._written}", steps, hour), 10)
+                verdicts, total = await asyncio.wait_for(self._exchange(f"m{self._written}", steps, hour), 60)
             except LOST:
                 assert time.monotonic() < limit, "no acknowledgement"
                 self.reopened += 1

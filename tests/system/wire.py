@@ -20,7 +20,7 @@ import firewalker.gen
 
 DESCRIPTOR_SET = Path(firewalker.gen.__file__).with_name("internal.binpb")
 
-CALL_LIMIT_S = 15.0
+CALL_LIMIT_S = 60.0
 
 _OPTIONS = [
     ("grpc.use_local_subchannel_pool", 1),  # a connection of its own

@@ -70,7 +70,7 @@ def client_of(app: Transcoder) -> httpx.AsyncClient:
 
 async def answered(client: httpx.AsyncClient, url: str, status: int) -> None:
     """Ask until the answer has this status, for at most 20 s."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await client.get(url)).status_code != status:  # noqa: ASYNC110 - each turn is a new request
             await asyncio.sleep(0.02)
 

@@ -72,7 +72,7 @@ async def test_streams_and_their_errors(caller: Any, backend: Library) -> None:
     assert (seen, caught.value.code) == ([0, 1], Code.FAILED_PRECONDITION)
     async for _ in caller.execute_server_stream(request=new("WatchRequest", count=1, hang=True), method=watch):
         break
-    await until(lambda: backend.running == 0, within_s=10)
+    await until(lambda: backend.running == 0, within_s=60)
 
 
 async def test_a_client_stream(caller: Any) -> None:

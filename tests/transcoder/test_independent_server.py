@@ -79,7 +79,7 @@ async def test_a_method_that_the_server_lacks_is_a_501(through: httpx.AsyncClien
 @pytest.mark.requirement("NET-42")
 async def test_a_call_in_flight_survives_the_servers_graceful_stop(through: httpx.AsyncClient, server: Any) -> None:
     slow = asyncio.create_task(through.get("/v1/slow"))
-    await asyncio.wait_for(began.wait(), 20)
+    await asyncio.wait_for(began.wait(), 60)
     await server.stop(20)
     response = await slow
     assert (response.status_code, response.json()["message"]) == (409, "grüße")

@@ -58,6 +58,11 @@ class Process:
         return f"http://127.0.0.1:{self.event('listening')['port']}"
 
 
+def value_of(metric: str, metrics: str) -> str:
+    (line,) = (line for line in metrics.splitlines() if line.startswith(f"{metric} "))
+    return line.split()[1]
+
+
 @asynccontextmanager
 async def running(env: dict[str, str]) -> AsyncIterator[Process]:
     started = await asyncio.create_subprocess_exec(
@@ -65,7 +70,7 @@ async def running(env: dict[str, str]) -> AsyncIterator[Process]:
     )
     process = Process(started)
     try:
-        await until(lambda: any(event["event"] == "listening" for event in process.events), within_s=20)
+        await until(lambda: any(event["event"] == "listening" for event in process.events), within_s=60)
         yield process
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -88,6 +93,7 @@ async def test_it_serves_logs_counts_and_drains(backend: Library, descriptor_fil
         port = process.event("listening")["metrics_port"]
         metrics = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
         assert 'transcoder_requests_total{rpc="library.v1.LibraryService.GetBook",status="200"} 1.0' in metrics
+        assert float(value_of("transcoder_event_loop_longest_turn_seconds", metrics)) > 0
         slow = asyncio.create_task(client.get(f"{process.url}/v1/slow?wait_ms=700&key=k"))
         watch = asyncio.create_task(
             client.get(f"{process.url}/v1/ticks:watch?count=1&hang=true", headers={"accept": "text/event-stream"})
@@ -96,7 +102,7 @@ async def test_it_serves_logs_counts_and_drains(backend: Library, descriptor_fil
         process.process.send_signal(signal.SIGTERM)
         assert "SERVER_DRAINING" in (await watch).text
         assert (await slow).json()["key"] == "k"
-        assert await asyncio.wait_for(process.process.wait(), 10) == 0
+        assert await asyncio.wait_for(process.process.wait(), 60) == 0
 
 
 async def test_readyz_turns_503_before_the_port_closes(backend: Library, descriptor_file: Path) -> None:
@@ -107,7 +113,7 @@ async def test_readyz_turns_503_before_the_port_closes(backend: Library, descrip
         await answered(client, f"{process.url}/readyz", 503)
         assert (await client.get(f"{process.url}/v1/titles")).status_code == 200
         process.process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.process.wait(), 10) == 0
+        assert await asyncio.wait_for(process.process.wait(), 60) == 0
 
 
 def resident_mb(pid: int) -> float:
@@ -150,7 +156,7 @@ async def run(*arguments: str, env: dict[str, str]) -> tuple[int, str, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "transcoder", *arguments, env=env, cwd=_ROOT, stdout=pipe, stderr=pipe
     )
-    out, err = await asyncio.wait_for(process.communicate(), 20)
+    out, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()
 

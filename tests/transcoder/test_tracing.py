@@ -36,10 +36,10 @@ def test_a_collector_that_hangs_does_not_keep_the_process(monkeypatch: pytest.Mo
         closing.start()
         taken, _ = hanging.accept()
         with taken:
-            closing.join(20)
+            closing.join(60)
             assert not closing.is_alive()
             (sending,) = (thread for thread in threading.enumerate() if thread.name == "last spans")
             assert sending.daemon
             taken.recv(65_536)
             taken.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-            sending.join(20)
+            sending.join(60)

@@ -32,7 +32,7 @@ async def sign_up(page: Page, nickname: str) -> str:
 
 async def mail_with(mails: Path, email: str, path: str) -> str:
     """The link to *path* in the mail to *email*, once it is there."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             found = _link(mails, email, path)
             if found is not None:

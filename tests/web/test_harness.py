@@ -17,7 +17,7 @@ async def test_the_page_opens(people: People) -> None:
 
 async def seen(person: Person, words: str) -> None:
     """Return once *words* stand among the problems, and take them as expected."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not any(words in problem for problem in person.watched.problems):  # noqa: ASYNC110 - the browser tells nobody
             await asyncio.sleep(0.02)
     person.watched.expect(words)

@@ -17,7 +17,7 @@ _ADD_HEAD = """
 """
 _ADD_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 # One that is there, by its id or its dedupe key, stays as it is.
-_ADD_TAIL = "ON DUPLICATE KEY UPDATE user_id = push.user_id"
+_ADD_TAIL = "ON DUPLICATE KEY UPDATE user_id = VALUES(user_id)"
 
 _COLUMNS = """
     user_id, notification_id, type, actor_id, params, fold_key, dedupe_key, create_time, due_time, expire_time, asked

@@ -5,6 +5,7 @@ h2 gathers 64 CONTINUATION frames, a megabyte, and decodes them before it looks 
 
 import asyncio
 from collections.abc import Callable
+from math import inf
 from time import monotonic
 
 from h2.exceptions import DenialOfServiceError
@@ -16,6 +17,9 @@ from firewalker.runtime.grpc.limits import Limits
 _NO_BLOCK = frozenset((DataFrame, WindowUpdateFrame))
 """The frequent frames that neither begin nor continue a header block."""
 
+WEIGHT_OF_HEADERS = 5
+"""As much work as so many other frames: a call is made and begins."""
+
 
 class BoundedFrameBuffer(FrameBuffer):
     """h2's buffer of a server's incoming bytes."""
@@ -24,6 +28,20 @@ class BoundedFrameBuffer(FrameBuffer):
         super().__init__(server=True)
         self._limits = limits
         self._block_bytes = 0
+        self.allowance = inf
+        """How much more is read before the connection has to wait for its next turn: frames, by `WEIGHT_OF_HEADERS`."""
+
+    @property
+    def behind(self) -> bool:
+        """Whether there may be whole frames that were not read for want of an allowance."""
+        return self.allowance <= 0 and bool(self._data)
+
+    def __next__(self) -> Frame:
+        if self.allowance <= 0:
+            raise StopIteration
+        frame: Frame = super().__next__()
+        self.allowance -= WEIGHT_OF_HEADERS if type(frame) is HeadersFrame else 1
+        return frame
 
     def _update_header_buffer(self, f: Frame | None) -> Frame | None:
         if not self._headers_buffer and f is not None and f.__class__ in _NO_BLOCK:

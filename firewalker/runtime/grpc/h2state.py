@@ -3,6 +3,8 @@
 Reaches names that h2 and hpack do not promise; `pins.py` checks them.
 """
 
+from typing import cast
+
 from h2.connection import AllowedStreamIDs, H2Connection
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, Event
@@ -39,6 +41,15 @@ class HardenedH2(H2Connection):
         h2 also forgets closed streams here.
         """
         return min(super().open_inbound_streams, self.local_settings.max_concurrent_streams - 1)
+
+    def allow(self, frames: int) -> None:
+        """Receive so many frames, by weight, at the next call of `receive_data`; more wait for the one after it."""
+        cast("BoundedFrameBuffer", self.incoming_buffer).allowance = frames
+
+    @property
+    def behind(self) -> bool:
+        """Whether frames may have come that were not received yet."""
+        return cast("BoundedFrameBuffer", self.incoming_buffer).behind
 
     def _receive_frame(self, frame: Frame) -> list[Event]:
         events: list[Event] = super()._receive_frame(frame)

@@ -1,72 +1,121 @@
-"""Bytes that were read and not worked on yet: a connection gets a bounded turn, then the others have theirs.
+"""Frames that came and were not worked on yet: a connection gets a bounded turn, then the others have theirs.
 
 asyncio reads up to 256 KiB at once. As the smallest frames that is half a second of work, during which nobody else is
 served and no limit can speak up.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
-_SMALL_BYTES = 512
-"""A turn's share at first: at most some 20 streams opened and reset, about 2 ms."""
+FEW_FRAMES = 8
+"""Frames of one connection in one turn of the loop, HEADERS counted five times (`fragments.py`): 0.1 to 0.2 ms of work. For a
+connection that is new, which opens with SETTINGS, a WINDOW_UPDATE and its first call, or suspect: one that has lately sent
+much that brought nothing forward."""
 
-_LARGE_BYTES = 16_384
-"""A turn's most: one full frame of a connection that brings bulk."""
+MANY_FRAMES = 64
+"""The same of a connection that has shown often enough that it does not send without end: ten calls."""
 
-_FEW_EVENTS = 8
-"""Up to so many events, what comes is bulk, or too little to judge by."""
+_SUSPECTS_AT_ONCE = 2
+"""How many of those have a turn of their own in a turn of the loop; however many they are, the others wait for no more."""
 
-_TURN_EVENTS = 30
-"""What a turn's share is measured by: events are the work, not bytes. Some 10 calls, or as many resets as `_SMALL_BYTES`
-holds. Smaller turns cost nothing that `tests.bench.unary` would show, and halve what floods cost the neighbours."""
+
+class Line:
+    """Where the suspect connections of a port wait for their turns, one behind the other."""
+
+    __slots__ = ("_due", "_waiting")
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._due = False
+
+    def wait(self, turn: Callable[[], None]) -> None:
+        """Call *turn* when all that wait already have had theirs."""
+        self._waiting.append(turn)
+        if not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_soon(self._serve)
+
+    def _serve(self) -> None:
+        self._due = bool(self._waiting)
+        if not self._due:
+            return
+        # In front of the calls that begin now: of those that are reset by the next frame none has to be stopped.
+        asyncio.get_running_loop().call_soon(self._serve)
+        for _ in range(min(_SUSPECTS_AT_ONCE, len(self._waiting))):
+            self._waiting.popleft()()
 
 
 class Intake:
-    """The incoming bytes of one connection."""
+    """What came from one connection."""
 
-    __slots__ = ("_at", "_data", "_loop", "_settle", "_share", "_work")
+    __slots__ = ("_late", "_line", "_loop", "_settle", "_share", "_suspect", "_work", "pending")
 
-    def __init__(self, work: Callable[[bytes], int], settle: Callable[[], None]) -> None:
-        """*work* takes bytes and tells how many events they made; *settle* is called when `pending` has changed."""
+    def __init__(
+        self,
+        work: Callable[[bytes, int], bool],
+        settle: Callable[[], None],
+        *,
+        suspect: Callable[[], bool],
+        line: Line,
+    ) -> None:
+        """*work* takes bytes and works on so many frames of all it was given, and tells whether more may be left.
+
+        *settle* is called when `pending` has changed, and *suspect* asked at each turn.
+        """
+        self.pending = False
+        """Whether there is more; nothing may be read meanwhile."""
         self._work = work
         self._settle = settle
+        self._suspect = suspect
+        self._line = line
         self._loop = asyncio.get_running_loop()
-        self._data = b""
-        self._at = 0
-        self._share = _SMALL_BYTES
-
-    @property
-    def pending(self) -> bool:
-        """Whether there is more; nothing may be read meanwhile."""
-        return self._at < len(self._data)
+        self._late = b""
+        self._share = FEW_FRAMES
 
     def take(self, data: bytes) -> None:
         """Work on *data*: at once where it is little, else in turns."""
-        if len(data) <= self._share and not self.pending:
-            self._do(data)
-            return
-        had_turns = self.pending
-        self._data, self._at = self._data[self._at :] + data, 0
-        if not had_turns:
-            self._settle()
-            self._turn()
+        if self.pending:
+            self._late += data
+        elif self._suspect():
+            self._share = FEW_FRAMES
+            self._late = data
+            self._begin_turns()
+        elif self._work(data, self._share):
+            self._begin_turns()
+        else:
+            self._trust()
 
     def drop(self) -> None:
         """Forget what is pending: nothing will come of it."""
-        self._data, self._at = b"", 0
+        self.pending = False
+        self._late = b""
+
+    def _begin_turns(self) -> None:
+        self.pending = True
+        self._settle()
+        self._queue()
+
+    def _queue(self) -> None:
+        if self._suspect():
+            self._share = FEW_FRAMES
+            self._line.wait(self._turn)
+        else:
+            self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
-        share = self._data[self._at : self._at + self._share]
-        self._at += len(share)
-        self._do(share)
-        if self.pending:
-            self._loop.call_soon(self._turn)
+        if not self.pending:
+            # It was dropped.
+            return
+        data, self._late = self._late, b""
+        if self._work(data, self._share) and self.pending:
+            self._queue()
         else:
             self.drop()
+            self._trust()
             self._settle()
 
-    def _do(self, data: bytes) -> None:
-        events = self._work(data)
-        # As many bytes as would have made a turn's events; trust grows by doubling and is lost at once.
-        fair = len(data) * _TURN_EVENTS // events if events > _FEW_EVENTS else _LARGE_BYTES
-        self._share = max(_SMALL_BYTES, min(_LARGE_BYTES, 2 * self._share, fair))
+    def _trust(self) -> None:
+        """All that came was worked on, so there was an end of it."""
+        if self._share < MANY_FRAMES:
+            self._share *= 2

@@ -22,7 +22,7 @@ from firewalker.runtime.grpc.edge import Edge
 from firewalker.runtime.grpc.fragments import FrameClock
 from firewalker.runtime.grpc.h2fast import FastH2
 from firewalker.runtime.grpc.h2state import HardenedH2
-from firewalker.runtime.grpc.intake import Intake
+from firewalker.runtime.grpc.intake import Intake, Line
 from firewalker.runtime.grpc.lifetime import Lifetime
 from firewalker.runtime.grpc.limits import Limits
 from firewalker.runtime.grpc.partials import Partials
@@ -62,6 +62,7 @@ class CallsProtocol(H2Protocol):
         connections: set["CallsProtocol"],
         arrivals: Arrivals,
         partials: Partials,
+        line: Line,
     ) -> None:
         configuration = Configuration(
             http2_connection_window_size=limits.connection_window_bytes,
@@ -77,6 +78,7 @@ class CallsProtocol(H2Protocol):
         self._connections = connections
         self._arrivals = arrivals
         self._partials = partials
+        self._line = line
         self._place: Place | None = None
         self._host = ""
         self._transport: asyncio.Transport | None = None
@@ -121,7 +123,7 @@ class CallsProtocol(H2Protocol):
         self._connections.add(self)
         self._edge.measures.connection("opened")
         self._opening = asyncio.get_running_loop().call_later(self._limits.opening_s, self._never_opened)
-        self._intake = Intake(self._receive, self._settle_reading)
+        self._intake = Intake(self._receive, self._settle_reading, suspect=self.processor.is_suspect, line=self._line)
         self._frames = FrameClock(self._limits.frame_s, lambda: self._cut_off("unfinished_frame"))
         self._lifetime = Lifetime(self._limits, self.processor, ended=self._edge.measures.connection, cut=self._abort)
         self._keep_alive = KeepAlive(
@@ -133,19 +135,20 @@ class CallsProtocol(H2Protocol):
         self._keep_alive.heard += 1
         self._intake.take(data)
 
-    def _receive(self, data: bytes) -> int:
-        """Act on *data*; how many events it made."""
+    def _receive(self, data: bytes, frames: int) -> bool:
+        """Act on so many *frames* of *data* and of what was left before; whether more may be left now."""
         if self.connection.is_closing():
-            self._intake.drop()
-            return 0
+            return False
+        h2 = self.connection.h2
+        h2.allow(frames)
         try:
             events = self.connection.feed(data)
         except ProtocolError as error:
             self._protocol_error(error)
-            return 0
+            return False
         except Exception as error:  # noqa: BLE001 - hostile bytes may hit a bug of the library; the connection is lost, no more
             self._protocol_error(error)
-            return 0
+            return False
         if self._opening is not None and events:
             self._opening.cancel()
             self._opening = None
@@ -156,17 +159,18 @@ class CallsProtocol(H2Protocol):
         except Exception as error:  # noqa: BLE001 - a bug of ours costs this connection, and is logged once
             self._log.error("bug", exc_info=(type(error), error, error.__traceback__))
             self.processor.go_away(ErrorCodes.INTERNAL_ERROR, "bug")
-            return 0
-        if not self.connection.is_closing():
-            self._look_after(events)
-        return len(events)
+            return False
+        if self.connection.is_closing():
+            return False
+        self._look_after(events)
+        return h2.behind
 
     def _look_after(self, events: list[Event]) -> None:
         """Judge what is left when the events were dealt with, and send what they gave rise to."""
         h2 = self.connection.h2
-        self._frames.note(unfinished=h2.unfinished, progress=bool(events))
+        self._frames.note(unfinished=h2.unfinished and not h2.behind, progress=bool(events))
         # h2 gathers a frame whole before it looks at its size.
-        if len(h2.incoming_buffer._data) > h2.max_inbound_frame_size + _FRAME_HEAD_BYTES:  # noqa: SLF001 - pinned
+        if not h2.behind and len(h2.incoming_buffer._data) > h2.max_inbound_frame_size + _FRAME_HEAD_BYTES:  # noqa: SLF001 - pinned
             self.processor.go_away(ErrorCodes.FRAME_SIZE_ERROR, "frame_too_large")
             return
         self.connection.flush()

@@ -6,11 +6,10 @@ All others, and all that is odd about these, goes the way of h2 and hyperframe. 
 from struct import Struct
 from typing import Any, Final, cast
 
-from h2.frame_buffer import FrameBuffer
 from hyperframe.flags import Flags
 from hyperframe.frame import DataFrame, Frame, HeadersFrame, WindowUpdateFrame
 
-from firewalker.runtime.grpc.fragments import BoundedFrameBuffer
+from firewalker.runtime.grpc.fragments import WEIGHT_OF_HEADERS, BoundedFrameBuffer
 
 _HEAD: Final = Struct(">HBBBL")
 _HEAD_BYTES: Final = 9
@@ -39,7 +38,7 @@ class QuickFrameBuffer(BoundedFrameBuffer):
 
     def __next__(self) -> Frame:
         data = self._data
-        if len(data) < _HEAD_BYTES:
+        if len(data) < _HEAD_BYTES or self.allowance <= 0:
             raise StopIteration
         if not self._headers_buffer:
             high, low, kind, flags, stream_id = _HEAD.unpack_from(data)
@@ -48,8 +47,9 @@ class QuickFrameBuffer(BoundedFrameBuffer):
                 frame = self._quick(kind, flags, stream_id & _STREAM, length)
                 if frame is not None:
                     del data[: _HEAD_BYTES + length]
+                    self.allowance -= WEIGHT_OF_HEADERS if kind == _HEADERS else 1
                     return frame
-        return FrameBuffer.__next__(self)
+        return super().__next__()
 
     def _quick(self, kind: int, flags: int, stream_id: int, length: int) -> Frame | None:
         """The first frame, which is there with all its *length*, if it is one of the frequent ones."""

@@ -12,6 +12,7 @@ from firewalker.runtime.grpc.doors import DoorError, Method, methods_of
 from firewalker.runtime.grpc.edge import Edge
 from firewalker.runtime.grpc.entrance import Entrance, Porch
 from firewalker.runtime.grpc.health import Health
+from firewalker.runtime.grpc.intake import Line
 from firewalker.runtime.grpc.limits import Limits
 from firewalker.runtime.grpc.messages import DescriptorSet, internal_descriptors, public_descriptors
 from firewalker.runtime.grpc.partials import Partials
@@ -78,6 +79,7 @@ class GrpcServer:
         self._connections: set[CallsProtocol] = set()
         self._arrivals = Arrivals(self._limits, uncounted)
         self._partials = Partials(self._limits.unfinished_bytes)
+        self._line = Line()
         self._porch = Porch(self._arrivals, self._limits, edge.measures, self._calls, tls, proxies)
         self._listener: asyncio.Server | None = None
         if descriptors is None:
@@ -201,6 +203,7 @@ class GrpcServer:
             connections=self._connections,
             arrivals=self._arrivals,
             partials=self._partials,
+            line=self._line,
         )
 
     def _take(self, door: object, descriptors: DescriptorSet, *, internal: bool) -> list[str]:

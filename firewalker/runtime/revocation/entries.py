@@ -1,7 +1,8 @@
 """What is announced about an ended session, and under which keys of Redis.
 
-`rv:stream` holds the entries of the last 15 minutes; `rv:epoch` a random name of this Redis's memory, missing once it was
-emptied; `rv:beat` lets one of several feeds write the heartbeat.
+`{rv}:stream` holds the entries of the last 15 minutes; `{rv}:epoch` a random name of this Redis's memory, missing once it was
+emptied; `{rv}:beat` lets one of several feeds write the heartbeat. All of them are on one server of a cluster: only so the
+epoch tells of the stream.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -10,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 
 from firewalker.kernel.ids import SessionId, UserId
 
-STREAM = "rv:stream"
-EPOCH = "rv:epoch"
-BEAT = "rv:beat"
+TAG = "rv"
+STREAM = f"{{{TAG}}}:stream"
+EPOCH = f"{{{TAG}}}:epoch"
+BEAT = f"{{{TAG}}}:beat"
 
 KEEP = timedelta(minutes=15)
 """How far back the stream reaches: the longest life of an access token, and room."""

@@ -13,7 +13,18 @@ from firewalker.kernel.clock import Clock, SystemClock
 from firewalker.kernel.faults import DeadlineExceeded, Fault
 from firewalker.runtime import redis as redis_clients
 from firewalker.runtime.redis import calling
-from firewalker.runtime.revocation.entries import BATCH, BEAT, BEAT_S, EPOCH, KEEP, STREAM, Replay, Revocation, to_ms
+from firewalker.runtime.revocation.entries import (
+    BATCH,
+    BEAT,
+    BEAT_S,
+    EPOCH,
+    KEEP,
+    STREAM,
+    TAG,
+    Replay,
+    Revocation,
+    to_ms,
+)
 from firewalker.runtime.revocation.view import RevocationView
 from firewalker.runtime.tasks import begin, end
 from firewalker.runtime.tokens import LEEWAY, LIFETIME
@@ -40,7 +51,7 @@ class RevocationFeed:
 
         *view* is the one of this process: it learns what is published here whether or not there is a Redis.
         """
-        self._redis: Redis = redis_clients.connect(url)
+        self._redis: Redis = redis_clients.connect(url, TAG)
         self._replay = replay
         self._view = view
         self._clock = clock or SystemClock()

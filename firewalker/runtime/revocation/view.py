@@ -18,7 +18,7 @@ from firewalker.kernel.ids import SessionId
 from firewalker.kernel.principal import Principal
 from firewalker.runtime import redis as redis_clients
 from firewalker.runtime.metrics import REGISTRY
-from firewalker.runtime.revocation.entries import BATCH, EPOCH, KEEP, STREAM, Revocation, from_ms
+from firewalker.runtime.revocation.entries import BATCH, EPOCH, KEEP, STREAM, TAG, Revocation, from_ms
 from firewalker.runtime.tasks import begin, end
 
 STALE_S = 2.0
@@ -53,7 +53,7 @@ class RevocationView:
 
     def __init__(self, url: str, *, clock: Clock | None = None, keep: timedelta = KEEP) -> None:
         """*url* names the Redis; an entry is remembered for *keep*, longer than any access token lives."""
-        self._redis: Redis = redis_clients.connect_blocking(url, longest_block_s=_BLOCK_MS / 1000)
+        self._redis: Redis = redis_clients.connect_blocking(url, TAG, longest_block_s=_BLOCK_MS / 1000)
         self._clock = clock or SystemClock()
         self._keep = keep
         self._sessions: OrderedDict[UUID, datetime] = OrderedDict()

@@ -15,10 +15,13 @@ from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.redis import RedisUnavailable, calling, connect, connect_blocking
 from firewalker.runtime.tasks import begin, end
 
-STREAM = "fs:stream"
+TAG = "fs"
+"""Both keys are on one server of a cluster: only so the epoch tells of the stream."""
+
+STREAM = f"{{{TAG}}}:stream"
 """Entries of one field `u`: 16-byte user ids, one behind the other."""
 
-EPOCH = "fs:epoch"
+EPOCH = f"{{{TAG}}}:epoch"
 """A random value that goes when Redis is emptied: entries may have gone with it unread."""
 
 KEPT_ENTRIES = 10_000
@@ -55,8 +58,8 @@ class Announcements:
     def __init__(
         self, redis_url: str, changed: Callable[[Collection[bytes]], None], unsure: Callable[[], None]
     ) -> None:
-        self._redis = connect(redis_url)
-        self._reader = connect_blocking(redis_url, longest_block_s=BLOCK_S)
+        self._redis = connect(redis_url, TAG)
+        self._reader = connect_blocking(redis_url, TAG, longest_block_s=BLOCK_S)
         self._changed = changed
         self._unsure = unsure
         self._untold: dict[bytes, int] = {}

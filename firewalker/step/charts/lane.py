@@ -23,8 +23,8 @@ from firewalker.step.domain.faults import PictureUnavailable
 MOST_WAITING = 16
 """Pictures that may wait; at some 50 ms each the last one waits for less than a second."""
 
-DRAW_S = 10.0
-"""Longest time for one picture, the start of the process included; one that takes longer is ended."""
+DRAW_S = 8.0
+"""Longest time for one picture, the start of the process included; one that takes longer is ended, and its call told so in time."""
 
 IDLE_S = 300.0
 """How long the process is kept with nothing to draw: its 75 MB are worth more elsewhere."""

@@ -3,20 +3,16 @@
 Not here: who watches a board, and when frames go out (`step/boards`).
 """
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, KeysView, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeAlias
 
 from firewalker.step.domain.leaderboard import Row, Standing, rank_all, rank_in
 
-_Moves: TypeAlias = Sequence[tuple[Standing | None, Standing | None]]
-
 KEPT_CHANGES = 64
 """How many versions back a watcher can resume. At one a second at most, over a minute of a busy board."""
-
 
 _LAST = 1 << 40
 """Behind every number of steps: where standings without a rank count as being."""
@@ -43,7 +39,8 @@ class LiveBoard:
         self.version = 0
         self._order = sorted(standings)
         self._by_user = {standing.user_id: standing for standing in self._order}
-        self._touched: deque[frozenset[bytes]] = deque(maxlen=KEPT_CHANGES)
+        # Tuples, not sets: a tenth of the memory, and the garbage collector need not follow them.
+        self._touched: deque[tuple[bytes, ...]] = deque(maxlen=KEPT_CHANGES)
 
     def rows(self) -> list[Row]:
         """The whole board, best first."""
@@ -68,27 +65,37 @@ class LiveBoard:
             old, new = moves[0]
             if old is not None and self._stays_in_place(old, new):
                 return None if new.conceals(old) else self._changed([Row(rank_in(self._order, new), new)], gone)
-        moves_out = [*moves, *((by_user[user], None) for user in gone)]
-        before, after = self._order, self._order.copy()
-        for old, _ in moves_out:
-            if old is not None:
-                del after[bisect_left(after, old)]
-        for user in gone:
-            del by_user[user]
-        for _, new in moves:
-            insort(after, new)
-            by_user[new.user_id] = new
-        rows = _shifted(before, after, moves_out)
-        rows += [
-            Row(rank_in(after, new), new)
-            for old, new in moves
-            if old is None or not new.conceals(old) or rank_in(after, new) != rank_in(before, old)
-        ]
-        self._order = after
-        if not rows and not gone:
-            return None
-        rows.sort(key=_by_standing)
-        return self._changed(rows, gone)
+        left = [by_user.pop(user) for user in gone]
+        by_user.update({new.user_id: new for _, new in moves})
+        rows = self._reorder(moves, left)
+        return self._changed(rows, gone) if rows or gone else None
+
+    def _reorder(self, moves: Sequence[tuple[Standing | None, Standing]], left: Sequence[Standing]) -> list[Row]:
+        """Put everybody in their places again; the rows that look different, best first.
+
+        Only between the least and the most steps among the old and new standings can there be any; who is not on the
+        board before or afterwards counts as being behind all others then.
+        """
+        order, by_user = self._order, self._by_user
+        moved = {new.user_id: old for old, new in moves}
+        ends = [*moved.values(), *(new for _, new in moves), *left, *(None for _ in left)]
+        points = [_LAST if one is None or one.unranked else one.behind for one in ends]
+        start = bisect_left(order, (0, min(points)))
+        stop = len(order) if max(points) == _LAST else bisect_left(order, (0, max(points) + 1))
+        before = order[start:stop]
+        after = [by_user[one.user_id] for one in before if one.user_id in by_user]
+        after += [new for old, new in moves if old is None]
+        after.sort()
+        order[start:stop] = after
+        was = dict(zip([one.user_id for one in before], _ranks(before, start), strict=True))
+        rows = []
+        for standing, rank in zip(after, _ranks(after, start), strict=True):
+            if rank == was.get(standing.user_id):
+                old = moved.get(standing.user_id)
+                if old is None or standing.conceals(old):
+                    continue
+            rows.append(Row(rank, standing))
+        return rows
 
     def _stays_in_place(self, old: Standing, new: Standing) -> bool:
         """Put *new* where *old* is if that shifts no other rank, as nearly every step does; else leave all as it is.
@@ -108,7 +115,7 @@ class LiveBoard:
 
     def _changed(self, rows: list[Row], gone: tuple[bytes, ...]) -> Change:
         self.version += 1
-        self._touched.append(frozenset([*(row.standing.user_id for row in rows), *gone]))
+        self._touched.append((*[row.standing.user_id for row in rows], *gone))
         return Change(tuple(rows), gone)
 
     def since(self, version: int) -> Change | None:
@@ -116,31 +123,21 @@ class LiveBoard:
         steps = self.version - version
         if not 0 <= steps <= len(self._touched):
             return None
-        touched = frozenset[bytes]().union(*islice(reversed(self._touched), steps))
+        touched = set[bytes]().union(*islice(reversed(self._touched), steps))
         present = sorted(standing for user in touched if (standing := self._by_user.get(user)) is not None)
         rows = tuple(Row(rank_in(self._order, standing), standing) for standing in present)
         return Change(rows, tuple(sorted(touched - self._by_user.keys())))
 
 
-def _shifted(before: list[Standing], after: list[Standing], moves: _Moves) -> list[Row]:
-    """The rows of *after* whose own standing is as in *before* but whose rank is not.
-
-    Only between the least and the most steps among the old and new standings of *moves* can a rank differ.
-    """
-    points = [
-        _LAST if standing is None or standing.unranked else standing.behind for move in moves for standing in move
-    ]
-    low, high = (0, min(points)), (0, max(points) + 1)
-    was = {
-        row.standing.user_id: row.rank for row in rank_all(before, bisect_left(before, low), bisect_left(before, high))
-    }
-    for move in moves:
-        for standing in move:
-            if standing is not None:
-                was.pop(standing.user_id, None)
-    now = rank_all(after, bisect_left(after, low), bisect_left(after, high))
-    return [row for row in now if was.get(row.standing.user_id, row.rank) != row.rank]
-
-
-def _by_standing(row: Row) -> Standing:
-    return row.standing
+def _ranks(part: Iterable[Standing], start: int) -> list[int]:
+    """The ranks of *part*, which stands on a board from position *start* on and begins with no tie."""
+    ranks = []
+    rank, before = 0, None
+    for place, standing in enumerate(part, start + 1):
+        behind = standing.behind
+        if standing.unranked:
+            rank = 0
+        elif behind != before:
+            rank, before = place, behind
+        ranks.append(rank)
+    return ranks

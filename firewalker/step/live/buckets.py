@@ -1,9 +1,9 @@
 """The totals in Redis: which keys, and the calls on them. What happens when Redis is away is decided by the callers.
 
 A date's users are spread over 4 096 hashes, small enough that Redis keeps each in one compact piece (a listpack, up to
-128 fields by default): about 36 bytes a user, against 64 in one big hash. The key `t:epoch` says that every total of
-the open dates is there; whatever empties Redis takes it away too. It names the server that was filled: another one, or
-the same started anew, has an older state, though the key be in it.
+128 fields by default): about 36 bytes a user, against 64 in one big hash. The epoch says that every total of the open dates
+is there; whatever empties Redis takes it away too. It names the server that was filled: another one, or the same started
+anew, has an older state, though the key be in it.
 """
 
 import struct
@@ -20,15 +20,7 @@ from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.redis import calling
 from firewalker.step.domain.day import UserTotal, begin_ms
 from firewalker.step.live import frames
-
-CHANNEL = b"totals"
-"""Where frames are published."""
-
-EPOCH = b"t:epoch"
-"""There is such a key only while Redis has every total of the open dates: the filled server's run id, then the time."""
-
-LOCK = b"t:rebuild"
-"""Held by the process that rebuilds."""
+from firewalker.step.live.shares import Share, bucket_of
 
 LOCK_MS = 15_000
 """How long the lock outlives a process that died over a rebuild, in milliseconds; renewed with every chunk."""
@@ -38,8 +30,6 @@ KEPT = timedelta(days=4)
 
 MOST_RECORDS = 1_000
 """Users of one call: some 3 ms of Redis's time."""
-
-_BUCKETS = 0xFFF
 
 UNREADABLE = Counter(
     "firewalker_step_live_unreadable_total",
@@ -52,12 +42,13 @@ _log = structlog.get_logger(__name__)
 
 
 class Buckets:
-    """Calls on the totals of the open dates. Each raises RedisUnavailable when Redis does not do it."""
+    """Calls on one share's totals of the open dates. Each raises RedisUnavailable when Redis does not do it."""
 
-    def __init__(self, redis: Redis, sender: bytes) -> None:
-        """*sender* is the 8-byte id of this process, told in its frames."""
+    def __init__(self, redis: Redis, sender: bytes, share: Share) -> None:
+        """*redis* is a client for the tag of *share*, *sender* the 8-byte id of this process, told in its frames."""
         self._redis = redis
         self._sender = sender
+        self.share = share
         scripts = files("firewalker.step.live") / "scripts"
         # Any: the library types a script's call as a union of what any script may answer.
         self._apply: Any = redis.register_script((scripts / "apply.lua").read_bytes())
@@ -70,13 +61,14 @@ class Buckets:
         begin = begin_ms(day)
         by_bucket: dict[int, list[bytes]] = {}
         for user, total in totals:
-            by_bucket.setdefault(_bucket(user), []).append(frames.pack_record(user, begin, total))
+            by_bucket.setdefault(bucket_of(user), []).append(frames.pack_record(user, begin, total))
         records = [record for bucket in by_bucket.values() for record in bucket]
         counts = b"".join(len(bucket).to_bytes(2, "big") for bucket in by_bucket.values())
         frame = frames.pack_frame(self._sender, day, records)
         async with calling():
             changed, damaged = await self._apply(
-                keys=[_key(day, bucket) for bucket in by_bucket], args=(frame, counts, _expires(day), CHANNEL)
+                keys=[self.share.key(day, bucket) for bucket in by_bucket],
+                args=(frame, counts, _expires(day), self.share.channel),
             )
         if damaged:
             UNREADABLE.labels("bucket").inc(damaged)
@@ -89,7 +81,7 @@ class Buckets:
         begin = begin_ms(day)
         records = [frames.pack_record(user, begin, total) for user, total in totals]
         async with calling():
-            await self._redis.publish(CHANNEL, frames.pack_frame(self._sender, day, records))
+            await self._redis.spublish(self.share.channel, frames.pack_frame(self._sender, day, records))
 
     async def read(self, day: date, users: Sequence[bytes], limit_s: float) -> list[UserTotal | None] | None:
         """The totals of *users*, in their order, None for no reading; None for all while Redis is incomplete.
@@ -98,7 +90,8 @@ class Buckets:
         """
         begin = begin_ms(day)
         async with calling(limit_s):
-            found = await self._read(keys=[EPOCH, *(_key(day, _bucket(user)) for user in users)], args=users)
+            keys = [self.share.epoch, *(self.share.key(day, bucket_of(user)) for user in users)]
+            found = await self._read(keys=keys, args=users)
         if found is None:
             return None
         try:
@@ -115,7 +108,7 @@ class Buckets:
         """
         # Together, so that one server answers both.
         async with calling(), self._redis.pipeline(transaction=True) as pipe:
-            pipe.get(EPOCH)
+            pipe.get(self.share.epoch)
             pipe.info("server")
             epoch, server = await pipe.execute()
         if epoch is None:
@@ -134,28 +127,28 @@ class Buckets:
     async def doubt(self) -> None:
         """Declare Redis incomplete; somebody will rebuild it."""
         async with calling():
-            await self._redis.delete(EPOCH)
+            await self._redis.delete(self.share.epoch)
 
     async def lock(self, token: bytes) -> bool:
         """Take the lock of the rebuild, for `LOCK_MS`; False if another process has it."""
         async with calling():
-            return bool(await self._redis.set(LOCK, token, nx=True, px=LOCK_MS))
+            return bool(await self._redis.set(self.share.lock, token, nx=True, px=LOCK_MS))
 
     async def unlock(self, token: bytes) -> None:
         """Give the lock back, if it is still ours: whoever could not rebuild must not keep others from trying."""
         async with calling():
-            await self._unlock(keys=[LOCK], args=[token])
+            await self._unlock(keys=[self.share.lock], args=[token])
 
     async def renew(self) -> None:
         """Keep the lock for another `LOCK_MS`. Another's, if ours was lost: two rebuilds at once do no harm."""
         async with calling():
-            await self._redis.pexpire(LOCK, LOCK_MS)
+            await self._redis.pexpire(self.share.lock, LOCK_MS)
 
     async def finish(self, token: bytes, run_id: bytes, at: datetime) -> bool:
         """Declare the server of *run_id* complete and give the lock back; False if that is not ours any more: rebuild again."""
         epoch = b"%b %b" % (run_id, at.isoformat().encode())
         async with calling():
-            return bool(await self._finish(keys=[LOCK, EPOCH], args=[token, epoch]))
+            return bool(await self._finish(keys=[self.share.lock, self.share.epoch], args=[token, epoch]))
 
 
 def is_kept(day: date, now: datetime) -> bool:
@@ -172,19 +165,8 @@ def open_dates(now: datetime) -> list[date]:
     return [today + timedelta(days=days) for days in (1, 0, -1, -2)]
 
 
-def _bucket(user: bytes) -> int:
-    # The tail of a UUIDv7 is random; its first half is time.
-    return int.from_bytes(user[-2:], "big") & _BUCKETS
-
-
 def _run_id(server: Mapping[str, Any]) -> bytes:
     return str(server["run_id"]).encode()
-
-
-def _key(day: date, bucket: int) -> str:
-    # The braces would spread the buckets over the slots of a cluster. One call names many of them and the epoch, which a
-    # cluster refuses: this is for one server (decision 6).
-    return f"t:{{{day}:{bucket:x}}}"
 
 
 def _expires(day: date) -> int:

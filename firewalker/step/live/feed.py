@@ -8,14 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from prometheus_client import Gauge
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from firewalker.kernel.clock import Clock
-from firewalker.runtime.metrics import REGISTRY
-from firewalker.step.live.buckets import CHANNEL
 
 PING_S = 1.0
 """How often the connection has to show that it lives."""
@@ -28,14 +25,11 @@ CATCH_UP_S = 0.2
 
 _LONGEST_PAUSE_S = 1.0
 
-_CONNECTED = Gauge(
-    "firewalker_step_live_feed_connected", "1 while this process hears of every total.", registry=REGISTRY
-)
 _log = structlog.get_logger(__name__)
 
 
 class Feed:
-    """Keeps one subscription alive. *receive* gets each message; it must not fail.
+    """Keeps one subscription to *channel* alive. *receive* gets each message; it must not fail.
 
     *lost* is called when messages do not arrive any more, *gap* when they do again: some may have been missed.
     """
@@ -43,6 +37,7 @@ class Feed:
     def __init__(
         self,
         redis: Redis,
+        channel: str,
         clock: Clock,
         receive: Callable[[bytes], None],
         *,
@@ -50,11 +45,11 @@ class Feed:
         gap: Callable[[], None],
     ) -> None:
         self._redis = redis
+        self._channel = channel
         self._clock = clock
         self._receive = receive
         self._lost = lost
         self._gap = gap
-        _CONNECTED.set_function(lambda: int(self.connected))
         self.connected = False
         """Whether every message published now arrives."""
         self._subscription: PubSub | None = None
@@ -99,7 +94,7 @@ class Feed:
             del self._marks[mark]
 
     async def _listen(self, subscription: PubSub) -> None:
-        await subscription.subscribe(CHANNEL)
+        await subscription.ssubscribe(self._channel)
         self._subscription = subscription
         heard = pinged = self._clock.monotonic()
         while True:
@@ -107,14 +102,16 @@ class Feed:
             now = self._clock.monotonic()
             if message is not None:
                 heard = now
-                if message["type"] == "message":
+                if message["type"] == "smessage":
                     self._receive(message["data"])
-                elif message["type"] == "subscribe":
+                elif message["type"] == "ssubscribe":
                     # What was published until now is gone; from here on nothing is missed.
                     self.connected = True
                     self._gap()
                 elif message["type"] == "pong":
                     self._pass(message["data"])
+                elif message["type"] == "sunsubscribe":
+                    raise ConnectionError("another server of the cluster has the channel now")
             elif now - heard > SILENT_S:
                 raise TimeoutError("nothing heard from Redis")
             if now - pinged >= PING_S:

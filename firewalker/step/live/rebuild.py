@@ -15,17 +15,21 @@ from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.redis import RedisUnavailable, connect
 from firewalker.step.live.buckets import Buckets, open_dates
+from firewalker.step.live.shares import shares
 from firewalker.step.store import days
 
 CHECK_S = 1.0
 """How often it is looked whether Redis is complete."""
 
 SAMPLE_S = 10.0
-"""How often some users are compared."""
+"""How often some users are compared, of one share after the other."""
 
 SAMPLE_USERS = 100
 
 CHUNK_USERS = 500
+
+MOST_READS = 2
+"""Questions to MySQL under way at once, for all shares of a process: calls have to get their turns too."""
 
 UNTOLD = timedelta(minutes=5)
 """How far back commits are looked for that Redis may not have heard of, or not kept: a process that died before it told
@@ -41,18 +45,22 @@ _log = structlog.get_logger(__name__)
 
 
 class Rebuilder:
-    """Repairs Redis in the background. Everything it does may be done twice, by several processes, and beside commits."""
+    """Repairs one share in the background. Everything it does may be done twice, by several processes, and beside commits."""
 
-    def __init__(self, database: Database, buckets: Buckets, clock: Clock) -> None:
+    def __init__(self, database: Database, buckets: Buckets, clock: Clock, turns: asyncio.Semaphore) -> None:
+        """*turns* are for `MOST_READS`, the same for all shares."""
         self._database = database
         self._buckets = buckets
+        self._turns = turns
+        self._share = buckets.share.number, buckets.share.of
+        self._sample_s = SAMPLE_S * buckets.share.of
         self._clock = clock
         self._sampled: dict[date, bytes] = {}
         """The last user compared of each date."""
         self._doubts = self._settled = 0
         self._repairs = self._repaired = 0
         self._news = asyncio.Event()
-        self._sampled_at = clock.monotonic()
+        self._sampled_at = clock.monotonic() - SAMPLE_S * buckets.share.number
         self.distrust(repair=True)  # another process may have died before it told of its commits
 
     @property
@@ -95,7 +103,7 @@ class Rebuilder:
             await self._repair_recent()
             self._repaired = repairs
         self._settled = doubts
-        if self._clock.monotonic() - self._sampled_at >= SAMPLE_S:
+        if self._clock.monotonic() - self._sampled_at >= self._sample_s:
             self._sampled_at = self._clock.monotonic()
             await self.sample()
 
@@ -133,8 +141,9 @@ class Rebuilder:
         """
         drift = 0
         for day in open_dates(self._clock.now()):
-            async with self._database.reading() as tx:
-                users = await days.list_users(tx, day, after=self._sampled.get(day, b""), limit=SAMPLE_USERS)
+            after = self._sampled.get(day, b"")
+            async with self._turns, self._database.reading() as tx:
+                users = await days.list_users(tx, day, after=after, limit=SAMPLE_USERS, share=self._share)
             if len(users) == SAMPLE_USERS:
                 self._sampled[day] = users[-1]
             else:
@@ -148,11 +157,6 @@ class Rebuilder:
         for day in open_dates(self._clock.now()):
             await self._copy(day, raised_since=since)
 
-    async def count(self) -> int:
-        """How many totals a rebuild has to copy, as of now."""
-        async with self._database.reading() as tx:
-            return sum([await days.count_users(tx, day) for day in open_dates(self._clock.now())])
-
     async def _copy(
         self,
         day: date,
@@ -163,8 +167,10 @@ class Rebuilder:
     ) -> int:
         after, done = b"", 0
         while True:
-            async with self._database.reading() as tx:
-                users = await days.list_users(tx, day, after=after, limit=CHUNK_USERS, raised_since=raised_since)
+            async with self._turns, self._database.reading() as tx:
+                users = await days.list_users(
+                    tx, day, after=after, limit=CHUNK_USERS, raised_since=raised_since, share=self._share
+                )
             if not users:
                 return done
             after = users[-1]
@@ -177,7 +183,7 @@ class Rebuilder:
     async def _apply(self, day: date, users: list[bytes]) -> int:
         if not users:
             return 0
-        async with self._database.reading() as tx:
+        async with self._turns, self._database.reading() as tx:
             totals = await days.find_totals(tx, [(user, day) for user in users])
         return await self._buckets.apply(day, [(user, total) for (user, _), total in totals.items()])
 
@@ -194,23 +200,26 @@ async def rebuild_now(mysql_url: str, redis_url: str, progress: Progress = lambd
     Raises:
         RedisUnavailable, DatabaseUnavailable: Not reached, or lost on the way; the services go on trying.
     """
-    redis = connect(redis_url)
-    try:
-        async with Database(mysql_url, pool_size=2) as database:
-            buckets = Buckets(redis, os.urandom(8))
-            rebuilder = Rebuilder(database, buckets, SystemClock())
-            wanted = await rebuilder.count()
-            done = 0
+    clock, turns = SystemClock(), asyncio.Semaphore(MOST_READS)
+    done = 0
+    async with Database(mysql_url, pool_size=2) as database:
+        async with database.reading() as tx:
+            wanted = sum([await days.count_users(tx, day) for day in open_dates(clock.now())])
 
-            def copied(totals: int) -> None:
-                nonlocal done
-                done += totals
-                progress(min(done, wanted), wanted)
+        def copied(totals: int) -> None:
+            nonlocal done
+            done += totals
+            progress(min(done, wanted), wanted)
 
-            await buckets.doubt()
-            while not await buckets.complete():
-                done = 0
-                if not await rebuilder.rebuild(copied):
-                    await asyncio.sleep(CHECK_S / 10)
-    finally:
-        await redis.aclose()
+        for share in shares(redis_url):
+            redis, before = connect(redis_url, share.tag), done
+            try:
+                buckets = Buckets(redis, os.urandom(8), share)
+                rebuilder = Rebuilder(database, buckets, clock, turns)
+                await buckets.doubt()
+                while not await buckets.complete():
+                    done = before
+                    if not await rebuilder.rebuild(copied):
+                        await asyncio.sleep(CHECK_S / 10)
+            finally:
+                await redis.aclose()

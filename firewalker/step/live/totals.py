@@ -3,46 +3,37 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import Final, TypeVar
 
 import structlog
-from redis.asyncio import Redis
+from prometheus_client import Gauge
 
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import UserId
+from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database
-from firewalker.runtime.redis import RedisBusy, RedisUnavailable, connect, connect_blocking
-from firewalker.runtime.tasks import begin, end
 from firewalker.step.domain.day import UserTotal
-from firewalker.step.live.buckets import UNREADABLE, Buckets, is_kept
-from firewalker.step.live.feed import PING_S, Feed
+from firewalker.step.live.buckets import UNREADABLE, is_kept
 from firewalker.step.live.frames import Frame, frame_sender, unpack_frame
-from firewalker.step.live.rebuild import Rebuilder
-from firewalker.step.live.writer import Writer
+from firewalker.step.live.part import Part
+from firewalker.step.live.rebuild import MOST_READS
+from firewalker.step.live.shares import share_of, shares
 from firewalker.step.store import days
-
-READ_S = 0.2
-"""Longest wait for Redis before a read goes by MySQL."""
-
-AVOID_S = 1.0
-"""After a failed read, how long reads go by MySQL without asking Redis."""
 
 MOST_FALLBACKS: Final = 4
 """Reads that may be at MySQL at once; the others wait their turn, within their deadlines."""
-
-MOST_WRITES: Final = 4
-"""Connections for telling and repairing, each one thing after the other."""
-
-FLUSH_S = 2.0
-"""Longest wait, at the end, for Redis to take what is left; a starting process finds the rest in MySQL."""
 
 HAND_OVER_S = 0.5
 """Longest wait for Redis before watchers are sent to another process; half of the second that streams have to end."""
 
 U = TypeVar("U", UserId, bytes)
+T = TypeVar("T")
 
+_CONNECTED = Gauge(
+    "firewalker_step_live_feed_connected", "1 while this process hears of every total.", registry=REGISTRY
+)
 _log = structlog.get_logger(__name__)
 
 
@@ -54,41 +45,38 @@ class LiveTotals:
         self._sender = os.urandom(8)
         self._database = database
         self._clock = clock
-        # One for each purpose: however many boards are read, what was committed gets through to Redis.
-        reads, writes = connect(redis_url), connect(redis_url, max_connections=MOST_WRITES)
-        listens = connect_blocking(redis_url, longest_block_s=PING_S)
-        self._clients: list[Redis] = [reads, writes, listens]
-        self.buckets = Buckets(reads, self._sender)
-        writable = Buckets(writes, self._sender)
-        # With a sender of its own: what it finds in MySQL may be another process's, and nobody here has heard of it.
-        self.rebuilder = Rebuilder(database, Buckets(writes, os.urandom(8)), clock)
-        self._writer = Writer(writable, clock, failed=self._doubt)
-        self._feed = Feed(listens, clock, self._receive, lost=self._doubt, gap=self._gap)
-        self._tasks: list[asyncio.Task[None]] = []
+        turns = asyncio.Semaphore(MOST_READS)
+        self.parts = [
+            Part(
+                redis_url,
+                share,
+                database=database,
+                clock=clock,
+                sender=self._sender,
+                turns=turns,
+                receive=self._receive,
+                gap=self._gap,
+            )
+            for share in shares(redis_url)
+        ]
         self._listeners: list[tuple[Callable[[Frame], None], bool, bool]] = []
         self._gap_listeners: list[Callable[[], None]] = []
-        self._avoid_until = 0.0
         self._fallbacks = asyncio.Semaphore(MOST_FALLBACKS)
+        _CONNECTED.set_function(lambda: int(self.healthy))
 
     async def start(self) -> None:
         """Begin to listen, to send and to repair."""
-        for name, work in (("feed", self._feed.run), ("writer", self._writer.run), ("rebuild", self.rebuilder.run)):
-            self._tasks.append(begin(work(), f"live-{name}"))
+        for part in self.parts:
+            part.start()
 
     async def stop(self) -> None:
         """Send what is left, for at most 2 s, then stop. After the last `announce`."""
-        if self._tasks:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(FLUSH_S):
-                    await self._writer.flush()
-        await end(self._tasks)
-        for client in self._clients:
-            await client.aclose()
+        await asyncio.gather(*(part.stop() for part in self.parts))
 
     @property
     def healthy(self) -> bool:
         """Whether frames of other processes arrive. If not, what is known only from frames may be out of date."""
-        return self._feed.connected
+        return all(part.feed.connected for part in self.parts)
 
     def subscribe(self, callback: Callable[[Frame], None], *, own: bool = True, others: bool = True) -> None:
         """Have *callback* called with every frame: this process's at once (unless *own* is false), those of other
@@ -106,22 +94,27 @@ class LiveTotals:
     def announce(self, frame: Frame) -> None:
         """Tell everybody of totals that MySQL has committed. Returns at once; Redis is told as soon as it listens."""
         self._deliver(frame, own=True)
-        self._writer.put(frame)
+        if len(self.parts) == 1:
+            self.parts[0].writer.put(frame)
+            return
+        for part, totals in self._by_part(frame.totals, lambda total: total[0]):
+            part.writer.put(Frame(frame.date, totals))
 
     async def catch_up(self) -> None:
         """Hear of everything that other processes have told Redis by now. Waits some milliseconds, at most 0.2 s."""
-        await self._feed.catch_up()
+        await asyncio.gather(*(part.feed.catch_up() for part in self.parts))
 
     async def hand_over(self) -> None:
         """Return once Redis has everything that was announced here, so that others know it, or after `HAND_OVER_S`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HAND_OVER_S):
-                await self._writer.flush()
+                await asyncio.gather(*(part.writer.flush() for part in self.parts))
 
     def give_up(self) -> None:
         """Commits went untold, too many to name: have Redis rebuilt from MySQL, and everything known from frames read anew."""
-        self._writer.give_up()
-        self._doubt()
+        for part in self.parts:
+            part.writer.give_up()
+            part.doubt()
         self._gap()
 
     async def read(self, day: date, users: Sequence[U]) -> dict[U, UserTotal]:
@@ -135,25 +128,39 @@ class LiveTotals:
         if not users:
             return {}
         ids = [user if isinstance(user, bytes) else user.bytes for user in users]
-        now = self._clock.monotonic()
-        # A Redis that answers but takes nothing (full, or a replica by now) is behind MySQL; so is one that took over.
-        trusted = self.rebuilder.trusted and not self._writer.behind
-        if is_kept(day, self._clock.now()) and now >= self._avoid_until and trusted:
-            try:
-                found = await self.buckets.read(day, ids, READ_S)
-            except RedisBusy:
-                _log.warning("live_read_crowded")
-            except RedisUnavailable as error:
-                self.rebuilder.distrust(repair=False)
-                self._avoid_until = now + AVOID_S
-                _log.warning("live_read_failed", error=str(error))
+        known: dict[bytes, UserTotal | None] = {}
+        if is_kept(day, self._clock.now()):
+            if len(self.parts) == 1:
+                answer = await self.parts[0].read(day, ids)
+                if answer is not None:
+                    return {user: total for user, total in zip(users, answer, strict=True) if total is not None}
             else:
-                if found is not None:
-                    return {user: total for user, total in zip(users, found, strict=True) if total is not None}
-        async with self._fallbacks, self._database.reading() as tx:
-            stored = await days.find_totals(tx, [(user, day) for user in ids])
-        by_id = {user: total for (user, _), total in stored.items()}
-        return {user: by_id[key] for user, key in zip(users, ids, strict=True) if key in by_id}
+                known = await self._in_parts(day, ids)
+        missing = [user for user in ids if user not in known]
+        if missing:
+            async with self._fallbacks, self._database.reading() as tx:
+                stored = await days.find_totals(tx, [(user, day) for user in missing])
+            known |= {user: total for (user, _), total in stored.items()}
+        found = ((user, known.get(key)) for user, key in zip(users, ids, strict=True))
+        return {user: total for user, total in found if total is not None}
+
+    async def _in_parts(self, day: date, users: Sequence[bytes]) -> dict[bytes, UserTotal | None]:
+        """What Redis says of *users*; those of parts that say nothing now are left out."""
+        asked = self._by_part(users, lambda user: user)
+        answers = await asyncio.gather(*(part.read(day, some) for part, some in asked))
+        known: dict[bytes, UserTotal | None] = {}
+        for (_, some), answer in zip(asked, answers, strict=True):
+            if answer is not None:
+                known.update(zip(some, answer, strict=True))
+        return known
+
+    def _by_part(self, what: Iterable[T], user_of: Callable[[T], bytes]) -> list[tuple[Part, list[T]]]:
+        """*what* in groups, each with the part that its users are in."""
+        of = len(self.parts)
+        groups: dict[int, list[T]] = {}
+        for one in what:
+            groups.setdefault(share_of(user_of(one), of), []).append(one)
+        return [(self.parts[number], group) for number, group in groups.items()]
 
     def _receive(self, message: bytes) -> None:
         sender = frame_sender(message)
@@ -177,12 +184,7 @@ class LiveTotals:
                 # A listener's bug must not undo a commit that has been made.
                 _log.exception("live_listener_failed")
 
-    def _doubt(self) -> None:
-        self.rebuilder.distrust(repair=True)
-
     def _gap(self) -> None:
-        # A short silence may have been a failover.
-        self._doubt()
         for callback in self._gap_listeners:
             try:
                 callback()

@@ -24,11 +24,14 @@ _log = structlog.get_logger(__name__)
 class Writer:
     """Applies this process's commits to Redis."""
 
-    def __init__(self, buckets: Buckets, clock: Clock, *, failed: Callable[[], None]) -> None:
+    def __init__(
+        self, buckets: Buckets, clock: Clock, *, failed: Callable[[], None], most_pending: int = MOST_PENDING
+    ) -> None:
         """*failed* is called whenever Redis does not take what it is sent: what it has taken may be lost too."""
         self._buckets = buckets
         self._failed = failed
         self._clock = clock
+        self._most_pending = most_pending
         self._pending: dict[date, dict[bytes, UserTotal]] = {}
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
@@ -43,7 +46,7 @@ class Writer:
         for user, total in frame.totals:
             known = pending.get(user)
             pending[user] = total if known is None else known.merged(total)
-        if len(pending) > MOST_PENDING:
+        if len(pending) > self._most_pending:
             self.give_up()
         self._idle.clear()
         self._news.set()

@@ -92,15 +92,18 @@ _TOTALS = f"""
 # A stretch of a date's users, in their order; day_device_by_date finds them, then as above.
 _USERS_OF_DATE = """
     SELECT DISTINCT user_id FROM day_device
-    WHERE date = %s AND user_id > %s ORDER BY user_id LIMIT %s
+    WHERE date = %s AND user_id > %s{share} ORDER BY user_id LIMIT %s
 """
+
+# Added to such a statement: some of those users, by the last byte of their ids, which is random.
+_SHARE = " AND MOD(ASCII(SUBSTRING(user_id, 16)), %s) = %s"
 
 _COUNT_USERS = "SELECT COUNT(DISTINCT user_id) FROM day_device WHERE date = %s"  # day_device_by_date, without its rows
 
 # Who rose on a date since an instant. Reads the date's rows: for the start of a process, not for requests.
 _RAISED_SINCE = """
     SELECT DISTINCT user_id FROM day_device
-    WHERE date = %s AND user_id > %s AND reached_time >= %s ORDER BY user_id LIMIT %s
+    WHERE date = %s AND user_id > %s AND reached_time >= %s{share} ORDER BY user_id LIMIT %s
 """
 
 
@@ -185,15 +188,20 @@ async def list_users(
     after: bytes = b"",
     limit: int = ROWS_PER_STATEMENT,
     raised_since: datetime | None = None,
+    share: tuple[int, int] = (0, 1),
 ) -> list[bytes]:
     """Users with a reading of *day*, behind *after* in the order of their ids; at most *limit*.
 
-    *raised_since* leaves out those whose totals did not rise at that instant or later.
+    *raised_since* leaves out those whose totals did not rise at that instant or later. *share* is a number and of how many
+    shares that one is wanted: 2 of 12 are those whose ids' last byte is 2 modulo 12.
     """
-    if raised_since is None:
-        rows = await tx.all(_USERS_OF_DATE, (day, after, limit))
+    statement = _USERS_OF_DATE if raised_since is None else _RAISED_SINCE
+    since = () if raised_since is None else (raised_since.astimezone(UTC),)
+    number, of = share
+    if of == 1:
+        rows = await tx.all(statement.format(share=""), (day, after, *since, limit))
     else:
-        rows = await tx.all(_RAISED_SINCE, (day, after, raised_since.astimezone(UTC), limit))
+        rows = await tx.all(statement.format(share=_SHARE), (day, after, *since, of, number, limit))
     return [user for (user,) in rows]
 
 

@@ -11,7 +11,7 @@ FOR_EVER = date(9999, 12, 31)
 """The end of a goal that nothing has followed yet."""
 
 _MAKE_OWNER = """
-    INSERT INTO goal_owner (user_id, shared) VALUES (%(user_id)s, 0) ON DUPLICATE KEY UPDATE user_id = user_id
+    INSERT INTO goal_owner (user_id, shared) VALUES (%(user_id)s, 0) ON DUPLICATE KEY UPDATE user_id = VALUES(user_id)
 """  # primary key
 
 _LOCK_OWNER = "SELECT shared FROM goal_owner WHERE user_id = %(user_id)s FOR UPDATE"  # primary key

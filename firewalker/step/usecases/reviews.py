@@ -1,8 +1,8 @@
 """People looking at suspect days: which wait, and what they say. It is an operator's work, by `firewalker review`."""
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import ClassVar
@@ -15,6 +15,7 @@ from firewalker.runtime.redis import connect
 from firewalker.step.domain.day import UserTotal, merge
 from firewalker.step.domain.suspicion import Verdict, suspect
 from firewalker.step.live.buckets import Buckets, is_kept
+from firewalker.step.live.shares import share_of, shares
 from firewalker.step.store import days, reviews, walkers
 
 
@@ -44,7 +45,8 @@ class Suspect:
 class Reviews:
     """Decides suspect days. Everybody's boards follow at once, if Redis can be reached, else within a minute or so."""
 
-    def __init__(self, database: Database, buckets: Buckets, clock: Clock) -> None:
+    def __init__(self, database: Database, buckets: Sequence[Buckets], clock: Clock) -> None:
+        """*buckets* are those of all shares, in their order."""
         self._database = database
         self._buckets = buckets
         self._clock = clock
@@ -72,10 +74,11 @@ class Reviews:
             RedisUnavailable: Decided, and not told: boards follow when Redis is back and was compared.
         """
         total = await self._store(user.bytes, day, verdict, reviewer)
+        buckets = self._buckets[share_of(user.bytes, len(self._buckets))]
         if is_kept(day, self._clock.now()):
-            await self._buckets.apply(day, [(user.bytes, total)])
+            await buckets.apply(day, [(user.bytes, total)])
         else:
-            await self._buckets.publish(day, [(user.bytes, total)])
+            await buckets.publish(day, [(user.bytes, total)])
         return total
 
     @retried(idempotent=True)
@@ -100,9 +103,11 @@ async def reviewing(mysql_url: str, redis_url: str) -> AsyncIterator[Reviews]:
     Raises:
         DatabaseUnavailable: MySQL cannot be reached.
     """
-    redis = connect(redis_url)
-    try:
-        async with Database(mysql_url, pool_size=1, name="reviews") as database:
-            yield Reviews(database, Buckets(redis, os.urandom(8)), SystemClock())
-    finally:
-        await redis.aclose()
+    async with AsyncExitStack() as opened:
+        database = await opened.enter_async_context(Database(mysql_url, pool_size=1, name="reviews"))
+        buckets = []
+        for share in shares(redis_url):
+            redis = connect(redis_url, share.tag)  # connects if somebody of that share is decided on
+            opened.push_async_callback(redis.aclose)
+            buckets.append(Buckets(redis, os.urandom(8), share))
+        yield Reviews(database, buckets, SystemClock())

@@ -69,14 +69,20 @@ class Settling:
             progress = await boards.take(tx, day)
             if progress is None or progress.round > LAST_ROUND or self._clock.now() < due(day, progress.round):
                 return None
-            zones = None if progress.round == LAST_ROUND else _zones(day, progress.round)
-            users = await boards.list_unfrozen(tx, day, after=progress.after, limit=WALKERS_PER_PORTION, zones=zones)
+            users = await self._next_users(tx, day, progress)
             await self._freeze(tx, day, users)
             done = len(users) < WALKERS_PER_PORTION
             await boards.move(
                 tx, day, Progress(progress.round + 1, b"") if done else Progress(progress.round, users[-1])
             )
             return len(users)
+
+    async def _next_users(self, tx: Transaction, day: date, progress: Progress) -> Sequence[bytes]:
+        """Whose boards are next; none on dates on which nobody walked, as those before the first walker came."""
+        if not await days.list_users(tx, day, limit=1):
+            return []
+        zones = None if progress.round == LAST_ROUND else _zones(day, progress.round)
+        return await boards.list_unfrozen(tx, day, after=progress.after, limit=WALKERS_PER_PORTION, zones=zones)
 
     async def _freeze(self, tx: Transaction, day: date, users: Sequence[bytes]) -> None:
         """Freeze those boards of *users* whose time has come, and that show anybody's steps."""

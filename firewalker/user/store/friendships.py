@@ -20,7 +20,7 @@ _ASKED: Final = {
 
 _MAKE_IF_MISSING = f"""
     INSERT INTO friendship (low_id, high_id, state, since) VALUES (%(low)s, %(high)s, {NONE}, NULL)
-    ON DUPLICATE KEY UPDATE low_id = low_id
+    ON DUPLICATE KEY UPDATE low_id = VALUES(low_id)
 """  # primary key
 
 _COLUMNS = """

@@ -38,7 +38,7 @@ _LIST_REQUESTS = """
 
 _ADD_BAN = """
     INSERT INTO group_ban (group_id, user_id, create_time) VALUES (%(group)s, %(user)s, %(at)s)
-    ON DUPLICATE KEY UPDATE group_id = group_id
+    ON DUPLICATE KEY UPDATE group_id = VALUES(group_id)
 """
 _FIND_BAN = "SELECT 1 FROM group_ban WHERE group_id = %(group)s AND user_id = %(user)s"  # primary key
 _DELETE_BAN = "DELETE FROM group_ban WHERE group_id = %(group)s AND user_id = %(user)s"  # primary key

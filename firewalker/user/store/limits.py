@@ -31,7 +31,7 @@ _LIST_USES = """
 
 _ADD_USE = """
     INSERT INTO used_quota (user_id, quota, used_time, about_id) VALUES (%(user)s, %(quota)s, %(at)s, %(about)s)
-    ON DUPLICATE KEY UPDATE user_id = user_id
+    ON DUPLICATE KEY UPDATE user_id = VALUES(user_id)
 """
 
 

@@ -78,7 +78,7 @@ class FramePeer:
         except OSError:
             return
 
-    async def until(self, condition: Callable[[], object], within_s: float = 20.0) -> None:
+    async def until(self, condition: Callable[[], object], within_s: float = 60.0) -> None:
         async with asyncio.timeout(within_s):
             while not condition():
                 self._changed.clear()

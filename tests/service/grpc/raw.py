@@ -84,7 +84,7 @@ class RawClient:
         await self.flush()
         return stream_id
 
-    async def until(self, condition: Any, within_s: float = 20.0) -> Any:
+    async def until(self, condition: Any, within_s: float = 60.0) -> Any:
         async with asyncio.timeout(within_s):
             while not (found := condition()):
                 self._changed.clear()

@@ -45,7 +45,7 @@ class House:
 
 def record(channel: grpc.aio.Channel, **options: Any) -> Any:
     call = channel.unary_unary(RECORD, RecordStepsRequest.SerializeToString, RecordStepsResponse.FromString)
-    return call(RecordStepsRequest(), timeout=10, **options)
+    return call(RecordStepsRequest(), timeout=60, **options)
 
 
 def retry_delay_s(error: Any) -> float:

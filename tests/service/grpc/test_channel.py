@@ -53,6 +53,7 @@ async def test_many_calls_share_one_connection(pair: Pair) -> None:
 
 
 @pytest.mark.requirement("NET-30")
+@pytest.mark.alone
 async def test_the_present_deadline_goes_along_less_a_margin(pair: Pair) -> None:
     seen = []
 

@@ -155,9 +155,9 @@ class TestBombs:
 async def test_grpcio_speaks_gzip_both_ways(bench: Bench) -> None:
     server = await serve(bench, LONG_ANSWER)
     unary = bench.channel(server).unary_unary(RECORD)
-    answer = await unary(READINGS * 50, compression=grpc.Compression.Gzip, timeout=20)
+    answer = await unary(READINGS * 50, compression=grpc.Compression.Gzip, timeout=60)
     assert RecordStepsResponse.FromString(answer) == LONG_ANSWER
-    error = await refusal(unary(READINGS * 50, compression=grpc.Compression.Deflate, timeout=20))
+    error = await refusal(unary(READINGS * 50, compression=grpc.Compression.Deflate, timeout=60))
     assert error.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
@@ -186,6 +186,6 @@ class TestOneMessage:
 @pytest.mark.requirement("NET-01")
 async def test_an_answer_over_the_rules_size_is_not_sent(bench: Bench) -> None:
     server = await serve(bench, LONG_ANSWER, max_answer_bytes=1_000)
-    error = await refusal(bench.channel(server).unary_unary(RECORD)(b"", timeout=20))
+    error = await refusal(bench.channel(server).unary_unary(RECORD)(b"", timeout=60))
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert bench.measures.calls(RECORD, "RESOURCE_EXHAUSTED") == 1

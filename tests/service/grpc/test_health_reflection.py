@@ -32,11 +32,11 @@ class TestHealth:
             CHECK, health_pb2.HealthCheckRequest.SerializeToString, health_pb2.HealthCheckResponse.FromString
         )
         for name in ("", STEP, "firewalker.user.v1.AuthService", "grpc.health.v1.Health"):
-            assert (await check(health_pb2.HealthCheckRequest(service=name), timeout=20)).status == 1
+            assert (await check(health_pb2.HealthCheckRequest(service=name), timeout=60)).status == 1
         server.health.set(serving=False, service=STEP)
-        assert (await check(health_pb2.HealthCheckRequest(service=STEP), timeout=20)).status == 2
-        assert (await check(health_pb2.HealthCheckRequest(), timeout=20)).status == 1
-        error = await refusal(check(health_pb2.HealthCheckRequest(service="no.Such"), timeout=20))
+        assert (await check(health_pb2.HealthCheckRequest(service=STEP), timeout=60)).status == 2
+        assert (await check(health_pb2.HealthCheckRequest(), timeout=60)).status == 1
+        error = await refusal(check(health_pb2.HealthCheckRequest(service="no.Such"), timeout=60))
         assert error.code() is grpc.StatusCode.NOT_FOUND
 
     @pytest.mark.requirement("NET-40")

@@ -101,7 +101,7 @@ class TestUnknownFrames:
     async def test_an_unknown_frame_inside_a_header_block_ends_the_connection(self, site: Site) -> None:
         block = site.client.h2.encoder.encode(grpc_headers(RECORD))
         await site.client.write(frame(0x1, 0, 1, block[:5]) + frame(0x0B, 0, 0, b""))
-        await asyncio.wait_for(site.client.closed.wait(), 20)
+        await asyncio.wait_for(site.client.closed.wait(), 60)
         assert site.client.goaways[0][1] == 1
 
 
@@ -159,7 +159,7 @@ class TestMalformedHeads:
     @pytest.mark.requirement("NET-08")
     async def test_a_huge_header_list_ends_the_connection_with_a_reason(self, site: Site) -> None:
         await site.client.request(grpc_headers(RECORD, *[(f"x-{n}", "y" * 4000) for n in range(20)]), framed(b""))
-        await asyncio.wait_for(site.client.closed.wait(), 20)
+        await asyncio.wait_for(site.client.closed.wait(), 60)
         assert site.client.goaways
 
 
@@ -230,7 +230,7 @@ class TestRapidReset:
                 except OSError:
                     break
                 await asyncio.sleep(0)
-            await asyncio.wait_for(flood.closed.wait(), 20)
+            await asyncio.wait_for(flood.closed.wait(), 60)
             assert flood.goaways[-1][1] == 11
         await site.assert_neighbours_live()
 
@@ -243,7 +243,7 @@ class TestRapidReset:
                 await flood.write(flood.h2.data_to_send() + frame(0x8, 0, stream, bytes(4)))
                 if flood.closed.is_set():
                     break
-            await asyncio.wait_for(flood.closed.wait(), 20)
+            await asyncio.wait_for(flood.closed.wait(), 60)
         await site.assert_neighbours_live()
 
     async def test_leaving_streams_that_were_answered_is_no_flood(self, site: Site) -> None:
@@ -293,14 +293,14 @@ class TestControlFloods:
                     await flood.write(one * 100)
                 except OSError:
                     break
-            await asyncio.wait_for(flood.closed.wait(), 20)
+            await asyncio.wait_for(flood.closed.wait(), 60)
             assert flood.goaways[-1][1] == 11
         await site.assert_neighbours_live()
 
     async def test_empty_data_frames_are_a_flood(self, site: Site) -> None:
         stream = await site.client.request(grpc_headers(TRACK), None, end=False)
         await site.client.write(frame(0, 0, stream, b"") * 1000)
-        await asyncio.wait_for(site.client.closed.wait(), 20)
+        await asyncio.wait_for(site.client.closed.wait(), 60)
         assert site.client.goaways[-1][1] == 11
 
     async def test_a_client_that_acknowledges_what_it_reads_is_no_flood(self, site: Site) -> None:
@@ -322,14 +322,14 @@ class TestConnections:
     async def test_another_protocol_is_cut_off(self, site: Site) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", site.server.port)
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        await asyncio.wait_for(reader.read(), 20)
+        await asyncio.wait_for(reader.read(), 60)
         writer.close()
         await site.assert_neighbours_live()
 
     async def test_a_connection_that_never_speaks_is_cut_off(self, bench: Bench) -> None:
         server = await bench.serve(StepDoor(), limits=Limits(opening_s=0.05))
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        await asyncio.wait_for(reader.read(), 20)
+        await asyncio.wait_for(reader.read(), 60)
         writer.close()
         assert bench.measures.connections("never_opened") == 1
 
@@ -338,7 +338,7 @@ class TestConnections:
         await site.client.write(
             (2**24 - 1).to_bytes(3, "big") + bytes((0, 0)) + stream.to_bytes(4, "big") + b"x" * 40_000
         )
-        await asyncio.wait_for(site.client.closed.wait(), 20)
+        await asyncio.wait_for(site.client.closed.wait(), 60)
         assert site.client.goaways[-1][1] == 6
 
     @pytest.mark.requirement("NET-07")
@@ -394,6 +394,6 @@ class TestConnections:
             reader, writer = await asyncio.open_connection("127.0.0.1", site.server.port)
             writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") + chance.randbytes(2000))
             writer.write_eof()
-            await asyncio.wait_for(reader.read(), 20)
+            await asyncio.wait_for(reader.read(), 60)
             writer.close()
         await site.assert_neighbours_live()

@@ -188,6 +188,7 @@ async def test_cancel_after_first_response() -> None:
         assert await client.unary(contract.EMPTY, message("Empty")()) == message("Empty")()
 
 
+@pytest.mark.alone
 async def test_timeout_on_sleeping_server() -> None:
     slow = message("StreamingOutputCallRequest")(response_parameters=[{"size": 1, "interval_us": 3_000_000}])
     started = asyncio.get_running_loop().time()

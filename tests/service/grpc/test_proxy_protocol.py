@@ -35,7 +35,7 @@ async def arrive(server: GrpcServer, first: bytes, address: str = "127.0.0.1") -
 
 async def ended(reader: asyncio.StreamReader) -> bytes:
     try:
-        return await asyncio.wait_for(reader.read(), 20)
+        return await asyncio.wait_for(reader.read(), 60)
     except ConnectionError:
         return b""
 
@@ -152,7 +152,7 @@ async def test_the_header_stands_before_the_handshake(bench: Bench, tmp_path: An
     tls = authority.client().wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
     reader, writer = await arrive(server, b"")
     header = proxied("198.51.100.7")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 tls.do_handshake()

@@ -51,13 +51,13 @@ async def channel_to(bench: Bench, town: Town) -> grpc.aio.Channel:
 
 
 def board(channel: grpc.aio.Channel, metadata: Any) -> Any:
-    return channel.unary_unary(GET, GetRequest.SerializeToString)(GetRequest(), metadata=metadata, timeout=20)
+    return channel.unary_unary(GET, GetRequest.SerializeToString)(GetRequest(), metadata=metadata, timeout=60)
 
 
 def record(channel: grpc.aio.Channel, *forwarded: str) -> Any:
     metadata = [("x-forwarded-for", ", ".join(forwarded))] if forwarded else None
     call = channel.unary_unary(RECORD, RecordStepsRequest.SerializeToString)
-    return call(RecordStepsRequest(), metadata=metadata, timeout=20)
+    return call(RecordStepsRequest(), metadata=metadata, timeout=60)
 
 
 @pytest.mark.requirement("NET-34")

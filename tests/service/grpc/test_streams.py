@@ -67,7 +67,7 @@ class TestEnds:
 
         door.on_track = track
         server = await bench.serve(door)
-        stream = bench.channel(server).stream_stream(TRACK)(timeout=10)
+        stream = bench.channel(server).stream_stream(TRACK)(timeout=60)
         for sent in range(3):
             await stream.write(TrackStepsRequest(message_id=str(sent)).SerializeToString())
             assert await stream.read() is not grpc.aio.EOF
@@ -84,7 +84,7 @@ class TestEnds:
     ) -> None:
         monkeypatch.setattr(calls, "END_GRACE_S", 0.1)
         server = await bench.serve(StepDoor(Rule(Caller.PUBLIC, stream_s=0.1)))
-        stream = bench.channel(server).stream_stream(TRACK)(timeout=10)
+        stream = bench.channel(server).stream_stream(TRACK)(timeout=60)
         error = await error_of(stream)
         assert (error.code(), reason(error)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STREAM_TOO_OLD")
 
@@ -150,6 +150,7 @@ class TestEnds:
         error = await error_of(track)
         assert (error.code(), reason(error)) == (grpc.StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
 
+    @pytest.mark.alone
     async def test_a_stream_has_no_deadline_but_the_clients(self, bench: Bench) -> None:
         server = await bench.serve(BoardDoor(Rule(Caller.USER, deadline_s=0.01)))
         watch = bench.channel(server).unary_stream(WATCH)(b"", metadata=bench.bearer(), timeout=0.3)
@@ -200,7 +201,7 @@ class TestFlow:
 
         pouring = asyncio.create_task(pour())
         for _ in range(20):
-            await channel.unary_unary(RECORD)(b"", timeout=20)
+            await channel.unary_unary(RECORD)(b"", timeout=60)
         # 64 KiB of window, and what grpcio buffers itself.
         assert sent < 300
         go_on.set()

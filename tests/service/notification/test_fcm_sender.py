@@ -223,9 +223,9 @@ async def test_who_waited_for_longer_than_the_lease_leaves_the_message_to_others
     before = withheld()
     with capture_logs() as lines:
         await security(office, me)
-        await until(lambda: office.google.fcm.tokens.asked == 1, 10)
+        await until(lambda: office.google.fcm.tokens.asked == 1, 60)
         office.advance(20)  # while it waits for an access token
-        await office.pushed(1, within_s=10)
+        await office.pushed(1, within_s=60)
         await office.settled()
     assert [line["code"] for line in lines if line["event"] == "fcm_answer"] == ["withheld"]
     assert (withheld() - before, sample("firewalker_fcm_answers_total", kind="withheld", code="withheld")) == (1, 0)

@@ -242,7 +242,7 @@ async def test_a_session_that_this_process_heard_the_end_of_is_not_pushed_to(off
     # Before the fact itself arrives: what another process of the user service announces reaches everybody.
     async with RevocationFeed(office.redis_url, replay, clock=office.clock) as feed:
         await feed.publish([Revocation(session_id=gone)])
-        await until(lambda: office.heard_of_the_end(gone), 10)
+        await until(lambda: office.heard_of_the_end(gone), 60)
         await office.request_from(new_uuid7(), me)
         await office.pushed(1)
         await office.settled()

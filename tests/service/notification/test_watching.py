@@ -19,7 +19,7 @@ from tests.support.services import serving
 
 
 async def heard(stream: Any) -> Any:
-    return await asyncio.wait_for(stream.read(), 20)
+    return await asyncio.wait_for(stream.read(), 60)
 
 
 @pytest.fixture

@@ -98,8 +98,8 @@ async def test_stopping_survives_a_cancellation_that_a_client_swallowed(
             raise TimeoutError from None
 
     monkeypatch.setattr(view, "_read", read)
-    await asyncio.wait_for(reading.wait(), 15)
-    await asyncio.wait_for(view.stop(), 15)
+    await asyncio.wait_for(reading.wait(), 60)
+    await asyncio.wait_for(view.stop(), 60)
 
 
 @pytest.mark.requirement("AUTH-22")

@@ -53,5 +53,34 @@ async def test_old_garbage_goes_when_its_time_has_come(monkeypatch: pytest.Monke
         await until(lambda: left() is None)
 
 
+async def test_what_was_in_use_is_looked_at_again_only_with_everything_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(garbage, "_LOOK_S", 0.005)
+    monkeypatch.setattr(garbage, "FULL_S", 0.01)
+    async with rare_collections():
+        knot = Knot()
+        left = weakref.ref(knot)
+        await until(lambda: all(one is not left() for one in gc.get_objects()))  # put aside
+        del knot
+        gc.collect()
+        assert left() is not None
+        monkeypatch.setattr(garbage, "THOROUGH_S", 0.0)
+        await until(lambda: left() is None)
+
+
+async def test_only_the_youngest_are_looked_at_as_objects_come_and_go() -> None:
+    generations: list[int] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            generations.append(info["generation"])
+
+    async with rare_collections():
+        gc.callbacks.append(note)
+        kept = [[number] for number in range(100_000)]
+        gc.callbacks.remove(note)
+    assert len(kept) == 100_000
+    assert set(generations) == {0}
+
+
 def test_the_size_is_that_of_this_process() -> None:
     assert 10 << 20 < resident_bytes() < 10 << 30

@@ -27,7 +27,7 @@ async def start(environment: dict[str, str], *arguments: str) -> Process:
 
 async def run(environment: dict[str, str], *arguments: str) -> tuple[int | None, str]:
     process = await start(environment, *arguments)
-    output, _ = await asyncio.wait_for(process.communicate(), 20)
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
     return process.returncode, output.decode()
 
 
@@ -36,7 +36,7 @@ async def told(process: Process, line: str) -> list[str]:
     assert process.stdout is not None
     lines: list[str] = []
     while not lines or lines[-1] != line:
-        raw = await asyncio.wait_for(process.stdout.readline(), 20)
+        raw = await asyncio.wait_for(process.stdout.readline(), 60)
         assert raw, f"ended without {line!r} after {lines}"
         lines.append(raw.decode().rstrip())
     return lines
@@ -48,7 +48,7 @@ async def test_a_service_starts_and_stops_in_order(settings: dict[str, str]) -> 
     process = await start(settings)
     assert await told(process, "serving True") == ["part started", "server started", "serving True"]
     process.terminate()
-    rest, _ = await asyncio.wait_for(process.communicate(), 20)
+    rest, _ = await asyncio.wait_for(process.communicate(), 60)
     lines = rest.decode().splitlines()
     assert [line for line in lines if line in STOPPED] == STOPPED
     assert process.returncode == 0
@@ -62,7 +62,7 @@ async def test_a_second_signal_ends_the_process_at_once(settings: dict[str, str]
     process.terminate()
     await told(process, "serving False")
     process.terminate()
-    rest, _ = await asyncio.wait_for(process.communicate(), 20)
+    rest, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 1
     assert "drained" not in rest.decode()
 
@@ -73,7 +73,7 @@ async def test_a_drain_takes_no_longer_than_it_may(settings: dict[str, str]) -> 
     process = await start({**settings, "TINY_SLOW_S": "60", "FIREWALKER_TINY_DRAIN_S": "0.2"})
     await told(process, "serving True")
     process.terminate()
-    await asyncio.wait_for(process.communicate(), 20)
+    await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0
 
 

@@ -37,6 +37,7 @@ async def test_a_command_whose_answer_is_lost_is_not_sent_again(redis_url: str, 
     await plain.aclose()
 
 
+@pytest.mark.alone
 async def test_silence_is_noticed_in_time(redis_url: str, proxy: FaultProxy) -> None:
     client = connect(proxied(redis_url, proxy))
     await client.ping()
@@ -88,7 +89,7 @@ async def test_a_blocking_read_waits_longer_than_a_command(redis_url: str) -> No
     await client.aclose()
 
 
-@pytest.mark.requirement("DATA-34", "TEST-03")
+@pytest.mark.requirement("DATA-34", "TEST-03", "M15")
 async def test_cancelled_commands_never_show_one_user_the_answer_of_another(redis_url: str, proxy: FaultProxy) -> None:
     rng = random.Random(15)
     client = connect(proxied(redis_url, proxy), max_connections=4)

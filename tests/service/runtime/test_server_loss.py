@@ -52,7 +52,7 @@ async def test_a_killed_server_loses_nothing_acknowledged_and_is_found_again_at_
             await asyncio.to_thread(own.mysql.kill)
             await asyncio.sleep(0.1)  # an outage, not a wait
             own.mysql.start()  # from this thread, or the server would end with it
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await _more(acknowledged)
         stop.set()
         await asyncio.gather(*tasks)
@@ -109,6 +109,6 @@ async def test_a_demoted_server_is_left_and_the_transaction_repeated(own: Privat
 
 async def _more(seen: set[int], count: int = 50) -> None:
     before = len(seen)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(seen) < before + count:  # noqa: ASYNC110 - it is a set that grows, not an event
             await asyncio.sleep(0.005)

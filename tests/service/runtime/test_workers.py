@@ -46,7 +46,7 @@ class Herd:
         return {int(pid) for pid in path.read_text().split()} if path.exists() else set()
 
     async def ended(self) -> int:
-        status = await asyncio.wait_for(self.process.wait(), 20)
+        status = await asyncio.wait_for(self.process.wait(), 60)
         await self.reader
         return status
 
@@ -80,7 +80,7 @@ def serving(herd: Herd, count: int) -> bool:
 
 async def test_so_many_workers_serve_and_stop_together(start: Start) -> None:
     herd = await start("--workers", "2")
-    await until(lambda: serving(herd, 2), 20)
+    await until(lambda: serving(herd, 2), 60)
     assert len(herd.workers()) == 2
     herd.process.terminate()
     assert await herd.ended() == 0
@@ -89,25 +89,25 @@ async def test_so_many_workers_serve_and_stop_together(start: Start) -> None:
 
 async def test_the_configuration_can_ask_for_workers(start: Start) -> None:
     herd = await start(FIREWALKER_TINY_WORKERS="2")
-    await until(lambda: serving(herd, 2), 20)
+    await until(lambda: serving(herd, 2), 60)
 
 
 async def test_a_worker_that_dies_is_started_again(start: Start) -> None:
     herd = await start("--workers", "2")
-    await until(lambda: serving(herd, 2), 20)
+    await until(lambda: serving(herd, 2), 60)
     killed = min(herd.workers())
     os.kill(killed, signal.SIGKILL)
-    await until(lambda: serving(herd, 3), 20)
+    await until(lambda: serving(herd, 3), 60)
     assert len(herd.workers() - {killed}) == 2
 
 
 @pytest.mark.requirement("NET-41")
 async def test_a_hangup_replaces_the_workers_one_by_one(start: Start) -> None:
     herd = await start("--workers", "2")
-    await until(lambda: serving(herd, 2), 20)
+    await until(lambda: serving(herd, 2), 60)
     before = herd.workers()
     herd.process.send_signal(signal.SIGHUP)
-    await until(lambda: any("workers_replaced" in line for line in herd.lines), 30)
+    await until(lambda: any("workers_replaced" in line for line in herd.lines), 60)
     after = herd.workers()
     assert len(after) == 2
     assert not before & after
@@ -118,7 +118,7 @@ async def test_a_hangup_replaces_the_workers_one_by_one(start: Start) -> None:
 
 async def test_workers_stop_when_the_first_process_is_killed(start: Start) -> None:
     herd = await start("--workers", "2")
-    await until(lambda: serving(herd, 2), 20)
+    await until(lambda: serving(herd, 2), 60)
     herd.process.kill()
     assert await herd.ended() == -signal.SIGKILL
     assert herd.lines.count("resources closed") == 2

@@ -29,7 +29,7 @@ async def call(service: Service, path: str, user: UserId | None, **content: Any)
         response_deserializer=answer_class(path).FromString,
     )  # fmt: skip
     metadata = [] if user is None else service.as_user(user)
-    return await method(request_of(path, content), metadata=metadata, timeout=20)
+    return await method(request_of(path, content), metadata=metadata, timeout=60)
 
 
 async def refusal(answer: Awaitable[Any]) -> tuple[grpc.StatusCode, str]:
@@ -58,7 +58,7 @@ async def deliver(service: Service, *events: Any) -> None:
         request_serializer=DeliverRequest.SerializeToString,
         response_deserializer=message_class("firewalker.event.v1.DeliverResponse").FromString,
     )
-    await method(DeliverRequest(events=events), metadata=service.as_service("user"), timeout=20)
+    await method(DeliverRequest(events=events), metadata=service.as_service("user"), timeout=60)
 
 
 def event(at: datetime | None = None) -> Any:
@@ -86,7 +86,7 @@ async def befriend(service: Service, one: UserId, other: UserId, since: datetime
     await deliver(service, told)
 
 
-async def eventually(probe: Callable[[], Awaitable[Any]], within_s: float = 20.0) -> Any:
+async def eventually(probe: Callable[[], Awaitable[Any]], within_s: float = 60.0) -> Any:
     """The first true result of *probe*; fails the test if there is none within *within_s*."""
     limit = time.monotonic() + within_s
     while not (result := await probe()):

@@ -146,7 +146,7 @@ class Reader:
             response_deserializer=message_class("firewalker.step.v1.GetFriendLeaderboardResponse").FromString,
         )
         asked = message_class("firewalker.step.v1.GetFriendLeaderboardRequest")(**request)
-        return (await call(asked, metadata=self._metadata, timeout=20)).leaderboard
+        return (await call(asked, metadata=self._metadata, timeout=60)).leaderboard
 
     def watch(self, **request: str) -> "Watch":
         call = self._channel.unary_stream(
@@ -168,7 +168,7 @@ class Watch:
         self.end: Any = None
         self.kinds: list[str] = []
 
-    async def next(self, within_s: float = 20.0) -> Any:
+    async def next(self, within_s: float = 60.0) -> Any:
         """The next answer, taken in; None when the stream is over with OK."""
         update = await asyncio.wait_for(self._call.read(), within_s)
         if update is grpc.aio.EOF:
@@ -187,7 +187,7 @@ class Watch:
             self.end = update.end
         return update
 
-    async def until(self, steps: dict[UserId, int], within_s: float = 20.0) -> None:
+    async def until(self, steps: dict[UserId, int], within_s: float = 60.0) -> None:
         """Take answers in until the board shows these steps."""
         wanted = {str(user): count for user, count in steps.items()}
         async with asyncio.timeout(within_s):

@@ -127,7 +127,7 @@ async def walking(port: int, secrets: Secrets, ledger: Ledger) -> AsyncIterator[
         yield lambda: ledger.path.read_text().count("\n")
     finally:
         stop.set()
-        done, late = await asyncio.wait(tasks, timeout=30)
+        done, late = await asyncio.wait(tasks, timeout=60)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
@@ -135,7 +135,7 @@ async def walking(port: int, secrets: Secrets, ledger: Ledger) -> AsyncIterator[
         task.result()
 
 
-async def more(count: Callable[[], int], task_s: float = 20.0) -> None:
+async def more(count: Callable[[], int], task_s: float = 60.0) -> None:
     """Wait until some more was acknowledged."""
     goal = count() + 10 * WALKERS
     async with asyncio.timeout(task_s):

@@ -38,7 +38,7 @@ class Owner:
         request = message_class(f"firewalker.step.v1.{name}Request")
         answer = message_class(f"firewalker.step.v1.{name}Response")
         call = self._step.public.unary_unary(SERVICE + name, request.SerializeToString, answer.FromString)
-        return await call(request(**fields), metadata=self._metadata, timeout=20)
+        return await call(request(**fields), metadata=self._metadata, timeout=60)
 
     async def refused(self, name: str, **fields: Any) -> tuple[grpc.StatusCode, str, list[str]]:
         """Status, reason, and the fields that are wrong."""

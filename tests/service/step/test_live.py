@@ -15,10 +15,10 @@ from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.redis import connect
 from firewalker.step.domain.day import UserTotal, to_ms
 from firewalker.step.domain.reading import Counted
-from firewalker.step.live import Frame, totals
-from firewalker.step.live.buckets import CHANNEL, EPOCH
+from firewalker.step.live import Frame, part
 from firewalker.step.live.known import KnownTotals
 from firewalker.step.live.rebuild import rebuild_now
+from firewalker.step.live.shares import shares
 from tests.service.step.conftest import Process
 from tests.support.databases import run_on
 from tests.support.proxy import fault_proxy
@@ -26,6 +26,7 @@ from tests.support.waiting import until, until_true
 
 TODAY = datetime.now(UTC).date()
 Start = Callable[..., Awaitable[Process]]
+EVERYBODY = shares("redis://one")[0]
 
 
 def counted(steps: int, slot: int = 9, *, device_id: str = "phone", ago_s: int = 0, days_ago: int = 0) -> Counted:
@@ -55,14 +56,14 @@ async def client(url: str) -> AsyncIterator[Redis]:
 
 
 async def in_redis(process: Process, user: bytes) -> UserTotal | None:
-    found = await process.live.buckets.read(TODAY, [user], 1)
+    found = await process.live.parts[0].buckets.read(TODAY, [user], 1)
     return found[0] if found else None
 
 
 async def complete(process: Process) -> None:
     """Redis has everything, and the process has seen so: it reads there."""
-    await until_true(process.live.buckets.complete)
-    await until(lambda: process.live.rebuilder.trusted)
+    await until_true(process.live.parts[0].buckets.complete)
+    await until(lambda: process.live.parts[0].rebuilder.trusted)
 
 
 async def test_a_total_is_in_redis_soon_after_its_commit(process: Process) -> None:
@@ -80,7 +81,7 @@ async def test_what_was_handed_over_is_known_wherever_one_catches_up(process: Pr
     """A watcher who goes from one process to another does not go back in time."""
     other = await start_process()
     # Until Redis is known to be complete there, it goes by MySQL, which knows nothing of what is only announced.
-    await until(lambda: other.live.healthy and other.live.rebuilder.trusted)
+    await until(lambda: other.live.healthy and other.live.parts[0].rebuilder.trusted)
     known = KnownTotals(other.live, SystemClock())
     user = someone()
     for steps in range(100, 120):
@@ -128,10 +129,10 @@ async def test_totals_are_only_raised_whatever_the_order(process: Process) -> No
     later = UserTotal(5_000, begin + 2_000, begin + 3_000)
     await complete(process)
     for total in (high, low, later, low, high):
-        await process.live.buckets.apply(TODAY, [(user, total)])
+        await process.live.parts[0].buckets.apply(TODAY, [(user, total)])
     assert await in_redis(process, user) == UserTotal(5_000, begin, begin + 9_000)
     corrected = UserTotal(100, begin, begin, revision=1)
-    await process.live.buckets.apply(TODAY, [(user, corrected), (user, high)])
+    await process.live.parts[0].buckets.apply(TODAY, [(user, corrected), (user, high)])
     assert await in_redis(process, user) == UserTotal(100, begin, begin + 9_000, 1)
 
 
@@ -139,8 +140,8 @@ async def test_totals_are_only_raised_whatever_the_order(process: Process) -> No
 async def test_hearing_a_total_again_changes_and_publishes_nothing(process: Process) -> None:
     now = to_ms(datetime.now(UTC))
     totals = [(someone(), UserTotal(n, now, now)) for n in range(100)]
-    assert await process.live.buckets.apply(TODAY, totals) == 100
-    assert await process.live.buckets.apply(TODAY, totals) == 0
+    assert await process.live.parts[0].buckets.apply(TODAY, totals) == 100
+    assert await process.live.parts[0].buckets.apply(TODAY, totals) == 0
 
 
 @pytest.mark.requirement("DATA-30")
@@ -148,14 +149,14 @@ async def test_after_a_flush_reads_are_right_at_once_and_redis_is_rebuilt(proces
     users = [someone() for _ in range(1_200)]
     await asyncio.gather(*(process.ingest.record(user, [counted(n)]) for n, user in enumerate(users)))
     await complete(process)
-    await process.live._writer.flush()
+    await process.live.parts[0].writer.flush()
     async with client(redis_url) as redis:
         await redis.flushdb()
-        while not await process.live.buckets.complete():
+        while not await process.live.parts[0].buckets.complete():
             some = users[::100]
             read = await process.live.read(TODAY, some)
             assert [read[user].total for user in some] == list(range(0, 1_200, 100))
-        found = await process.live.buckets.read(TODAY, users, 1)
+        found = await process.live.parts[0].buckets.read(TODAY, users, 1)
         assert found is not None
         assert [total and total.total for total in found] == list(range(1_200))
 
@@ -167,10 +168,10 @@ async def test_a_flush_in_the_middle_of_a_rebuild_is_noticed(process: Process, r
     async with client(redis_url) as redis:
         token = b"somebody"
         await complete(process)
-        await redis.delete(EPOCH)
-        await until_true(lambda: process.live.buckets.lock(token))
+        await redis.delete(EVERYBODY.epoch)
+        await until_true(lambda: process.live.parts[0].buckets.lock(token))
         await redis.flushdb()
-        assert not await process.live.buckets.finish(token, b"run", datetime.now(UTC))
+        assert not await process.live.parts[0].buckets.finish(token, b"run", datetime.now(UTC))
     await complete(process)
     assert (await process.live.read(TODAY, [user]))[user].total == 10
 
@@ -181,14 +182,14 @@ async def test_the_rebuild_command_completes_redis_while_a_process_runs(
     user = someone()
     await process.ingest.record(user, [counted(10)])
     await complete(process)
-    await process.live._writer.flush()
+    await process.live.parts[0].writer.flush()
     async with client(redis_url) as redis:
         for key in await redis.keys("t:{*"):
             await redis.delete(key)
     seen: list[tuple[int, int]] = []
     await rebuild_now(step_url, redis_url, lambda done, of: seen.append((done, of)))
     assert seen[-1][0] == seen[-1][1] > 0
-    assert await process.live.buckets.complete()
+    assert await process.live.parts[0].buckets.complete()
     assert (await process.live.read(TODAY, [user]))[user].total == 10
 
 
@@ -215,16 +216,16 @@ async def test_a_redis_that_answers_but_takes_nothing_is_passed_by(process: Proc
     user = someone()
     await complete(process)
     await process.ingest.record(user, [counted(100)])
-    await process.live._writer.flush()
+    await process.live.parts[0].writer.flush()
     async with client(redis_url) as redis:
         await redis.config_set("maxmemory", "1")
         try:
             await process.ingest.record(user, [counted(900)])
-            await until(lambda: process.live._writer.behind)
+            await until(lambda: process.live.parts[0].writer.behind)
             assert (await process.live.read(TODAY, [user]))[user].total == 900
         finally:
             await redis.config_set("maxmemory", "0")
-    await until(lambda: not process.live._writer.behind)
+    await until(lambda: not process.live.parts[0].writer.behind)
     found = await in_redis(process, user)
     assert found is not None
     assert found.total == 900
@@ -236,7 +237,7 @@ async def test_what_a_dead_process_left_untold_is_told_by_the_next(
 ) -> None:
     user = someone()
     await complete(process)
-    monkeypatch.setattr(process.live._writer, "put", list[Frame]().append)  # dies between COMMIT and Redis
+    monkeypatch.setattr(process.live.parts[0].writer, "put", list[Frame]().append)  # dies between COMMIT and Redis
     await process.ingest.record(user, [counted(900)])
     assert await in_redis(process, user) is None
     await start_process()
@@ -248,19 +249,19 @@ async def test_a_sample_repairs_drift_and_counts_it(process: Process, redis_url:
     users = [someone() for _ in range(250)]
     await complete(process)
     await asyncio.gather(*(process.ingest.record(user, [counted(7)]) for user in users))
-    await process.live._writer.flush()
+    await process.live.parts[0].writer.flush()
     async with client(redis_url) as redis:
         keys = [key for key in await redis.keys("t:{*") if b"t:{" in key]
         for key in keys[:50]:
             await redis.delete(key)
     counted_before = drifted()
-    drift = sum([await process.live.rebuilder.sample() for _ in range(3)])
+    drift = sum([await process.live.parts[0].rebuilder.sample() for _ in range(3)])
     assert 50 <= drift <= 250
     assert drifted() - counted_before >= drift  # the background may have found some too
-    found = await process.live.buckets.read(TODAY, users, 1)
+    found = await process.live.parts[0].buckets.read(TODAY, users, 1)
     assert found is not None
     assert all(found)
-    assert sum([await process.live.rebuilder.sample() for _ in range(3)]) == 0
+    assert sum([await process.live.parts[0].rebuilder.sample() for _ in range(3)]) == 0
 
 
 async def test_a_reading_without_news_renews_freshness_every_30_s_at_most(process: Process) -> None:
@@ -288,9 +289,13 @@ async def test_every_key_of_a_date_expires_and_a_walker_takes_at_most_40_bytes(
     async with client(redis_url) as redis:
         before = (await redis.info("memory"))["used_memory_dataset"]
         for _ in range(100):
-            await process.live.buckets.apply(TODAY, [(someone(), UserTotal(9_999, now, now)) for _ in range(1_000)])
+            await process.live.parts[0].buckets.apply(
+                TODAY, [(someone(), UserTotal(9_999, now, now)) for _ in range(1_000)]
+            )
         for _ in range(100):
-            await process.live.buckets.apply(TODAY, [(someone(), UserTotal(9_999, now, now)) for _ in range(1_000)])
+            await process.live.parts[0].buckets.apply(
+                TODAY, [(someone(), UserTotal(9_999, now, now)) for _ in range(1_000)]
+            )
         after = (await redis.info("memory"))["used_memory_dataset"]
         assert (after - before) / 200_000 <= 40
         keys = await redis.keys("t:{*")
@@ -307,11 +312,11 @@ async def test_a_frame_that_cannot_be_read_is_passed_over(
     await until(lambda: other.live.healthy)
     other.live.subscribe(there.append, own=False)
     async with client(redis_url) as redis:
-        await redis.publish(CHANNEL, b"\x01" + b"x" * 8 + date_number.to_bytes(4, "big"))
-        await redis.publish(CHANNEL, b"\xff")
+        await redis.spublish(EVERYBODY.channel, b"\x01" + b"x" * 8 + date_number.to_bytes(4, "big"))
+        await redis.spublish(EVERYBODY.channel, b"\xff")
     await process.ingest.record(user, [counted(10)])
     await until(lambda: any(user == who for frame in there for who, _ in frame.totals))
-    assert not [task.get_name() for task in other.live._tasks if task.done()]
+    assert not [task.get_name() for task in other.live.parts[0]._tasks if task.done()]
 
 
 @pytest.mark.parametrize("damage", ["short value", "no hash"])
@@ -320,8 +325,8 @@ async def test_what_is_no_total_is_replaced_and_reads_are_right_meanwhile(
 ) -> None:
     user = someone()
     await process.ingest.record(user, [counted(10)])
-    await until(lambda: process.live.rebuilder.trusted)
-    await process.live._writer.flush()
+    await until(lambda: process.live.parts[0].rebuilder.trusted)
+    await process.live.parts[0].writer.flush()
     async with client(redis_url) as redis:
         (key,) = [key for key in await redis.keys("t:{*") if await redis.hexists(key, user)]
         if damage == "no hash":
@@ -329,9 +334,9 @@ async def test_what_is_no_total_is_replaced_and_reads_are_right_meanwhile(
         else:
             await redis.hset(key, user, b"short")
         assert (await process.live.read(TODAY, [user]))[user].total == 10
-        process.live._avoid_until = 0
+        process.live.parts[0]._avoid_until = 0
         await process.ingest.record(user, [counted(20)])
-        await process.live._writer.flush()
+        await process.live.parts[0].writer.flush()
         await until_true(lambda: in_redis(process, user))
         found = await in_redis(process, user)
     assert found is not None
@@ -342,31 +347,31 @@ async def test_a_repair_whose_statement_fails_is_repeated(process: Process, step
     user = someone()
     await process.ingest.record(user, [counted(10)])
     await complete(process)
-    await process.live._writer.flush()
+    await process.live.parts[0].writer.flush()
     await run_on(step_url, "RENAME TABLE day_device TO elsewhere")
     async with client(redis_url) as redis:
         await redis.flushdb()
     await asyncio.sleep(1.2)  # longer than it takes to look
     await run_on(step_url, "RENAME TABLE elsewhere TO day_device")
-    await until_true(process.live.buckets.complete)  # the failed one has given its lock back
+    await until_true(process.live.parts[0].buckets.complete)  # the failed one has given its lock back
     assert (await process.live.read(TODAY, [user]))[user].total == 10
 
 
 async def test_after_a_failover_to_an_older_state_reads_are_right_at_once(process: Process, redis_url: str) -> None:
     user = someone()
     await process.ingest.record(user, [counted(1_000)])
-    await until(lambda: process.live.rebuilder.trusted)
-    await process.live._writer.flush()
+    await until(lambda: process.live.parts[0].rebuilder.trusted)
+    await process.live.parts[0].writer.flush()
     async with client(redis_url) as redis:
         older = {key: await redis.dump(key) for key in await redis.keys("t:{*")}
         await process.ingest.record(user, [counted(2_500)])
-        await process.live._writer.flush()
+        await process.live.parts[0].writer.flush()
         for key, state in older.items():  # the epoch is intact
             await redis.restore(key, 60_000_000, state or b"", replace=True)
-        doubts = process.live.rebuilder._doubts
+        doubts = process.live.parts[0].rebuilder._doubts
         await redis.client_kill_filter(_type="pubsub")
-        await until(lambda: process.live.rebuilder._doubts > doubts)
-        while not process.live.rebuilder.trusted:
+        await until(lambda: process.live.parts[0].rebuilder._doubts > doubts)
+        while not process.live.parts[0].rebuilder.trusted:
             assert (await process.live.read(TODAY, [user]))[user].total == 2_500
             await asyncio.sleep(0)
     found = await in_redis(process, user)
@@ -378,12 +383,12 @@ async def test_a_redis_that_another_server_was_filled_for_is_rebuilt(process: Pr
     user, another = someone(), b"another-server 2026-01-01T00:00:00+00:00"
     await process.ingest.record(user, [counted(1_000)])
     await complete(process)
-    await process.live._writer.flush()
+    await process.live.parts[0].writer.flush()
     async with client(redis_url) as redis:
         await redis.delete(*await redis.keys("t:{*"))  # older than what a repair looks at
-        await redis.set(EPOCH, another)
+        await redis.set(EVERYBODY.epoch, another)
         await until_true(lambda: in_redis(process, user))
-        assert await redis.get(EPOCH) not in (None, another)
+        assert await redis.get(EVERYBODY.epoch) not in (None, another)
 
 
 @pytest.mark.alone
@@ -392,9 +397,9 @@ async def test_many_reads_at_once_wait_for_redis_instead_of_leaving_it(
 ) -> None:
     user = someone()
     await process.ingest.record(user, [counted(7)])
-    await until(lambda: process.live.rebuilder.trusted)
-    await process.live._writer.flush()
+    await until(lambda: process.live.parts[0].rebuilder.trusted)
+    await process.live.parts[0].writer.flush()
     monkeypatch.setattr(process.live, "_fallbacks", None)  # whoever goes by MySQL fails
-    monkeypatch.setattr(totals, "READ_S", 5.0)  # how fast the machine is is not the question
+    monkeypatch.setattr(part, "READ_S", 5.0)  # how fast the machine is is not the question
     found = await asyncio.gather(*(process.live.read(TODAY, [user]) for _ in range(200)))
     assert {one[user].total for one in found} == {7}

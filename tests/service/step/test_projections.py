@@ -228,7 +228,7 @@ async def deliver(service: Service, *events: Any, credential: bool = True) -> No
         response_deserializer=message_class("firewalker.event.v1.DeliverResponse").FromString,
     )
     metadata = service.as_service("user") if credential else [("authorization", "Bearer nobody")]
-    await call(DeliverRequest(events=events), metadata=metadata, timeout=20)
+    await call(DeliverRequest(events=events), metadata=metadata, timeout=60)
 
 
 def friendship(one: UserId, other: UserId) -> Any:

@@ -21,6 +21,7 @@ REFUSALS = (
     b"-MISCONF Redis is configured to save RDB snapshots, but it is currently unable to persist to disk.",
     b"-MOVED 3999 127.0.0.1:1",
 )
+CLUSTERDOWN = b"-CLUSTERDOWN Hash slot not served"
 
 
 class Refusing(NamedTuple):
@@ -70,12 +71,12 @@ async def test_readings_are_taken_and_read_by_mysql(
         reading = Counted(TODAY, "phone", 9, steps, to_ms(datetime.now(UTC)), 1, late=False)
         assert (await process.ingest.record(user, [reading])).totals == {TODAY: steps}
         assert (await process.live.read(TODAY, [user]))[user].total == steps
-    await until(lambda: process.live._writer.behind)
-    assert not process.live.rebuilder.trusted
+    await until(lambda: process.live.parts[0].writer.behind)
+    assert not process.live.parts[0].rebuilder.trusted
 
 
 @pytest.mark.requirement("DATA-35")
-@pytest.mark.parametrize("refusing", [REFUSALS[0], REFUSALS[-1]], indirect=True)
+@pytest.mark.parametrize("refusing", [REFUSALS[0], REFUSALS[-1], CLUSTERDOWN], indirect=True)
 async def test_a_server_that_serves_no_more_is_left(refusing: Refusing) -> None:
     """The name may lead to another one by now."""
     client = connect(f"redis://127.0.0.1:{refusing.port}/0")

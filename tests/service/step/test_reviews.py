@@ -94,7 +94,7 @@ async def test_redis_rebuilt_from_mysql_says_the_same(scene: Scene) -> None:
     await process.live.hand_over()
 
     async def in_redis() -> list[tuple[int, int, bool]] | None:
-        found = await process.live.buckets.read(TODAY, [held.bytes, approved.bytes], 1.0)
+        found = await process.live.parts[0].buckets.read(TODAY, [held.bytes, approved.bytes], 1.0)
         return (
             None
             if found is None
@@ -102,8 +102,8 @@ async def test_redis_rebuilt_from_mysql_says_the_same(scene: Scene) -> None:
         )
 
     assert await in_redis() == [(63_000, 0, True), (63_000, 1, False)]
-    await process.live.buckets._redis.flushdb()
-    async with asyncio.timeout(20):
+    await process.live.parts[0].buckets._redis.flushdb()
+    async with asyncio.timeout(60):
         while (found := await in_redis()) is None:
             pass  # every read waits for an answer
     assert found == [(63_000, 0, True), (63_000, 1, False)]
@@ -121,7 +121,7 @@ async def test_a_refused_day_gets_a_rank_by_a_correction_alone(scene: Scene) -> 
         corrector = Corrections(process.database, process.ingest, process.part.zones, evening)
         await corrector.correct(cheat, TODAY, Corrected("phone", [300] * 24, "a joke"))
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while seen(await reader.board(date=str(TODAY)))[str(cheat)] != (1, RANKED, 7_200):
                 pass  # every read waits for an answer
     assert [(day.user, day.held) for day in await reviews.list(Verdict.REFUSED, 10)] == [(cheat.bytes, False)]

@@ -182,6 +182,16 @@ async def test_two_processes_share_the_work_and_tell_everybody_once(
     assert await frozen(step_url) == {user.bytes for user in users}
 
 
+async def test_nobody_is_looked_at_for_dates_on_which_nobody_walked(process: ReadingProcess, step_url: str) -> None:
+    ann, ben = someone(), someone()
+    await process.tell(*(signed_up(user, told=BEFORE) for user in (ann, ben)))
+    assert await settler(process, AFTER_ALL - timedelta(days=1)).settle() == 0
+    await walk(process, ann, 900)
+    # In its own round and in the last one; of the 13 dates before, nobody.
+    assert await settler(process, AFTER_ALL).settle() <= 4
+    assert await frozen(step_url) == {ann.bytes}
+
+
 @pytest.mark.requirement("DLV-01")
 async def test_who_dies_over_it_leaves_the_rest_to_others(
     process: ReadingProcess, step_url: str, monkeypatch: pytest.MonkeyPatch

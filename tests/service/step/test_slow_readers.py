@@ -122,7 +122,7 @@ async def test_slow_watchers_cost_nobody_anything_and_are_ended(
         assert len(all_lags) >= FAST * 2
         assert all_lags[len(all_lags) * 9 // 10] < 1.0
         for client, stream in slow:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 trailers = await client.ended(stream)
             assert trailers["grpc-status"] == str(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])
             assert b"STREAM_STALLED" in b64decode(trailers["grpc-status-details-bin"] + "==")

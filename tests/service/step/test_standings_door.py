@@ -32,14 +32,14 @@ async def ask(step: Service, name: str, queries: list[dict[str, str]], *, creden
     path = f"/firewalker.step.v1.StandingService/{name}"
     call = step.internal.unary_unary(path, request.SerializeToString, answer.FromString)
     metadata = step.as_service("notification") if credential else None
-    return await call(request(queries=queries), metadata=metadata, timeout=20)
+    return await call(request(queries=queries), metadata=metadata, timeout=60)
 
 
 async def walk(step: Service, user: UserId, steps: int) -> None:
     request = message_class("firewalker.step.v1.RecordStepsRequest")
     reading = {"device_id": "phone", "date": str(TODAY), "hour": 9, "steps": steps}
     call = step.public.unary_unary("/firewalker.step.v1.StepService/RecordSteps", request.SerializeToString)
-    await call(request(readings=[reading]), metadata=step.as_user(user), timeout=20)
+    await call(request(readings=[reading]), metadata=step.as_user(user), timeout=60)
 
 
 async def befriend(step: Service, me: UserId, *friends: UserId) -> None:

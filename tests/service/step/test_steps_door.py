@@ -48,7 +48,7 @@ async def record(step: Service, readings: Iterable[dict[str, Any]], metadata: An
         SERVICE + "RecordSteps", RecordStepsRequest.SerializeToString, RecordStepsResponse.FromString
     )
     return await call(
-        RecordStepsRequest(readings=list(readings)), metadata=metadata or step.as_user(new_uuid7()), timeout=20
+        RecordStepsRequest(readings=list(readings)), metadata=metadata or step.as_user(new_uuid7()), timeout=60
     )
 
 
@@ -56,7 +56,7 @@ def track(step: Service, metadata: Any = None) -> Any:
     call = step.public.stream_stream(
         SERVICE + "TrackSteps", TrackStepsRequest.SerializeToString, TrackStepsResponse.FromString
     )
-    return call(metadata=metadata or step.as_user(new_uuid7()), timeout=20)
+    return call(metadata=metadata or step.as_user(new_uuid7()), timeout=60)
 
 
 def message(name: str, *readings: dict[str, Any]) -> Any:
@@ -195,7 +195,7 @@ async def test_nobody_can_record_steps_without_a_token(step: Service, method: st
     call = step.public.stream_stream(
         SERVICE + method, TrackStepsRequest.SerializeToString, TrackStepsResponse.FromString
     )
-    assert await ended(call(timeout=20)) == (grpc.StatusCode.UNAUTHENTICATED, "ACCESS_TOKEN_INVALID")
+    assert await ended(call(timeout=60)) == (grpc.StatusCode.UNAUTHENTICATED, "ACCESS_TOKEN_INVALID")
 
 
 async def test_a_walker_records_their_own_day_only(step: Service) -> None:

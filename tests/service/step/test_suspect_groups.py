@@ -110,7 +110,7 @@ async def test_whoever_watches_a_week_or_month_sees_the_approval_of_a_day_that_i
             assert await state_of(cheat, watcher) is State.UNDER_REVIEW
         async with reviewing(mysql_url, redis_url) as reviews:
             await reviews.decide(cheat, final, Verdict.APPROVED, "somebody")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             for watcher in watchers:
                 while await state_of(cheat, watcher) is not State.RANKED:
                     pass

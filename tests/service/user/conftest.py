@@ -110,7 +110,7 @@ class World:
 
     async def token(self, to: str, number: int = 1) -> str:
         """The token in the *number*th mail to an address that has one."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 found: list[str] = [token for mail in self.mails(to) for token in _TOKEN.findall(mail)]
                 if len(found) >= number:
@@ -131,9 +131,21 @@ class World:
         if access is not None:
             metadata.append(("authorization", f"Bearer {access}"))
         try:
-            return await multicallable(request, metadata=metadata, timeout=20)
+            return await multicallable(request, metadata=metadata, timeout=60)
         except grpc.aio.AioRpcError as error:
             raise RefusedError(_refusal(error)) from None
+
+    async def outcome(self, rpc: str, access: str | None = None, **fields: Any) -> str:
+        """The reason that an RPC is refused for, or OK; called again while the server sheds load, as its clients do."""
+        while True:
+            try:
+                await self.call(rpc, access, **fields)
+            except RefusedError as error:
+                if error.refusal.reason != "OVERLOADED":
+                    return error.refusal.reason
+                await asyncio.sleep(0.1)
+            else:
+                return "OK"
 
     async def refusal(self, rpc: str, access: str | None = None, **fields: Any) -> Refusal:
         """How the call is refused; fails if it is not."""

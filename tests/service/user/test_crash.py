@@ -93,7 +93,7 @@ async def test_an_accept_and_its_event_are_there_together_or_not_at_all(
             some = pairs[kill * PAIRS_A_KILL : (kill + 1) * PAIRS_A_KILL]
             task = asyncio.create_task(accept_all(service.port, signer_of(secrets).token, some, acknowledged))
             goal = len(acknowledged) + chance.randrange(1, PAIRS_A_KILL - AT_ONCE)
-            await until(lambda goal=goal: len(acknowledged) >= goal, 30)  # type: ignore[misc]
+            await until(lambda goal=goal: len(acknowledged) >= goal, 60)  # type: ignore[misc]
             await asyncio.sleep(chance.uniform(0, 0.01))  # anywhere between two answers
             service.end(signal.SIGKILL)
             killed_midway += not task.done()
@@ -122,7 +122,7 @@ async def accept_all(port: int, token: object, pairs: Pairs, acknowledged: set[f
             while left:
                 asker, asked = left.pop()
                 metadata = [("authorization", f"Bearer {token(sub=str(asked), sid=str(asked))}")]  # type: ignore[operator]
-                await call(Request(user_id=str(asker)), metadata=metadata, wait_for_ready=True, timeout=20)
+                await call(Request(user_id=str(asker)), metadata=metadata, wait_for_ready=True, timeout=60)
                 acknowledged.add(frozenset((asker.hex.upper(), asked.hex.upper())))
 
         await asyncio.gather(*(accept() for _ in range(AT_ONCE)))

@@ -20,7 +20,7 @@ async def befriend(world: World, one: Person, other: Person) -> None:
 
 
 async def becomes(world: World, statement: str, rows: list[tuple[object, ...]]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await world.sql(statement) != rows:  # noqa: ASYNC110 - MySQL tells no event
             await asyncio.sleep(0.02)
 
@@ -75,7 +75,7 @@ async def export(world: World, person: Person) -> list[Any]:
         path, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString
     )
     metadata = [("authorization", f"Bearer {person.access}")]
-    return [record async for record in stream(request, metadata=metadata, timeout=20)]
+    return [record async for record in stream(request, metadata=metadata, timeout=60)]
 
 
 @pytest.mark.requirement("AUTH-50")

@@ -15,7 +15,7 @@ OTHER = "fog under the bridge"
 
 async def ended(world: World) -> None:
     """Every mail was seen to."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await world.sql("SELECT 1 FROM mail WHERE end_time IS NULL"):  # noqa: ASYNC110 - MySQL tells no event
             await asyncio.sleep(0.01)
 

@@ -174,7 +174,7 @@ async def test_a_mail_that_failed_is_sent_later_and_one_that_never_will_be_is_gi
     await rooms.sign_up("walkerb")
     await until(lambda: not slow.failures)
     later = "UPDATE mail SET due_time = due_time - INTERVAL 31 SECOND WHERE end_time IS NULL"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not slow.sent:
             await run_on(mysql_url, later)
             await asyncio.sleep(0.02)
@@ -190,7 +190,7 @@ async def test_a_mail_whose_sender_died_is_sent_by_another_once_its_lease_ends(r
     first, second = Post(rooms.mails, dying, poll_s=0.02), Post(rooms.mails, living, poll_s=0.02)
     await first.start()
     await rooms.sign_up("walkera")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await run_on(mysql_url, "SELECT 1 FROM mail WHERE attempts = 1"):  # noqa: ASYNC110 - MySQL tells no event
             await asyncio.sleep(0.01)
     await end([first._task])  # as if killed

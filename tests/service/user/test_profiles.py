@@ -152,7 +152,7 @@ async def test_goals_come_from_the_step_service_and_friends_see_shared_ones(worl
             response_deserializer=message_class("firewalker.event.v1.DeliverResponse").FromString,
         )
         for _ in range(2):
-            await deliver(DeliverRequest(events=[event]), metadata=world.service.as_service("step"), timeout=5)
+            await deliver(DeliverRequest(events=[event]), metadata=world.service.as_service("step"), timeout=60)
 
     async def seen() -> tuple[int | None, int | None]:
         me = (await world.call("GetMe", bora.access)).user

@@ -54,7 +54,7 @@ async def test_a_logout_does_not_wait_for_a_service_that_does_not_answer(
     assert world.notification.of("session_ended") == []
     assert (await world.refusal("Refresh", refresh_token=person.tokens.refresh_token)).reason == "REFRESH_TOKEN_INVALID"
     back.set()
-    await until(lambda: world.notification.of("session_ended"), 20)
+    await until(lambda: world.notification.of("session_ended"), 60)
 
 
 async def test_a_session_that_ends_for_reuse_or_for_want_of_room_is_told_too(world: World) -> None:

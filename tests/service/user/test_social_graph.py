@@ -28,7 +28,7 @@ async def ask_service(world: World, rpc: str, *, credential: bool = True, **fiel
         response_deserializer=message_class(f"firewalker.user.v1.{rpc}Response").FromString,
     )
     metadata = world.service.as_service("step") if credential else [("authorization", "Bearer nobody")]
-    return await call(request(**fields), metadata=metadata, timeout=5)
+    return await call(request(**fields), metadata=metadata, timeout=60)
 
 
 async def bonds(world: World, *pairs: tuple[Person, Person]) -> list[tuple[bool, bool, bool, int]]:

@@ -91,6 +91,7 @@ async def test_beyond_the_queue_calls_are_refused_at_once_with_a_time_to_come_ba
 
 
 @pytest.mark.requirement("NET-31")
+@pytest.mark.alone
 async def test_a_refusal_takes_far_less_than_a_millisecond() -> None:
     house = House(places=1, queue=0)
     house.fill()
@@ -196,5 +197,5 @@ async def test_a_queue_is_cleared_by_time_alone() -> None:
     first, second = Waiter(kind), Waiter(replace(kind))
     admission.enter(cast("Any", first))
     admission.enter(cast("Any", second))
-    await until(lambda: second.done, 1)
+    await until(lambda: second.done)
     assert admission.waiting == 0

@@ -33,3 +33,25 @@ def test_progress_gives_back_and_never_more_than_the_burst() -> None:
     budget.spend()
     budget.progress()
     assert [budget.spend() for _ in range(4)] == [True, True, True, False]
+
+
+def test_a_budget_that_rested_for_long_has_one_burst_and_not_two() -> None:
+    clock = FakeClock()
+    budget = Budget(100, 10, clock.monotonic)
+    clock.advance(3_600)
+    spent = 0
+    while budget.spend():
+        spent += 1
+    assert 100 <= spent <= 111
+
+
+def test_who_has_spent_a_tenth_is_low_until_it_has_come_back() -> None:
+    clock = FakeClock()
+    budget = Budget(100, 10, clock.monotonic)
+    spent = 0
+    while not budget.is_low():
+        assert budget.spend()
+        spent += 1
+    assert spent == 11
+    clock.advance(1)
+    assert not budget.is_low()

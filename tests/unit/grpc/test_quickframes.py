@@ -1,14 +1,15 @@
 """Frames read at once are those that hyperframe reads, and what it refuses is refused."""
 
+from math import inf
 from typing import Any
 
 from h2.exceptions import ProtocolError
 from hyperframe.exceptions import HyperframeError
-from hyperframe.frame import DataFrame, HeadersFrame, WindowUpdateFrame
+from hyperframe.frame import DataFrame, HeadersFrame, PingFrame, WindowUpdateFrame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firewalker.runtime.grpc.fragments import BoundedFrameBuffer
+from firewalker.runtime.grpc.fragments import WEIGHT_OF_HEADERS, BoundedFrameBuffer
 from firewalker.runtime.grpc.limits import Limits
 from firewalker.runtime.grpc.quickframes import QuickFrameBuffer
 from tests.service.grpc.raw import frame
@@ -53,3 +54,15 @@ def test_the_frequent_ones_are_read_at_once() -> None:
     data = frame(1, 5, 1, b"head") + frame(0, 1, 1, b"data") + frame(8, 0, 0, b"\0\0\0\1")
     kinds = [kind for kind, _ in read(Watched(Limits()), data, 0)]
     assert kinds == [HeadersFrame, DataFrame, WindowUpdateFrame]
+
+
+def test_no_more_is_read_than_is_allowed() -> None:
+    head, data, ping = frame(1, 4, 1, b"head"), frame(0, 0, 1, b"data"), frame(6, 0, 0, b"12345678")
+    for buffer in (QuickFrameBuffer(Limits()), BoundedFrameBuffer(Limits())):
+        buffer.max_frame_size = 40
+        buffer.add_data(PREFACE + (head + data + ping) * 10)
+        seen = []
+        while buffer.allowance == inf or buffer.behind:
+            buffer.allowance = 2 * (WEIGHT_OF_HEADERS + 2)
+            seen.append([type(one) for one in buffer])
+        assert seen == [[HeadersFrame, DataFrame, PingFrame] * 2] * 5

@@ -32,6 +32,7 @@ def test_past_it_nothing_is_begun() -> None:
         within(1.0)
 
 
+@pytest.mark.alone
 async def test_a_pause_that_would_outlast_the_deadline_is_not_begun() -> None:
     began = asyncio.get_running_loop().time()
     with deadline(0.5), pytest.raises(DeadlineExceeded):

@@ -14,7 +14,7 @@ async def test_the_metrics_are_shown_over_http() -> None:
     server.start()
     try:
         text = await asyncio.to_thread(
-            lambda: urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=5).read().decode()
+            lambda: urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=60).read().decode()
         )
     finally:
         await asyncio.to_thread(server.close)

@@ -25,12 +25,12 @@ async def test_any_number_may_ask_at_once_while_the_first_sentinel_is_dead(monke
     callers = [asyncio.create_task(sentinels.primary()) for _ in range(8)]
     await until(lambda: len(given_up) == 8)
     given_up[0].set()
-    assert await asyncio.wait_for(callers[0], 10) == primary
+    assert await asyncio.wait_for(callers[0], 60) == primary
     # The others are in the middle of a list that has another order now.
     assert sentinels.addresses == [alive, dead]
     for each in given_up:
         each.set()
-    assert await asyncio.wait_for(asyncio.gather(*callers), 10) == [primary] * 8
+    assert await asyncio.wait_for(asyncio.gather(*callers), 60) == [primary] * 8
     assert sentinels.addresses == [alive, dead]
 
 

@@ -73,7 +73,7 @@ async def test_who_comes_later_begins_with_all_that_is_known_and_the_others_keep
     await asyncio.sleep(0)
     assert not waiting.done()
     scene.pass_time(FRAME_GAP_S - 0.3 + 0.001)
-    assert steps(await asyncio.wait_for(waiting, 1)) == {"walker 2": (1, 130)}
+    assert steps(await asyncio.wait_for(waiting, 60)) == {"walker 2": (1, 130)}
     assert told(newcomer) is None
 
 

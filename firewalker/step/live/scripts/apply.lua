@@ -45,6 +45,6 @@ for k, key in ipairs(KEYS) do
   end
 end
 if #changed > 0 then
-  redis.call('PUBLISH', channel, string.sub(frame, 1, 13) .. table.concat(changed))
+  redis.call('SPUBLISH', channel, string.sub(frame, 1, 13) .. table.concat(changed))
 end
 return {#changed, damaged}

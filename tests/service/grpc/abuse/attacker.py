@@ -12,6 +12,8 @@ import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import cache
+from itertools import count
 from time import monotonic, sleep
 
 from tests.service.grpc.abuse.floods import FLOODS, PREFACE
@@ -58,11 +60,36 @@ class Story:
     """What the server's GOAWAYs say for the people who read them."""
 
 
+class Recording:
+    """A flood as every connection sends it, made once: who makes it anew each time takes a core from its victims."""
+
+    def __init__(self, flood: str) -> None:
+        self._rest = FLOODS[flood]()
+        self._batches: list[bytes] = []
+
+    def __iter__(self) -> Iterator[bytes]:
+        for at in count():
+            if at == len(self._batches):
+                self._batches.append(next(self._rest))
+            yield self._batches[at]
+
+
+@cache
+def recorded(flood: str) -> Recording:
+    """The same for all attacks of a process."""
+    recording = Recording(flood)
+    for _ in zip(recording, range(BURST_BATCHES), strict=False):
+        pass
+    return recording
+
+
 class Attack:
     """Until its time is over."""
 
     def __init__(self, order: Order) -> None:
         self._order = order
+        # Made before its time begins.
+        recorded(order.flood)
         self._begun = monotonic()
         self.story = Story()
 
@@ -75,7 +102,7 @@ class Attack:
             begun = monotonic()
             self.story.connections += 1
             try:
-                causes = self._one_connection(FLOODS[self._order.flood]())
+                causes = self._one_connection(iter(recorded(self._order.flood)))
             except ConnectionRefusedError:
                 self.story.causes = (*self.story.causes, "server gone")
                 break

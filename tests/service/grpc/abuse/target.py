@@ -5,7 +5,6 @@ many; a stream that opens with the message id "pour" is answered without end.
 """
 
 import asyncio
-import gc
 import json
 import logging
 import sys
@@ -16,6 +15,7 @@ import structlog
 from grpclib.const import Cardinality, Handler
 from grpclib.server import Server
 
+from firewalker.runtime.garbage import rare_collections
 from firewalker.runtime.grpc.edge import Edge
 from firewalker.runtime.grpc.limits import Limits
 from firewalker.runtime.grpc.policy import Caller, Rule
@@ -93,16 +93,15 @@ class TimedLoop(asyncio.SelectorEventLoop):
 async def _main(loop: TimedLoop, kind: str, limits: str) -> None:
     """Serve until the input ends; a line of it asks for the longest turn since the line before, in milliseconds."""
     _server, port = await serve(kind, Limits(**json.loads(limits)), Rule(Caller.PUBLIC))
-    # As `firewalker.runtime.process` does.
-    gc.collect()
-    gc.freeze()
     answer: object = port
-    while True:
-        sys.stdout.write(f"{answer}\n")
-        sys.stdout.flush()
-        if not await loop.run_in_executor(None, sys.stdin.readline):
-            return
-        answer, loop.longest_s = loop.longest_s * 1000, 0.0
+    # As every process of ours.
+    async with rare_collections():
+        while True:
+            sys.stdout.write(f"{answer}\n")
+            sys.stdout.flush()
+            if not await loop.run_in_executor(None, sys.stdin.readline):
+                return
+            answer, loop.longest_s = loop.longest_s * 1000, 0.0
 
 
 if __name__ == "__main__":

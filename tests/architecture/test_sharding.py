@@ -1,0 +1,162 @@
+"""What `deploy/scale.md` says of shards is true of the schema and the statements: keys, uniqueness, and who asks whom."""
+
+import ast
+import json
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+SHARDING = runpy.run_path(str(DEPLOY / "sharding.py"))
+SERVICES: tuple[str, ...] = SHARDING["SERVICES"]
+OWN, JOIN, ALL = SHARDING["Reach"]
+
+UNIQUE_LOOKUP = "consistent_lookup_unique"
+
+
+def vschema(name: str) -> Any:
+    return json.loads((DEPLOY / "vitess" / f"{name}.json").read_text())
+
+
+def named(service: str, place: str) -> Any:
+    """The statement of a store by its module and name."""
+    return next(statement for statement in SHARDING["statements"](service) if statement.place == place)
+
+
+def test_the_page_is_as_its_program_writes_it() -> None:
+    subprocess.run([sys.executable, DEPLOY / "sharding.py", "--check"], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_table_has_its_place(service: str) -> None:
+    assert set(SHARDING["schema"](service)) == set(SHARDING["placements"](service))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_keys_and_lookups_are_columns_of_their_tables(service: str) -> None:
+    tables = SHARDING["schema"](service)
+    for name, placed in SHARDING["placements"](service).items():
+        columns = {column for way in ((placed.key,) if placed.key else (), *placed.lookups) for column in way}
+        assert columns <= tables[name].columns.keys(), name
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_is_unique_in_a_shard_is_unique_everywhere(service: str) -> None:
+    """A unique key holds in one shard only: it has the shard key in it, or a unique lookup stands for it."""
+    sharded = vschema(service)
+    for name, table in SHARDING["schema"](service).items():
+        if name not in sharded["tables"]:
+            continue
+        key, *others = sharded["tables"][name]["column_vindexes"]
+        looked_up = [
+            set(other.get("columns", [other.get("column")]))
+            for other in others
+            if sharded["vindexes"][other["name"]]["type"] == UNIQUE_LOOKUP
+        ]
+        assert table.primary, name
+        for columns in (table.primary, *table.unique.values()):
+            assert key["column"] in columns or set(columns) in looked_up, (name, columns)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_rows_that_the_database_numbers_stay_in_one_place(service: str) -> None:
+    placed = SHARDING["placements"](service)
+    assert [name for name, table in SHARDING["schema"](service).items() if table.counted and placed[name].key] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_vschemas_hold_together(service: str) -> None:
+    """Every vindex is one of Vitess's, is used, and its lookup table is kept whole."""
+    sharded, whole = vschema(service), vschema(f"{service}_whole")
+    assert sharded["sharded"]
+    assert not whole["sharded"]
+    used = {vindex["name"] for table in sharded["tables"].values() for vindex in table["column_vindexes"]}
+    assert used == set(sharded["vindexes"])
+    for vindex in sharded["vindexes"].values():
+        assert vindex["type"] in {"xxhash", "consistent_lookup", UNIQUE_LOOKUP}
+        if "owner" in vindex:
+            keyspace, _, table = vindex["params"]["table"].partition(".")
+            assert keyspace == f"{service}_whole"
+            assert table in whole["tables"]
+            assert vindex["owner"] in sharded["tables"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_foreign_key_crosses_shards(service: str) -> None:
+    schema = sorted((DEPLOY.parent / "firewalker" / service / "store" / "schema").glob("*.sql"))
+    assert [path.name for path in schema if "FOREIGN KEY" in path.read_text().upper()] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_statement_is_overlooked(service: str) -> None:
+    found = "\n".join(statement.text for statement in SHARDING["statements"](service))
+    written = [
+        node.value
+        for path in sorted((DEPLOY.parent / "firewalker" / service / "store").glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    begun = [text for text in written if re.match(r"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM) ", text)]
+    assert begun
+    assert [text for text in begun if text.partition("{")[0] not in found] == []
+
+
+def test_no_upsert_assigns_a_shard_key() -> None:
+    """Vitess refuses `SET key = key`, which moves nothing; it knows that `key = VALUES(key)` does not."""
+    keys = {placed.key for service in SERVICES for placed in SHARDING["placements"](service).values() if placed.key}
+    written = [
+        node.value.partition("ON DUPLICATE KEY UPDATE")[2]
+        for path in sorted((DEPLOY.parent / "firewalker").glob("**/*.py"))
+        if "gen" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "ON DUPLICATE KEY UPDATE" in node.value
+    ]
+    assert written
+    pattern = re.compile(rf"(?:^|,)\s*({'|'.join(sorted(keys))})\s*=(?!\s*VALUES\(\1\))")
+    assert [text for text in written if pattern.search(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("service", "place"),
+    [
+        ("step", "days.RAISE"),
+        ("step", "days.ROWS"),
+        ("step", "days.TOTALS"),
+        ("step", "boards.FIND"),
+        ("step", "goals.OF_USERS"),
+        ("notification", "notifications.LIST"),
+        ("notification", "recipients.ADVANCE"),
+        ("user", "sessions.LOCK"),
+        ("user", "accounts.FIND"),
+    ],
+)
+def test_calls_of_every_minute_ask_no_shard_in_vain(service: str, place: str) -> None:
+    reached = SHARDING["reaches"](named(service, place), SHARDING["schema"](service), SHARDING["placements"](service))
+    assert reached
+    assert set(reached.values()) == {OWN}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SELECT nickname FROM walker WHERE user_id = %s", OWN),
+        ("SELECT nickname FROM walker WHERE user_id IN ({places})", OWN),
+        ("SELECT nickname FROM walker", ALL),
+        ("SELECT nickname FROM walker WHERE nickname = %s", ALL),
+        ("SELECT w.nickname FROM friend f JOIN walker w ON w.user_id = f.friend_id WHERE f.user_id = %s", JOIN),
+        ("SELECT w.nickname FROM friend f JOIN walker w ON w.user_id = f.user_id WHERE f.user_id = %s", OWN),
+        ("SELECT nickname FROM walker WHERE user_id = %s UNION ALL SELECT nickname FROM walker", ALL),
+        ("INSERT INTO walker (user_id, nickname) VALUES", OWN),
+        ("DELETE FROM walker WHERE profile_time < %s", ALL),
+    ],
+)
+def test_how_far_a_statement_goes_is_found_out(text: str, expected: object) -> None:
+    reached = SHARDING["reaches"](
+        SHARDING["Statement"]("test", text), SHARDING["schema"]("step"), SHARDING["placements"]("step")
+    )
+    assert reached["walker"] is expected

@@ -1,0 +1,1 @@
+"""The stores' statements before Vitess's own planner: `make test-vitess`."""

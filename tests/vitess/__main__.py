@@ -1,0 +1,165 @@
+"""What Vitess makes of the VSchemas and of every statement of the stores, on four shards: `make test-vitess`.
+
+    python -m tests.vitess
+
+vtexplain is the planner of vtgate as a program; it is built with Go, once, which takes minutes. For every statement that is
+whole as it stands (not put together while the services run) it tells which shards would be asked: as many as `deploy/sharding.py`
+says. Statements that it cannot plan are a failure, but for those in `KNOWN`.
+"""
+
+import json
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from tests.conformance import tools
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+SHARDING = runpy.run_path(str(DEPLOY / "sharding.py"))
+OWN, JOIN, ALL = SHARDING["Reach"]
+
+VTEXPLAIN = "vitess.io/vitess/go/cmd/vtexplain@v0.24.4"
+SHARDS = 4
+TRIES = 8
+"""vtexplain falls over itself now and then."""
+
+_NOBODY = 65_534
+_PLANS_S = 60
+
+KNOWN = {
+    "schema tracking required": "a DELETE with LIMIT over all shards: vtgate tracks schemas, vtexplain does not",
+    "unsupported TypeCollationID": "vtexplain stumbles over the rows that it makes up for a UNION",
+}
+"""Parts of what vtexplain says, and why it is no failure."""
+
+
+def filled(text: str) -> str:
+    """A statement with values in the place of its parameters."""
+    text = re.sub(r"--.*", "", text)
+    text = re.sub(
+        r"\(\s*\w+,\s*\w+\s*\)\s*IN\s*\(\{places\}\)", lambda found: found[0].replace("{places}", "('1','1')"), text
+    )
+    text = re.sub(r"\{places\}|%\(\w+\)s|%s", "'1'", text)
+    text = " ".join(text.replace("LIMIT '1'", "LIMIT 1").split())
+    if inserted := re.fullmatch(r"INSERT INTO \w+ \(([^)]*)\) VALUES", text):
+        values = ["'1'"] * (inserted[1].count(",") + 1)
+        text += " (" + ", ".join(values) + ")"
+    return text
+
+
+def given(service: str, folder: Path) -> tuple[Path, Path]:
+    """Files of the two keyspaces and of their tables, as vtexplain takes them."""
+    tables = SHARDING["schema"](service)
+    keyspaces = {
+        name: json.loads((DEPLOY / "vitess" / f"{name}.json").read_text()) for name in (service, f"{service}_whole")
+    }
+    made = []
+    for keyspace in keyspaces.values():
+        for name, placed in keyspace["tables"].items():
+            table = tables.get(name)
+            columns = sorted(table.columns) if table else [*_looked_up(keyspaces[service], name), "keyspace_id"]
+            primary = table.primary if table else columns[:-1]
+            placed["columns"] = [{"name": column, "type": "VARBINARY"} for column in columns]
+            placed["column_list_authoritative"] = True
+            typed = ", ".join(f"`{column}` varbinary(64)" for column in columns)
+            made.append(f"create table {name} ({typed}, primary key ({', '.join(primary)}));")
+    vschema, schema = folder / f"{service}.json", folder / f"{service}.sql"
+    vschema.write_text(json.dumps(keyspaces))
+    schema.write_text("\n".join(made))
+    return vschema, schema
+
+
+def _looked_up(keyspace: Any, table: str) -> tuple[str, ...]:
+    """The columns of a lookup table."""
+    for vindex in keyspace["vindexes"].values():
+        if vindex.get("params", {}).get("table", "").endswith(f".{table}"):
+            return tuple(vindex["params"]["from"].split(","))
+    raise LookupError(table)
+
+
+def plan(program: Path, files: tuple[Path, Path], statement: str) -> tuple[list[str], str]:
+    """The places that are asked, keyspace and shard of each, and all that was said."""
+    # vtexplain does not run as root.
+    nobody: Any = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+    said = subprocess.run(
+        [
+            program, "--shards", str(SHARDS), "--vschema-file", files[0], "--schema-file", files[1], "--sql", statement,
+        ],
+        capture_output=True, text=True, errors="replace", check=False, timeout=_PLANS_S, cwd=program.parent, **nobody,
+    )  # fmt: skip
+    return re.findall(r"^\d+ (\w+/[^:]*):", said.stdout, re.MULTILINE), said.stdout + said.stderr
+
+
+def check(service: str, program: Path, folder: Path) -> tuple[Counter[str], list[str]]:
+    """How many statements were planned and how, and what is wrong."""
+    tables, placed = SHARDING["schema"](service), SHARDING["placements"](service)
+    files = given(service, folder)
+    every = {
+        statement.place: statement
+        for statement in [
+            *SHARDING["statements"](service),
+            *(
+                one
+                for name in sorted(tables.keys() & SHARDING["_SHARED"].keys())
+                for one in SHARDING["_of_runtime"](name)
+            ),
+        ]
+    }
+    counts: Counter[str] = Counter()
+    wrong = []
+    for place, statement in every.items():
+        text = filled(statement.text)
+        reached = SHARDING["reaches"](statement, tables, placed).values()
+        if "{" in text or not reached:
+            counts["put together later, or of no sharded table"] += 1
+            continue
+        asked, said = plan(program, files, text)
+        for _ in range(TRIES - 1):
+            if asked or any(part in said for part in KNOWN):
+                break
+            asked, said = plan(program, files, text)
+        if not asked:
+            known = next((why for part, why in KNOWN.items() if part in said), None)
+            counts[known or "not planned"] += 1
+            if known is None:
+                reason = re.search(r"VT\d+: [^'\"|\n]*|ERROR: [^\n]*", said)
+                wrong.append(f"{service}.{place}: {reason[0] if reason else said[-200:]}")
+            continue
+        shards = {where for where in asked if where.startswith(f"{service}/")}
+        furthest = max(reached, key=list(SHARDING["Reach"]).index)
+        counts[f"{furthest.name.lower()}, as told"] += 1
+        if (len(shards) == SHARDS) is not (furthest is ALL):
+            wrong.append(f"{service}.{place}: {len(shards)} of {SHARDS} shards, told is {furthest.name.lower()}")
+    return counts, wrong
+
+
+def main() -> int:
+    """Plan everything; 1 if something is not as it is told."""
+    try:
+        built = tools.tool("vtexplain", VTEXPLAIN, whole=False)
+    except tools.CannotBuildError as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    failures = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        program = Path(shutil.copy(built, folder))
+        for service in SHARDING["SERVICES"]:
+            counts, wrong = check(service, program, folder)
+            failures += wrong
+            print(f"{service}: {', '.join(f'{number} {what}' for what, number in sorted(counts.items()))}")
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
