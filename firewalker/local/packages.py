@@ -7,6 +7,7 @@ missing system lists nor installed servers matter. Which binary is used in the e
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -30,6 +31,8 @@ class Selection:
     seeds: tuple[tuple[str, ...], ...]
     alone: bool = False
     """Without what the packages ask for besides."""
+    suite: str = ""
+    """Of this suite of the distribution, with everything that they need; else of what this system takes its packages from."""
 
 
 SERVERS = Selection(
@@ -100,7 +103,7 @@ def library_path(target: Path) -> str:
 
 
 def _fetch_and_unpack(work: Path, say: Callable[[str], None], wanted: Selection) -> None:
-    environment = _apt_environment(work)
+    environment = _apt_environment(work, wanted.suite)
     say("reading the package lists of this distribution")
     unreached = _update(work, environment)
     names = _names(work, environment, wanted, unreached)
@@ -165,7 +168,7 @@ def _update(work: Path, environment: dict[str, str]) -> str:
     return why
 
 
-def _apt_environment(work: Path) -> dict[str, str]:
+def _apt_environment(work: Path, suite: str = "") -> dict[str, str]:
     """An environment in which apt keeps everything below *work*, but reaches its sources as the system does.
 
     The system's ``Acquire`` settings (proxies, certificates, checks) are taken over. Its hooks are not: they would run
@@ -196,9 +199,29 @@ def _apt_environment(work: Path) -> dict[str, str]:
         "Acquire::http::Timeout": "20",
         "Acquire::https::Timeout": "20",
     }
+    if suite:
+        sources = work / "sources.list"
+        sources.write_text(f"deb {_mirror(work, plain)} {suite} main\n")
+        ours |= {"Dir::Etc::sourcelist": sources, "Dir::Etc::sourceparts": work / "none"}
     configuration = work / "apt.conf"
     configuration.write_text("\n".join([*kept, *(f'{key} "{value}";' for key, value in ours.items()), ""]))
     return {**plain, "APT_CONFIG": str(configuration)}
+
+
+def _mirror(work: Path, environment: dict[str, str]) -> str:
+    """Where this system takes its own release from, which has the other suites too.
+
+    Raises:
+        CannotStartError: It says so nowhere.
+    """
+    release = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
+    command = ["apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)", "Created-By: Packages"]
+    for line in _run(command, work, environment, APT_STEP_S).splitlines():
+        suite, _, mirror = line.partition(" ")
+        if release and suite == release:
+            return mirror
+    message = "The package sources of this system do not say where its release is from."
+    raise CannotStartError(message)
 
 
 def _names(work: Path, environment: dict[str, str], wanted: Selection, unreached: str = "") -> list[str]:
@@ -217,6 +240,8 @@ def _names(work: Path, environment: dict[str, str], wanted: Selection, unreached
         return seeds
     plan = _run(["apt-get", "-s", "-q", "install", *seeds], work, environment, APT_STEP_S)
     needed = set(re.findall(r"^Inst (\S+)", plan, flags=re.MULTILINE))
+    if wanted.suite:
+        return sorted(needed | set(seeds))  # what is installed here may be older than what was asked for
     installed = _run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n"], work, environment, APT_STEP_S)
     here = {line.split()[0] for line in installed.splitlines() if line.endswith(" installed")}
     return sorted((needed - here) | set(seeds))

@@ -71,6 +71,12 @@ class ServiceConfig(BaseSettings):
     """``mysql://user:password@host:port/database``, or with ``?unix_socket=…``; see `mysql.address`. Each service has a
     database of its own: two services on one refuse each other's migrations."""
 
+    mysql_replica_url: SecretStr | None = None
+    """The same database on one replica of that server (not an address that leads to several), in the same form, best by a
+    user who may only SELECT. Statistics, past days and exports are then read there while it has all that they need, over up
+    to ``pool_size`` connections. How far it is shows in GTIDs: without them (MySQL: ``gtid_mode``, MariaDB: a binary log)
+    it is never asked."""
+
     redis_url: SecretStr
     """``redis://``, ``rediss://`` or ``unix://`` URL, ``redis+sentinel://host:port,host:port/service`` or
     ``redis+cluster://host:port,host:port``, for all services the same (else revocations and frames do not arrive); without
@@ -95,7 +101,8 @@ class ServiceConfig(BaseSettings):
 
     pool_size: int = Field(default=10, ge=1, le=200)
     """Most MySQL connections of this process. Times the processes of all services it has to stay below the server's
-    ``max_connections``; too few show as OVERLOADED. The step service opens ``ingest_lanes`` + 1 more."""
+    ``max_connections``; too few show as OVERLOADED. The step service opens ``ingest_lanes`` + 1 more, and where there is
+    a replica each process another one."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least level that is logged."""
@@ -188,10 +195,11 @@ class ServiceConfig(BaseSettings):
             raise ValueError("goes together with the certificate's file: both or none")
         return key
 
-    @field_validator("mysql_url")
+    @field_validator("mysql_url", "mysql_replica_url")
     @classmethod
-    def _readable(cls, url: SecretStr) -> SecretStr:
-        Address.parse(url.get_secret_value())
+    def _readable(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            Address.parse(url.get_secret_value())
         return url
 
     @field_validator("redis_url")

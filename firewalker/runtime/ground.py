@@ -24,7 +24,7 @@ from firewalker.runtime.grpc.rates import CallRates
 from firewalker.runtime.grpc.server import GrpcServer
 from firewalker.runtime.grpc.tls import ServerTls
 from firewalker.runtime.grpc.wire import Wire
-from firewalker.runtime.mysql import Database
+from firewalker.runtime.mysql import Database, Replica
 from firewalker.runtime.process import App, Part
 from firewalker.runtime.rate_limits import RateLimits
 from firewalker.runtime.revocation import OnUnknown, RevocationView, SessionDoubts, SessionTruth
@@ -97,6 +97,13 @@ class Ground:
         )
 
 
+def _replica(config: ServiceConfig) -> Replica | None:
+    if config.mysql_replica_url is None:
+        return None
+    primary, replica = config.mysql_url.get_secret_value(), config.mysql_replica_url.get_secret_value()
+    return Replica(primary, replica, pool_size=config.pool_size)
+
+
 def _tls(certificate: Path | None, key: Path | None) -> ServerTls | None:
     if certificate is None or key is None:
         return None
@@ -116,7 +123,7 @@ async def open_ground(config: ServiceConfig, clock: Clock) -> Ground:
     raise_open_files()
     async with AsyncExitStack() as opened:
         database = await opened.enter_async_context(
-            Database(config.mysql_url.get_secret_value(), pool_size=config.pool_size)
+            Database(config.mysql_url.get_secret_value(), pool_size=config.pool_size, replica=_replica(config))
         )
         if config.redis_eviction == "ask":
             await ensure_nothing_is_evicted(config.redis_url.get_secret_value())

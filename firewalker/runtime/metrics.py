@@ -56,6 +56,18 @@ _WAITED = Histogram(
     "firewalker_mysql_acquire_seconds", "Wait of callers that did not get an idle connection at once.", ["database"],
     buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3), registry=REGISTRY,
 )  # fmt: skip
+_READS = Counter(
+    "firewalker_mysql_reads_total",
+    "Reads that a replica may answer, by who did.",
+    ["database", "server"],
+    registry=REGISTRY,
+)
+_REPLICA_LAG = Gauge(
+    "firewalker_mysql_replica_lag_seconds",
+    "Age of what the replica is known to have, at the last look; infinite where that is not known.",
+    ["database"],
+    registry=REGISTRY,
+)
 
 
 class Occupancy(Protocol):
@@ -129,6 +141,18 @@ class PoolMetrics:
     def close(self) -> None:
         """The pool is gone."""
         _POOLS.pools.pop(self._key, None)
+
+
+class ReplicaMetrics:
+    """What is told of one replica."""
+
+    def __init__(self, database: str) -> None:
+        self.read = _READS.labels(database, "replica").inc
+        """The replica answered a read."""
+        self.read_by_primary = _READS.labels(database, "primary").inc
+        """The primary answered one that the replica might have."""
+        self.behind = _REPLICA_LAG.labels(database).set
+        """Tells by how many seconds it is behind at most."""
 
 
 class MetricsServer:

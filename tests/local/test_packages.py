@@ -1,5 +1,6 @@
 """Unpacking happens once, completely or not at all. The fetching itself is proven by every run that ignores installed servers."""
 
+import platform
 import threading
 from pathlib import Path
 
@@ -122,3 +123,21 @@ def test_one_source_in_trouble_is_blamed_only_if_something_is_missing(
     monkeypatch.setattr(packages, "_run", lambda *_: "libc6\n")
     with pytest.raises(CannotStartError, match=r"Some package sources .* could not be reached.*two does not answer"):
         packages._names(tmp_path, {}, packages.SERVERS, why)
+
+
+def test_another_suite_is_read_from_where_the_system_has_its_release_from_and_taken_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "freedesktop_os_release", lambda: {"VERSION_CODENAME": "present"})
+    answers = {
+        "apt-config": 'Acquire::Retries "1";\n',
+        "apt-get": "other http://other.example/\npresent http://mirror.example/debian/\nInst libc6 (3)\nInst server (9)\n",
+        "apt-cache": "libc6\nserver\n",
+        "dpkg-query": "libc6 installed\n",
+    }
+    monkeypatch.setattr(packages, "_run", lambda command, *_: answers[command[0]])
+    newer = packages.Selection("a server", (("server",),), suite="newer")
+    packages._apt_environment(tmp_path, newer.suite)
+    assert (tmp_path / "sources.list").read_text() == "deb http://mirror.example/debian/ newer main\n"
+    assert f'Dir::Etc::sourcelist "{tmp_path / "sources.list"}";' in (tmp_path / "apt.conf").read_text()
+    assert packages._names(tmp_path, {}, newer) == ["libc6", "server"]

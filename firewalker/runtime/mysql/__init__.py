@@ -5,7 +5,8 @@ The only package that sees aiomysql. Statements are elsewhere: in each service's
 
 from firewalker.runtime.mysql.database import Database
 from firewalker.runtime.mysql.errors import DuplicateKey, OutcomeUnknown, StatementFailed
+from firewalker.runtime.mysql.replica import Replica
 from firewalker.runtime.mysql.retries import retried
 from firewalker.runtime.mysql.transaction import Transaction
 
-__all__ = ["Database", "DuplicateKey", "OutcomeUnknown", "StatementFailed", "Transaction", "retried"]
+__all__ = ["Database", "DuplicateKey", "OutcomeUnknown", "Replica", "StatementFailed", "Transaction", "retried"]

@@ -166,10 +166,13 @@ class Connection:
         self._wire.abort()
 
 
-async def connect(address: Address, *, statement_s: float, within_s: float = CONNECT_S) -> Connection:
+async def connect(
+    address: Address, *, statement_s: float, within_s: float = CONNECT_S, read_only: bool = False
+) -> Connection:
     """Open a connection and set its session up; host names are looked up anew each time.
 
-    *statement_s* is the server's own limit for a statement: for all of them on MariaDB, for SELECT on MySQL.
+    *statement_s* is the server's own limit for a statement: for all of them on MariaDB, for SELECT on MySQL. Through a
+    *read_only* one nothing can be changed, whatever the user may do.
 
     Raises:
         MySQLError: Not reached, not let in, or a setting was refused.
@@ -180,7 +183,7 @@ async def connect(address: Address, *, statement_s: float, within_s: float = CON
         async with asyncio.timeout(within_s):
             await wire._connect()  # noqa: SLF001 - aiomysql.connect is this and no subclass
             connection = Connection(wire)
-            await wire.query(_settings(connection.mariadb, statement_s))
+            await wire.query(_settings(connection.mariadb, statement_s, read_only))
     except (MySQLError, OSError):  # TimeoutError is an OSError
         wire.abort()
         raise
@@ -195,10 +198,11 @@ async def connect(address: Address, *, statement_s: float, within_s: float = CON
     return connection
 
 
-def _settings(mariadb: bool, statement_s: float) -> str:  # noqa: FBT001
-    isolation = "tx_isolation" if mariadb else "transaction_isolation"
+def _settings(mariadb: bool, statement_s: float, read_only: bool) -> str:  # noqa: FBT001
+    of_transactions = "tx" if mariadb else "transaction"
     limit = f"max_statement_time={statement_s:.3f}" if mariadb else f"max_execution_time={int(statement_s * 1000)}"
     return (
-        f"SET NAMES utf8mb4 COLLATE {COLLATION}, SESSION {isolation}='READ-COMMITTED', autocommit=1, time_zone='+00:00', "
+        f"SET NAMES utf8mb4 COLLATE {COLLATION}, SESSION {of_transactions}_isolation='READ-COMMITTED', "
+        f"SESSION {of_transactions}_read_only={int(read_only)}, autocommit=1, time_zone='+00:00', "
         f"sql_mode='{SQL_MODE}', innodb_lock_wait_timeout={LOCK_WAIT_S}, lock_wait_timeout={METADATA_LOCK_WAIT_S}, {limit}"
     )

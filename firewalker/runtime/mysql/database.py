@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from time import monotonic
-from typing import Self
+from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
 from pymysql.err import MySQLError
 
@@ -13,9 +13,12 @@ from firewalker.runtime import deadline, tracing
 from firewalker.runtime.mysql.abandoned import Stopper
 from firewalker.runtime.mysql.address import Address
 from firewalker.runtime.mysql.connection import Connection, Result, connect
-from firewalker.runtime.mysql.errors import READ_ONLY, ConnectionLost, OutcomeUnknown, code_of, translated
+from firewalker.runtime.mysql.errors import READ_ONLY, ConnectionLost, NoAnswer, OutcomeUnknown, code_of, translated
 from firewalker.runtime.mysql.pool import Pool
 from firewalker.runtime.mysql.transaction import Transaction
+
+if TYPE_CHECKING:
+    from firewalker.runtime.mysql.replica import Replica
 
 STATEMENT_S = 5.0
 """Longest time for a statement: the longest deadline of an ordinary call (NET-30). The server keeps it too."""
@@ -25,21 +28,40 @@ _GRACE_S = 1.0
 
 _ROLLBACK_S = 1.0
 
+R = TypeVar("R")
+Read: TypeAlias = Callable[[Transaction], Awaitable[R]]
+
 
 class Database:
     """One MySQL or MariaDB database, through at most *pool_size* connections and one more that stops abandoned work.
 
     Every connection runs READ COMMITTED, in UTC, strict, in utf8mb4. Nothing is connected before `open`.
+
+    Reads have four doors. `reading` asks this server. The others ask its *replica*, if there is one that has what they want,
+    and this server otherwise: `fresh`, `recent` and `lasting`, which differ in how old an answer may be.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10, name: str = "", statement_s: float = STATEMENT_S) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        name: str = "",
+        statement_s: float = STATEMENT_S,
+        read_only: bool = False,
+        replica: "Replica | None" = None,
+    ) -> None:
         """*name* labels metrics and logs, by default the database's. *statement_s* limits each statement.
+
+        Through *read_only* connections nothing can be changed. The *replica* is opened and closed with this.
 
         Raises:
             ValueError: The URL cannot be read.
         """
         self._address = Address.parse(url)
         self._statement_s = statement_s
+        self._read_only = read_only
+        self._replica = replica
         self.name = name or self._address.database
         self._stopper = Stopper(self._open_connection, self.name)
         self._pool = Pool(self._open_connection, size=pool_size, name=self.name, abandoned=self._stopper.stop)
@@ -51,9 +73,13 @@ class Database:
             DatabaseUnavailable: Not reached within 2 s, or not let in; the log has the error's number.
         """
         await self._pool.warm()
+        if self._replica is not None:
+            await self._replica.open()
 
     async def close(self) -> None:
         """Wait up to 5 s for what is under way, then end all connections. Calls are refused from now on."""
+        if self._replica is not None:
+            await self._replica.close()
         await self._pool.close()
         await self._stopper.close()
 
@@ -125,6 +151,38 @@ class Database:
                 await self._quietly(connection, "ROLLBACK")
                 raise
 
+    async def fresh(self, read: Read[R]) -> R:
+        """What *read* finds, with everything in it that was committed before this was called: by whomever, so by the caller.
+
+        Here as in the other two doors *read* may run twice, first on a replica that then fails: it must only read.
+        """
+        if self._replica is not None and await self._replica.caught_up():
+            with contextlib.suppress(NoAnswer):
+                return await self._replica.ask(read)
+        return await self._own(read)
+
+    async def recent(self, read: Read[R]) -> R:
+        """What *read* finds, in data that may be 10 s old."""
+        if self._replica is not None and self._replica.recent:
+            with contextlib.suppress(NoAnswer):
+                return await self._replica.ask(read)
+        return await self._own(read)
+
+    async def lasting(self, read: Read[R | None]) -> R | None:
+        """What *read* finds of what stays as it is once it is there; None if it is not."""
+        if self._replica is not None and self._replica.answers:
+            with contextlib.suppress(NoAnswer):
+                found = await self._replica.ask(read)
+                if found is not None:
+                    return found
+        return await self._own(read)
+
+    async def _own(self, read: Read[R]) -> R:
+        if self._replica is not None:
+            self._replica.metrics.read_by_primary()
+        async with self.reading() as tx:
+            return await read(tx)
+
     # --- asking --------------------------------------------------------------------------------------------------------
 
     async def _ask(self, connection: Connection, template: str, statement: str) -> Result:
@@ -189,4 +247,4 @@ class Database:
             connection.abort()  # the pool sees that it is gone
 
     async def _open_connection(self) -> Connection:
-        return await connect(self._address, statement_s=self._statement_s)
+        return await connect(self._address, statement_s=self._statement_s, read_only=self._read_only)

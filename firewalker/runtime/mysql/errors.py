@@ -77,6 +77,10 @@ class StatementFailed(Exception):
         self.statement = statement
 
 
+class NoAnswer(Exception):
+    """The replica did not answer a read."""
+
+
 def code_of(error: BaseException) -> int:
     """The number of a driver's error; 0 where it has none (the driver's own state errors)."""
     found = error.args[0] if error.args else 0

@@ -25,6 +25,11 @@ class Transaction:
         """Whether anything was asked at all."""
 
     @property
+    def mariadb(self) -> bool:
+        """Whether the server is MariaDB."""
+        return self._connection.mariadb
+
+    @property
     def broken(self) -> bool:
         """An error has undone the transaction, or parts of it: nothing more may be asked."""
         return self._broken

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import Enum
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -83,8 +84,7 @@ async def exported(database: Database, tables: Sequence[PersonalTable], user: Us
     for table in tables:
         start, shown = 0, [Shown(column) if isinstance(column, str) else column for column in table.columns]
         while table.kind:
-            async with database.reading() as reading:
-                rows = await reading.all(_page_of(table), {"user": user, "rows": PAGE, "start": start})
+            rows = await database.fresh(partial(_read_page, table=table, user=user, start=start))
             for row in rows:
                 values = zip(shown, row, strict=True)
                 yield Record(
@@ -94,6 +94,10 @@ async def exported(database: Database, tables: Sequence[PersonalTable], user: Us
             start += PAGE
             if len(rows) < PAGE:
                 break
+
+
+async def _read_page(tx: Transaction, *, table: PersonalTable, user: UserId, start: int) -> Sequence[tuple[Any, ...]]:
+    return await tx.all(_page_of(table), {"user": user, "rows": PAGE, "start": start})
 
 
 async def erase_some(tx: Transaction, table: PersonalTable, user: UserId) -> int:

@@ -6,12 +6,13 @@ from typing import TypeAlias
 
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import UserId
-from firewalker.runtime.mysql import Database
-from firewalker.step.domain.day import state
+from firewalker.runtime.mysql import Database, Transaction
+from firewalker.step.domain.day import UserTotal, state
 from firewalker.step.domain.faults import DayNotFound
-from firewalker.step.domain.history import Merge, OwnDay
+from firewalker.step.domain.history import DeviceCounts, Merge, OwnDay
 from firewalker.step.domain.suspicion import UNSUSPECTED
 from firewalker.step.store import days
+from firewalker.step.store.keys import UserDate
 from firewalker.step.usecases.zones import Zones
 
 GoalsAsOf: TypeAlias = Callable[[UserId, Sequence[date]], Awaitable[Mapping[date, int]]]
@@ -46,12 +47,17 @@ class Days:
         Raises:
             DatabaseUnavailable, DeadlineExceeded, Overloaded: They could not be read.
         """
-        async with self._database.reading() as tx:
+
+        async def read(
+            tx: Transaction,
+        ) -> tuple[dict[date, dict[str, DeviceCounts]], dict[date, Merge], dict[UserDate, UserTotal]]:
             stored = await days.list_days(tx, user.bytes, start, end)
             merged = {day: Merge.of(devices) for day, devices in sorted(stored.items())}
             # What is held is so for standings, which late readings are nothing to.
             large = [(user.bytes, day) for day, merge in merged.items() if merge.total > UNSUSPECTED]
-            standings = await days.find_totals(tx, large)
+            return stored, merged, await days.find_totals(tx, large)
+
+        stored, merged, standings = await self._database.fresh(read)
         goals = {} if self._goals is None else await self._goals(user, list(merged))
         zones = await self._zones.of(user)
         now = self._clock.now()

@@ -8,13 +8,14 @@ from typing import NamedTuple
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.days import latest_date
 from firewalker.kernel.ids import UserId
-from firewalker.runtime.mysql import Database
+from firewalker.runtime.mysql import Database, Transaction
 from firewalker.step.domain.day import UserTotal, to_ms
 from firewalker.step.domain.group import GroupCircle, GroupId
 from firewalker.step.domain.leaderboard import arranged, as_seen, standing_of
 from firewalker.step.domain.period import Period, require_askable
 from firewalker.step.live.known import KnownTotals
 from firewalker.step.store import goals, history
+from firewalker.step.store.keys import UserDate
 from firewalker.step.usecases.circles import GOALS_BACK
 from firewalker.step.usecases.group_circles import GroupCircles
 from firewalker.step.usecases.leaderboards import FriendBoard
@@ -94,9 +95,14 @@ class GroupBoards:
         settled = [entry for entry in circle.spans(first_open - timedelta(days=1)) if entry[0] in wanted]
         found: dict[bytes, Walked] = {}
         if settled:
-            async with self._database.reading() as tx:
+
+            async def summed(tx: Transaction) -> tuple[dict[bytes, history.Sum], dict[UserDate, int]]:
                 sums = await history.sum_up(tx, settled)
-                held = await history.find_held(tx, settled, {user for user, sum_ in sums.items() if sum_.doubtful})
+                return sums, await history.find_held(
+                    tx, settled, {user for user, sum_ in sums.items() if sum_.doubtful}
+                )
+
+            sums, held = await self._database.fresh(summed)
             held_users = {user for user, _ in held}
             for user, sum_ in sums.items():
                 total = UserTotal(sum_.steps, sum_.reached_ms, sum_.last_reading_ms, held=user in held_users)

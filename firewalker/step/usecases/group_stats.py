@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from firewalker.kernel.ids import UserId
-from firewalker.runtime.mysql import Database
+from firewalker.runtime.mysql import Database, Transaction
 from firewalker.step.domain.group import GroupCircle, GroupId
 from firewalker.step.domain.group_stats import Cell, GroupNumbers, numbers_of
 from firewalker.step.domain.period import Period
@@ -44,11 +44,13 @@ class StatsOfGroups:
         shown = {person.user_id for person in circle.seen()}
         spans = [entry for entry in circle.spans(circle.span.last) if entry[0] in shown]
         read = history.list_by_month if period is Period.YEAR else history.list_by_date
-        async with self._database.reading() as tx:
+
+        async def believed(tx: Transaction) -> Mapping[bytes, Mapping[date, history.Sum]]:
             found = await read(tx, spans)
             doubtful = {user for user, sums in found.items() if any(sum_.doubtful for sum_ in sums.values())}
-            held = await history.find_held(tx, spans, doubtful)
-        found = _without(found, held, by_month=period is Period.YEAR)
+            return _without(found, await history.find_held(tx, spans, doubtful), by_month=period is Period.YEAR)
+
+        found = await self._database.fresh(believed)
         dates = circle.span.dates()
         axis = [day for day in dates if day.day == 1] if period is Period.YEAR else dates
         seen = {user: _as_seen(circle, user, sums) for user, sums in found.items()}

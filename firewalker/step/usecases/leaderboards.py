@@ -93,8 +93,7 @@ class Leaderboards:
     async def _frozen(self, circle: Circle, viewer: UserId, day: date, now: datetime) -> FriendBoard | None:
         if not circle.is_frozen(day, now):
             return None
-        async with self._database.reading() as tx:
-            frozen = await boards.find(tx, viewer, day)
+        frozen = await self._database.lasting(lambda tx: boards.find(tx, viewer, day))
         return None if frozen is None else frozen_board(circle, day, frozen)
 
     async def compare(self, viewer: UserId, subject: UserId, day: date) -> Comparison:

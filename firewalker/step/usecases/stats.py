@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import UserId
 from firewalker.kernel.zone_history import ZoneHistory
-from firewalker.runtime.mysql import Database
+from firewalker.runtime.mysql import Database, Transaction
 from firewalker.step.domain.circle import Circle
 from firewalker.step.domain.day import State, state
 from firewalker.step.domain.goal import Goals
@@ -29,6 +29,7 @@ from firewalker.step.domain.stats import (
 from firewalker.step.domain.visibility import Visibility, steps_seen
 from firewalker.step.store import goals as goals_store
 from firewalker.step.store import history
+from firewalker.step.store.keys import UserDate
 from firewalker.step.usecases.circles import Circles
 from firewalker.step.usecases.zones import Zones
 
@@ -92,18 +93,19 @@ class Stats:
         before = span_before(period, span)
         settled = last_settled(zones, now)
         first_for_streaks = settled - timedelta(days=STREAK_DAYS - 1)
-        counts = None
-        async with self._database.reading() as tx:
-            user = caller.bytes
+        user = caller.bytes
+
+        async def read(tx: Transaction) -> tuple[Goals, dict[date, int], Sequence[int] | None]:
             found = await goals_store.find_of(tx, [user], since=min(before.first, first_for_streaks))
             # Nobody's clock is further ahead than that.
             totals = await history.list_totals(tx, user, first_for_streaks, today + timedelta(days=2))
             if before.first < first_for_streaks:
                 earlier = min(span.last, first_for_streaks - timedelta(days=1))
                 totals |= await history.list_totals(tx, user, before.first, earlier)
-            if period is Period.DAY:
-                counts = await history.find_counts(tx, user, day)
-        goals = found.get(caller.bytes, Goals())
+            counts = await history.find_counts(tx, user, day) if period is Period.DAY else None
+            return found.get(user, Goals()), totals, counts
+
+        goals, totals, counts = await self._database.fresh(read)
         series = by_hour(day, counts, goals.as_of(day)) if period is Period.DAY else by_date(span, totals, goals)
         mine, mine_before = summary(span, totals), summary(before, totals)
         return MyStats(
@@ -158,9 +160,14 @@ class _Medians:
 
     async def _believed(self, spans: Sequence[history.UserSpan]) -> dict[bytes, history.Sum]:
         """What each user comes to on days that nobody doubts: one that is held is no measure for others."""
-        async with self._turns, self._database.reading() as tx:
+
+        async def read(tx: Transaction) -> tuple[dict[bytes, history.Sum], dict[UserDate, int]]:
             sums = await history.sum_up(tx, spans)
-            held = await history.find_held(tx, spans, {user for user, sum_ in sums.items() if sum_.doubtful})
+            return sums, await history.find_held(tx, spans, {user for user, sum_ in sums.items() if sum_.doubtful})
+
+        async with self._turns:
+            # They are used for a minute: some seconds more change nothing.
+            sums, held = await self._database.recent(read)
         for (user, _), steps in held.items():
             history.take_out(sums, user, steps)
         return sums
