@@ -1,6 +1,6 @@
 """Readiness: whether every service behind the transcoder answers. Liveness needs no code.
 
-What a service says of itself is shown and decides nothing. One process of several that drains says NOT_SERVING for a while and
+What a service says of itself is shown (DEGRADED) and decides nothing. One process of several that drains says NOT_SERVING for a while and
 still takes calls, and every transcoder hears it: if that made them not ready, one restart would take all of REST away.
 """
 
@@ -35,7 +35,12 @@ class Readiness:
         prefixes = self._backends.by_prefix
         states = await asyncio.gather(*(_state(backend) for backend in prefixes.values()))
         ready = not self.draining and _UNREACHABLE not in states
-        status = "DRAINING" if self.draining else "SERVING" if ready else "NOT_SERVING"
+        if self.draining:
+            status = "DRAINING"
+        elif not ready:
+            status = "NOT_SERVING"
+        else:
+            status = "SERVING" if set(states) <= {"SERVING"} else "DEGRADED"
         return ready, {"status": status, "backends": dict(zip(prefixes, states, strict=True))}
 
 

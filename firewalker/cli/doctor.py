@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import httpx
 from rich.table import Table
 
 from firewalker.cli.services import mysql_url, plan
@@ -18,7 +19,7 @@ from firewalker.cli.terminal import CommandError, number, out
 from firewalker.kernel.faults import Fault
 from firewalker.local.ports import HOST
 from firewalker.local.problems import CannotStartError
-from firewalker.local.readiness import grpc_serving, http_ok
+from firewalker.local.readiness import grpc_serving
 from firewalker.local.secrets import SERVICES
 from firewalker.local.variables import unknown
 from firewalker.runtime.mysql.inspection import describe
@@ -71,7 +72,7 @@ async def _findings(addresses: Addresses) -> AsyncIterator[Finding]:
         address: Address = getattr(addresses, name)
         yield await _service(f"{name} service", address, grpc_serving(address.host, address.port))
     rest = addresses.transcoder
-    yield await _service("transcoder", rest, http_ok(rest.host, rest.port, "/readyz"))
+    yield await _transcoder(rest)
     if addresses.user.host != HOST:
         return  # what is behind the public ports of another machine is not ours to look at
     try:
@@ -100,6 +101,25 @@ async def _service(what: str, address: Address, probe: Awaitable[bool]) -> Findi
     good = await probe
     took = f"{(time.monotonic() - began) * 1000:.0f} ms"
     return Finding(what, good, f"{address}, answers in {took}" if good else f"{address} does not answer as it should")
+
+
+async def _transcoder(address: Address) -> Finding:
+    """Whether it is ready and all services behind it say SERVING: one that does not leaves it ready."""
+    began = time.monotonic()
+    try:
+        async with httpx.AsyncClient(timeout=PATIENCE_S, trust_env=False) as client:
+            answer = await client.get(f"http://{address}/readyz")
+        report = answer.json()
+        ill = [f"{prefix} {state}" for prefix, state in report["backends"].items() if state != "SERVING"]
+        status = report["status"]
+    except (httpx.HTTPError, ValueError, LookupError, TypeError, AttributeError):
+        return Finding("transcoder", good=False, facts=f"{address} does not answer as it should")
+    if ill or status != "SERVING":
+        return Finding(
+            "transcoder", good=False, facts=f"{address} is {status}: {', '.join(ill) or 'all services serve'}"
+        )
+    took = f"{(time.monotonic() - began) * 1000:.0f} ms"
+    return Finding("transcoder", good=True, facts=f"{address}, answers in {took}")
 
 
 async def _listens(port: int) -> bool:

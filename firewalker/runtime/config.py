@@ -132,7 +132,8 @@ class ServiceConfig(BaseSettings):
 
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_listed)] = _LOOPBACK
     """Networks of the proxies, and of the transcoder, whose ``x-forwarded-for`` is believed. Without them all who come
-    through one count as one address; with too wide ones clients can choose the address they are counted by."""
+    through one count as one address; with too wide ones clients can choose the address they are counted by. One connection
+    from there may be reset and bothered as if each of its streams were another client's (``limits.streams`` times as much)."""
 
     proxy_protocol_from: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_listed)] = ()
     """Networks of balancers that pass connections on to the public port and tell whose they are by the PROXY protocol,

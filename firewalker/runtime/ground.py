@@ -80,6 +80,7 @@ class Ground:
                     port=config.port,
                     tls=_tls(config.tls_certificate_file, config.tls_key_file),
                     proxies=config.proxy_protocol_from,
+                    trusted=config.trusted_proxies,
                     **shared,
                 ),
                 GrpcServer(

@@ -160,6 +160,18 @@ async def test_limits_count_the_client_and_not_the_balancer(
     assert await strangers(through, f"{network}.2", 1) == ["REFRESH_TOKEN_INVALID"]
 
 
+@pytest.mark.requirement("NET-09")
+@pytest.mark.parametrize("balancer", ["HAProxy", "Envoy"])
+async def test_headers_that_do_not_come_are_not_waited_for(site: Site, balancer: str) -> None:
+    (through,) = (one for one in site.balancers if one.name == balancer)
+    host, _, port = through.address("transcoder").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET /healthz HTTP/1.1\r\nhost: example.org\r\n")
+    answer = await asyncio.wait_for(reader.read(), 60)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
 def _report(people: Crowd, ends_s: list[float], took_s: float, streams: str) -> None:
     calls, slowest = sum(one.calls for one in people.callers), max(people.callers, key=lambda one: one.slowest_s)
     sys.stdout.write(

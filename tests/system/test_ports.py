@@ -7,10 +7,13 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from firewalker.local.backend import Backend
+from tests.service.grpc.raw import RawClient, framed, grpc_headers
 from tests.system.people import Town
 from tests.system.wire import Grpc, refused
 
 SERVICES = ("user", "step", "notification")
+
+CHECK, WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
 
 DELIVER = "firewalker.event.v1.EventSinkService/Deliver"
 
@@ -29,6 +32,19 @@ async def test_health_over_grpcio(backend: Backend, service: str, port: str) -> 
     assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
     watch.cancel()
     await client.close()
+
+
+@pytest.mark.requirement("NET-05")
+@pytest.mark.parametrize("service", SERVICES)
+async def test_resets_that_a_trusted_proxy_passes_on_do_not_end_its_connection(backend: Backend, service: str) -> None:
+    # Loopback is trusted here, as it is unless told otherwise.
+    async with RawClient(backend.port(service)) as proxy:
+        for _ in range(400):
+            stream = proxy.h2.get_next_available_stream_id()
+            proxy.h2.send_headers(stream, grpc_headers(WATCH))
+            proxy.h2.reset_stream(stream)
+        other = await proxy.request(grpc_headers(CHECK), framed(b""))
+        assert (await proxy.ended(other)).get("grpc-status") == "0"
 
 
 @pytest.mark.parametrize("service", ["step", "notification"])

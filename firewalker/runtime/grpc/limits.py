@@ -10,7 +10,11 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one port and of each of its connections. Sizes are bytes, times are seconds, none is zero."""
+    """Bounds of one port and of each of its connections. Sizes are bytes, times are seconds, none is zero.
+
+    A connection from one of `trusted_proxies` carries the calls of as many clients as it may have `streams`: `unanswered_…`
+    and `control_…` are so many times as large there, or one client of a balancer could cut off all the others.
+    """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
     """A misspelt name is an error, as everywhere in the configuration."""

@@ -71,15 +71,18 @@ class CallsProcessor(EventsProcessor):
         edge: Edge,
         limits: Limits,
         partials: Partials,
+        *,
+        clients: int = 1,
     ) -> None:
+        """*clients* tells how many may be behind the connection: what one may do to it is allowed so many times."""
         super().__init__(Nothing(), connection)
         self._methods = methods
         self._edge = edge
         self._limits = limits
         self._partials = partials
         self._expiry = Expiry(self.streams)
-        self._unanswered = Budget(limits.unanswered_burst, limits.unanswered_per_s)
-        self._control = Budget(limits.control_burst, limits.control_per_s)
+        self._unanswered = Budget(limits.unanswered_burst * clients, limits.unanswered_per_s * clients)
+        self._control = Budget(limits.control_burst * clients, limits.control_per_s * clients)
         self._pings = PingPolicy(limits.ping_interval_s)
         self._sent_seen = 0
         self._silent_seen = 0

@@ -4,7 +4,7 @@ The events in the bytes are `processor.py`'s. What is repaired here of grpclib's
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import cast
 
@@ -16,7 +16,7 @@ from h2.errors import ErrorCodes
 from h2.events import Event
 from h2.exceptions import ProtocolError
 
-from firewalker.runtime.grpc.arrivals import Arrivals, Place
+from firewalker.runtime.grpc.arrivals import Arrivals, Network, Place, within
 from firewalker.runtime.grpc.doors import Method
 from firewalker.runtime.grpc.edge import Edge
 from firewalker.runtime.grpc.fragments import FrameClock
@@ -63,6 +63,7 @@ class CallsProtocol(H2Protocol):
         arrivals: Arrivals,
         partials: Partials,
         line: Line,
+        trusted: Sequence[Network] = (),
     ) -> None:
         configuration = Configuration(
             http2_connection_window_size=limits.connection_window_bytes,
@@ -79,6 +80,7 @@ class CallsProtocol(H2Protocol):
         self._arrivals = arrivals
         self._partials = partials
         self._line = line
+        self._trusted = trusted
         self._place: Place | None = None
         self._host = ""
         self._transport: asyncio.Transport | None = None
@@ -116,7 +118,11 @@ class CallsProtocol(H2Protocol):
         self.connection.host = self._host
         self.connection.flush_now()
         self.connection.initialize()
-        self.processor = CallsProcessor(self.connection, self._methods, self._edge, self._limits, self._partials)
+        # Each of its streams may be another client's.
+        clients = self._limits.streams if within(self._host, self._trusted) else 1
+        self.processor = CallsProcessor(
+            self.connection, self._methods, self._edge, self._limits, self._partials, clients=clients
+        )
         self.processor.on_abuse = place.blame
         self.processor.on_leave = self._leave
         self.processor.on_close = self._limit_closing

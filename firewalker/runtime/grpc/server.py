@@ -52,12 +52,14 @@ class GrpcServer:
         uncounted: Iterable[Network] = LOOPBACK,
         tls: ServerTls | None = None,
         proxies: Sequence[Network] = (),
+        trusted: Sequence[Network] = (),
         descriptors: DescriptorSet | None = None,
     ) -> None:
         """*internal* tells the port for other services: it takes SERVICE methods alone, the public one takes none.
         From addresses in *uncounted* any number may connect, up to the port's limit.
         *share_port* lets other processes listen on the same port. Without *tls* the port is in plain text. From
         addresses in *proxies*, which should be *uncounted* too, each connection has to begin with a PROXY header.
+        Connections from addresses in *trusted* carry the calls of many clients, and have their budgets (`Limits`).
         *descriptors* has the protos of the doors where they are not this project's.
 
         Port 0 takes a free one; `port` tells which after `start`.
@@ -80,6 +82,7 @@ class GrpcServer:
         self._arrivals = Arrivals(self._limits, uncounted)
         self._partials = Partials(self._limits.unfinished_bytes)
         self._line = Line()
+        self._trusted = trusted
         self._porch = Porch(self._arrivals, self._limits, edge.measures, self._calls, tls, proxies)
         self._listener: asyncio.Server | None = None
         if descriptors is None:
@@ -204,6 +207,7 @@ class GrpcServer:
             arrivals=self._arrivals,
             partials=self._partials,
             line=self._line,
+            trusted=self._trusted,
         )
 
     def _take(self, door: object, descriptors: DescriptorSet, *, internal: bool) -> list[str]:

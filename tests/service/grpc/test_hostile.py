@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from firewalker.runtime.grpc.arrivals import LOOPBACK, Network
 from firewalker.runtime.grpc.limits import Limits
 from firewalker.runtime.grpc.policy import Caller, Rule
 from firewalker.runtime.grpc.server import GrpcServer
@@ -255,6 +256,23 @@ class TestRapidReset:
             await site.client.flush()
         await site.assert_neighbours_live()
 
+    @pytest.mark.parametrize(
+        ("trusted", "resets", "ends"), [((), 10, False), ((), 11, True), (LOOPBACK, 50, False), (LOOPBACK, 51, True)]
+    )
+    async def test_behind_a_trusted_proxy_one_client_does_not_cut_off_the_others(
+        self, bench: Bench, trusted: tuple[Network, ...], resets: int, *, ends: bool
+    ) -> None:
+        limits = Limits(streams=5, unanswered_burst=10, unanswered_per_s=0.001)
+        server = await bench.serve(StepDoor(), limits=limits, trusted=trusted)
+        async with RawClient(server.port) as proxy:
+            for _ in range(resets):
+                stream = proxy.h2.get_next_available_stream_id()
+                proxy.h2.send_headers(stream, grpc_headers(TRACK))
+                proxy.h2.reset_stream(stream)
+            other = await proxy.request(grpc_headers(RECORD), framed(b""))
+            assert (await proxy.ended(other)).get("grpc-status") == (None if ends else "0")
+            assert [code for _, code in proxy.goaways] == ([11] if ends else [])
+
 
 @pytest.mark.requirement("NET-10")
 async def test_streams_over_the_limit_are_refused_and_the_others_live_on(bench: Bench) -> None:
@@ -316,6 +334,18 @@ class TestControlFloods:
             if number % 100 == 0:
                 await asyncio.sleep(0)
         await site.client.until(lambda: len(site.client.body(stream)) == 1500 * 5)
+
+    @pytest.mark.parametrize(("trusted", "ends"), [((), True), (LOOPBACK, False)])
+    async def test_behind_a_trusted_proxy_so_many_clients_may_send_them(
+        self, bench: Bench, trusted: tuple[Network, ...], *, ends: bool
+    ) -> None:
+        limits = Limits(streams=5, control_burst=10, control_per_s=0.001)
+        server = await bench.serve(StepDoor(), limits=limits, trusted=trusted)
+        async with RawClient(server.port) as proxy:
+            await proxy.write(frame(0x8, 0, 0, (1).to_bytes(4, "big")) * 30)
+            call = await proxy.request(grpc_headers(RECORD), framed(b""))
+            assert (await proxy.ended(call)).get("grpc-status") == (None if ends else "0")
+            assert [code for _, code in proxy.goaways] == ([11] if ends else [])
 
 
 class TestConnections:
