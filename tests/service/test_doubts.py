@@ -219,7 +219,7 @@ async def test_what_redis_holds_of_ended_sessions_goes_with_their_tokens(redis_u
         async with asyncio.timeout(60):
             while await redis.xlen(STREAM) > 1:  # noqa: ASYNC110 - Redis tells no event
                 await asyncio.sleep(0.01)
-    left = {key: await redis.ttl(key) for key in await redis.keys("rv:*")}
+    left = {key: await redis.ttl(key) for key in await redis.keys("{rv}:*")}
     await redis.aclose()
     assert left
     assert all(seconds != -1 and seconds <= 900 for seconds in left.values())  # -1: for ever

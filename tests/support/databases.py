@@ -83,7 +83,7 @@ async def mysql_url(servers: Servers) -> AsyncIterator[str]:
 @pytest.fixture
 async def redis_url(servers: Servers) -> AsyncIterator[str]:
     url = servers.redis_url(1)
-    redis = connect_redis(url)
+    redis = connect_redis(url, command_s=60)
     await redis.flushdb()
     yield url
     await redis.flushdb()
