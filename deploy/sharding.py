@@ -40,7 +40,8 @@ Written by `python deploy/sharding.py` from the VSchemas in `deploy/vitess`, the
 `tests/architecture/test_sharding.py` compares it. What to do with it is in [scale.md](scale.md).
 
 A statement that is not named here is given the shard key, or a column that is looked up, of every table that it names, and stays
-in the shards of those keys. *join*: it goes on from there to the shards of the rows that it finds. *all*: it asks every shard.
+in the shards of those keys; a column by which many rows are found (`high_id`, a member's `user_id`) leads to the shards of them all.
+*join*: it goes on from there to the shards of the rows that it finds. *all*: it asks every shard.
 Exports and erasures of a person, which the stores' `personal.py` makes statements for, ask every shard where a column that holds
 the person's id is not the key."""
 
@@ -116,8 +117,7 @@ def placements(service: str) -> dict[str, Placed]:
         vschema = json.loads(path.read_text())
         for name, table in vschema["tables"].items():
             if not vschema.get("sharded"):
-                if not name.endswith("_lookup"):
-                    made[name] = Placed("")
+                made[name] = Placed("")
                 continue
             first, *others = table["column_vindexes"]
             made[name] = Placed(first["column"], tuple(tuple(_columns_of(other)) for other in others))

@@ -55,11 +55,10 @@ def filled(text: str) -> str:
 
 
 def given(service: str, folder: Path) -> tuple[Path, Path]:
-    """Files of the two keyspaces and of their tables, as vtexplain takes them."""
+    """Files of the keyspaces and of their tables, as vtexplain takes them."""
     tables = SHARDING["schema"](service)
-    keyspaces = {
-        name: json.loads((DEPLOY / "vitess" / f"{name}.json").read_text()) for name in (service, f"{service}_whole")
-    }
+    places = [DEPLOY / "vitess" / f"{service}{kind}.json" for kind in ("", "_lookup", "_whole")]
+    keyspaces = {place.stem: json.loads(place.read_text()) for place in places if place.exists()}
     made = []
     for keyspace in keyspaces.values():
         for name, placed in keyspace["tables"].items():
