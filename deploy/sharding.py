@@ -143,15 +143,31 @@ def reaches(statement: Statement, tables: Mapping[str, Table], placed: Mapping[s
     return found
 
 
+def ways(statement: Statement, tables: Mapping[str, Table], placed: Mapping[str, Placed]) -> set[str]:
+    """By what *statement* finds the shards of the tables that it is given it for: `key`, `lookup`, or both."""
+    found: set[str] = set()
+    for part in re.split(r"\bUNION(?: ALL)?\b|\((?=\s*SELECT\b)", statement.text):
+        named = {alias: name for name, alias in _named(part) if name in tables and placed[name].key}
+        found |= set(_given(part, named, placed).values())
+    return found
+
+
+def _given(text: str, named: Mapping[str, str], placed: Mapping[str, Placed]) -> dict[str, str]:
+    """The tables of which one SELECT is told the shard key or a column that is looked up, and which of the two."""
+    found = {}
+    for alias, name in named.items():
+        if _is_given(text, name, alias, (placed[name].key,)):
+            found[alias] = "key"
+        elif any(_is_given(text, name, alias, columns) for columns in placed[name].lookups):
+            found[alias] = "lookup"
+    return found
+
+
 def _reached(
     text: str, named: Mapping[str, str], tables: Mapping[str, Table], placed: Mapping[str, Placed]
 ) -> dict[str, Reach]:
     """The same for one SELECT, by the names that tables go by in it."""
-    found = {
-        alias: Reach.OWN
-        for alias, name in named.items()
-        if any(_is_given(text, name, alias, way) for way in ((placed[name].key,), *placed[name].lookups))
-    }
+    found = dict.fromkeys(_given(text, named, placed), Reach.OWN)
     equal = [
         (one, other)
         for match in re.finditer(r"(?<![\w.%(])([a-z_]+\.)?([a-z_]+)\s*=\s*([a-z_]+\.)?([a-z_]+)\b", text)

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.vitess.__main__ import fits
+
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 SHARDING = runpy.run_path(str(DEPLOY / "sharding.py"))
 SERVICES: tuple[str, ...] = SHARDING["SERVICES"]
@@ -183,3 +185,42 @@ def test_how_far_a_statement_goes_is_found_out(text: str, expected: object) -> N
         SHARDING["Statement"]("test", text), SHARDING["schema"]("step"), SHARDING["placements"]("step")
     )
     assert reached["walker"] is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SELECT state FROM friendship WHERE low_id = %s", {"key"}),
+        ("SELECT state FROM friendship WHERE high_id = %s", {"lookup"}),
+        ("SELECT state FROM friendship WHERE low_id = %s AND high_id = %s", {"key"}),
+        (
+            "SELECT 1 FROM friendship WHERE low_id = %s UNION ALL SELECT 1 FROM friendship WHERE high_id = %s",
+            {"key", "lookup"},
+        ),
+        (
+            "SELECT (SELECT 1 FROM friendship WHERE low_id = %s), (SELECT 1 FROM friendship WHERE high_id = %s)",
+            {"key", "lookup"},
+        ),
+        ("SELECT state FROM friendship", set()),
+    ],
+)
+def test_what_a_statement_finds_its_shards_by(text: str, expected: set[str]) -> None:
+    statement = SHARDING["Statement"]("test", text)
+    assert SHARDING["ways"](statement, SHARDING["schema"]("user"), SHARDING["placements"]("user")) == expected
+
+
+@pytest.mark.parametrize(
+    ("furthest", "ways", "shards", "expected"),
+    [
+        ("own", 1, 1, True), ("own", 1, 2, False), ("own", 1, 3, False), ("own", 2, 2, True), ("own", 2, 3, False),
+        ("join", 1, 1, False), ("join", 1, 2, True), ("join", 1, 3, True), ("join", 1, 4, False),
+        ("all", 0, 4, True), ("all", 0, 3, False), ("all", 1, 1, False),
+    ],
+)  # fmt: skip
+def test_a_plan_that_goes_further_than_is_told_does_not_fit(
+    furthest: str,
+    ways: int,
+    shards: int,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    assert fits(furthest, ways, shards) is expected
