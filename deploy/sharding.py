@@ -49,6 +49,26 @@ _DYNAMIC = {"{which}": "date = %s AND user_id IN (%s)", "{pairs}": "(low_id = %s
 """What `step.store.keys.stretches` and `Friendships.list_of` put in."""
 
 
+PEOPLE = frozenset({"user_id", "low_id", "high_id", "blocker_id", "blocked_id", "reporter_id", "actor_id"})
+"""Columns with a person's id that keys begin with. It is as old as the person: people of all ages act at any moment."""
+
+_RANDOM = frozenset({"avatar_id"})
+"""Ids that are not in the order of time, because addresses are made of them."""
+
+_FEW = frozenset({"state", "destination"})
+"""Columns of few values that are text; the others are TINYINT."""
+
+_ENDS = """
+## Keys that grow at their end
+
+What they begin with (after columns of few values) is a time, a date, a number that the database counts, or an id that is not a
+person's: ids are UUIDv7, in the order of time. So what everybody writes at one moment is side by side. Shards by the keys above
+spread it; ranges of the key itself, as TiDB's, do not. Of groups only new ones are there: old ones gain members at any moment.
+
+| | primary keys | other indexes |
+|---|---|---|"""
+
+
 @dataclass
 class Table:
     """A table as the migrations leave it."""
@@ -57,6 +77,8 @@ class Table:
     """Their types."""
     primary: tuple[str, ...] = ()
     unique: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    indexes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """All but the primary key, the unique ones too."""
     counted: bool = False
     """Whether the database numbers its rows (AUTO_INCREMENT)."""
 
@@ -122,6 +144,33 @@ def placements(service: str) -> dict[str, Placed]:
             first, *others = table["column_vindexes"]
             made[name] = Placed(first["column"], tuple(tuple(_columns_of(other)) for other in others))
     return made
+
+
+def grows_at_its_end(table: Table, columns: Sequence[str]) -> bool:
+    """Whether rows that are added at one moment are side by side in this key of *table*."""
+    for column in columns:
+        kind = table.columns[column]
+        if kind.startswith("TINYINT") or column in _FEW:
+            continue
+        if column == "group_id":
+            # People of all ages join groups of all ages; only new groups are side by side.
+            return len(columns) == 1
+        return kind.startswith(("DATE", "BIGINT")) or (kind == "BINARY(16)" and column not in PEOPLE | _RANDOM)
+    return False
+
+
+def ends(service: str) -> tuple[list[str], list[str]]:
+    """Tables of *service* whose primary key grows at its end, and other indexes that do, as `table.index`."""
+    tables = sorted(schema(service).items())
+    return (
+        [name for name, table in tables if grows_at_its_end(table, table.primary)],
+        [
+            f"{name}.{index}"
+            for name, table in tables
+            for index, columns in table.indexes.items()
+            if grows_at_its_end(table, columns)
+        ],
+    )
 
 
 class Reach(Enum):
@@ -203,13 +252,17 @@ def _define(table: Table, body: str) -> None:
             old, part = part.split(None, 1)
             table.columns.pop(old)
         if part.startswith("DROP"):
+            for indexes in (table.indexes, table.unique):
+                indexes.pop(part.split()[-1], None)
             continue
         if key := re.match(r"(PRIMARY|UNIQUE)? ?KEY\s*(\w+)?\s*\(([^)]*)\)", part):
             names = tuple(name.strip() for name in key[3].split(","))
             if key[1] == "PRIMARY":
                 table.primary = names
-            elif key[1] == "UNIQUE":
-                table.unique[key[2]] = names
+            else:
+                table.indexes[key[2]] = names
+                if key[1] == "UNIQUE":
+                    table.unique[key[2]] = names
         elif column := re.match(r"(\w+)\s+([A-Z]+(?:\([^)]*\))?(?: UNSIGNED)?)", part):
             table.columns[column[1]] = column[2]
             table.counted |= "AUTO_INCREMENT" in part
@@ -298,6 +351,9 @@ def _page() -> Iterator[str]:
         for name in sorted(tables):
             yield _line(name, tables, placed, every)
         skipping += [f"`{service}.{one.place}`" for one in every if "SKIP LOCKED" in one.text]
+    yield _ENDS
+    for service in SERVICES:
+        yield f"| {service} | {' | '.join(', '.join(f'`{name}`' for name in names) for names in ends(service))} |"
     yield f"\nStatements with `SKIP LOCKED`: {', '.join(sorted(set(skipping)))}."
 
 

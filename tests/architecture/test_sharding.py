@@ -224,3 +224,41 @@ def test_a_plan_that_goes_further_than_is_told_does_not_fit(
     expected: bool,  # noqa: FBT001
 ) -> None:
     assert fits(furthest, ways, shards) is expected
+
+
+@pytest.mark.parametrize(
+    ("service", "table", "columns", "expected"),
+    [
+        ("step", "goal_reached", ("date", "user_id"), True),
+        ("step", "goal_reached", ("user_id", "date"), False),
+        ("notification", "push", ("state", "lane", "due_time"), True),
+        ("notification", "push", ("actor_id",), False),
+        ("user", "outbox", ("position",), True),
+        ("user", "session", ("session_id",), True),
+        ("user", "user_group", ("group_id",), True),
+        ("user", "group_ban", ("group_id", "user_id"), False),
+        ("user", "provider_login", ("provider", "subject"), False),
+        ("user", "invite", ("code",), False),
+    ],
+)
+def test_keys_that_grow_at_their_end_are_found_out(
+    service: str,
+    table: str,
+    columns: tuple[str, ...],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    assert SHARDING["grows_at_its_end"](SHARDING["schema"](service)[table], columns) is expected
+
+
+def test_hot_ends_are_those_of_the_schema() -> None:
+    """What `scale.md` says of hot ends names every table whose primary key grows at its end, and no index that does not."""
+    said = re.search(r"\*\*Hot ends\.\*\*(.*?)\n3\. ", (DEPLOY / "scale.md").read_text(), re.DOTALL)
+    assert said
+    mentioned = set(re.findall(r"`(\w+)`", said[1]))
+    tables = {service: SHARDING["schema"](service) for service in SERVICES}
+    primary = {name for service in SERVICES for name in SHARDING["ends"](service)[0]}
+    assert mentioned & {name for of in tables.values() for name in of} == primary
+    others = {end.partition(".")[2] for service in SERVICES for end in SHARDING["ends"](service)[1]}
+    indexes = {index for of in tables.values() for table in of.values() for index in table.indexes}
+    assert mentioned & indexes
+    assert mentioned & indexes <= others | primary
