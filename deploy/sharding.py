@@ -40,12 +40,33 @@ Written by `python deploy/sharding.py` from the VSchemas in `deploy/vitess`, the
 `tests/architecture/test_sharding.py` compares it. What to do with it is in [scale.md](scale.md).
 
 A statement that is not named here is given the shard key, or a column that is looked up, of every table that it names, and stays
-in the shards of those keys. *join*: it goes on from there to the shards of the rows that it finds. *all*: it asks every shard.
+in the shards of those keys; a column by which many rows are found (`high_id`, a member's `user_id`) leads to the shards of them all.
+*join*: it goes on from there to the shards of the rows that it finds. *all*: it asks every shard.
 Exports and erasures of a person, which the stores' `personal.py` makes statements for, ask every shard where a column that holds
 the person's id is not the key."""
 
 _DYNAMIC = {"{which}": "date = %s AND user_id IN (%s)", "{pairs}": "(low_id = %s AND high_id = %s)"}
 """What `step.store.keys.stretches` and `Friendships.list_of` put in."""
+
+
+PEOPLE = frozenset({"user_id", "low_id", "high_id", "blocker_id", "blocked_id", "reporter_id", "actor_id"})
+"""Columns with a person's id that keys begin with. It is as old as the person: people of all ages act at any moment."""
+
+_RANDOM = frozenset({"avatar_id"})
+"""Ids that are not in the order of time, because addresses are made of them."""
+
+_FEW = frozenset({"state", "destination"})
+"""Columns of few values that are text; the others are TINYINT."""
+
+_ENDS = """
+## Keys that grow at their end
+
+What they begin with (after columns of few values) is a time, a date, a number that the database counts, or an id that is not a
+person's: ids are UUIDv7, in the order of time. So what everybody writes at one moment is side by side. Shards by the keys above
+spread it; ranges of the key itself, as TiDB's, do not. Of groups only new ones are there: old ones gain members at any moment.
+
+| | primary keys | other indexes |
+|---|---|---|"""
 
 
 @dataclass
@@ -56,6 +77,8 @@ class Table:
     """Their types."""
     primary: tuple[str, ...] = ()
     unique: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    indexes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """All but the primary key, the unique ones too."""
     counted: bool = False
     """Whether the database numbers its rows (AUTO_INCREMENT)."""
 
@@ -116,12 +139,38 @@ def placements(service: str) -> dict[str, Placed]:
         vschema = json.loads(path.read_text())
         for name, table in vschema["tables"].items():
             if not vschema.get("sharded"):
-                if not name.endswith("_lookup"):
-                    made[name] = Placed("")
+                made[name] = Placed("")
                 continue
             first, *others = table["column_vindexes"]
             made[name] = Placed(first["column"], tuple(tuple(_columns_of(other)) for other in others))
     return made
+
+
+def grows_at_its_end(table: Table, columns: Sequence[str]) -> bool:
+    """Whether rows that are added at one moment are side by side in this key of *table*."""
+    for column in columns:
+        kind = table.columns[column]
+        if kind.startswith("TINYINT") or column in _FEW:
+            continue
+        if column == "group_id":
+            # People of all ages join groups of all ages; only new groups are side by side.
+            return len(columns) == 1
+        return kind.startswith(("DATE", "BIGINT")) or (kind == "BINARY(16)" and column not in PEOPLE | _RANDOM)
+    return False
+
+
+def ends(service: str) -> tuple[list[str], list[str]]:
+    """Tables of *service* whose primary key grows at its end, and other indexes that do, as `table.index`."""
+    tables = sorted(schema(service).items())
+    return (
+        [name for name, table in tables if grows_at_its_end(table, table.primary)],
+        [
+            f"{name}.{index}"
+            for name, table in tables
+            for index, columns in table.indexes.items()
+            if grows_at_its_end(table, columns)
+        ],
+    )
 
 
 class Reach(Enum):
@@ -143,15 +192,31 @@ def reaches(statement: Statement, tables: Mapping[str, Table], placed: Mapping[s
     return found
 
 
+def ways(statement: Statement, tables: Mapping[str, Table], placed: Mapping[str, Placed]) -> set[str]:
+    """By what *statement* finds the shards of the tables that it is given it for: `key`, `lookup`, or both."""
+    found: set[str] = set()
+    for part in re.split(r"\bUNION(?: ALL)?\b|\((?=\s*SELECT\b)", statement.text):
+        named = {alias: name for name, alias in _named(part) if name in tables and placed[name].key}
+        found |= set(_given(part, named, placed).values())
+    return found
+
+
+def _given(text: str, named: Mapping[str, str], placed: Mapping[str, Placed]) -> dict[str, str]:
+    """The tables of which one SELECT is told the shard key or a column that is looked up, and which of the two."""
+    found = {}
+    for alias, name in named.items():
+        if _is_given(text, name, alias, (placed[name].key,)):
+            found[alias] = "key"
+        elif any(_is_given(text, name, alias, columns) for columns in placed[name].lookups):
+            found[alias] = "lookup"
+    return found
+
+
 def _reached(
     text: str, named: Mapping[str, str], tables: Mapping[str, Table], placed: Mapping[str, Placed]
 ) -> dict[str, Reach]:
     """The same for one SELECT, by the names that tables go by in it."""
-    found = {
-        alias: Reach.OWN
-        for alias, name in named.items()
-        if any(_is_given(text, name, alias, way) for way in ((placed[name].key,), *placed[name].lookups))
-    }
+    found = dict.fromkeys(_given(text, named, placed), Reach.OWN)
     equal = [
         (one, other)
         for match in re.finditer(r"(?<![\w.%(])([a-z_]+\.)?([a-z_]+)\s*=\s*([a-z_]+\.)?([a-z_]+)\b", text)
@@ -187,13 +252,17 @@ def _define(table: Table, body: str) -> None:
             old, part = part.split(None, 1)
             table.columns.pop(old)
         if part.startswith("DROP"):
+            for indexes in (table.indexes, table.unique):
+                indexes.pop(part.split()[-1], None)
             continue
         if key := re.match(r"(PRIMARY|UNIQUE)? ?KEY\s*(\w+)?\s*\(([^)]*)\)", part):
             names = tuple(name.strip() for name in key[3].split(","))
             if key[1] == "PRIMARY":
                 table.primary = names
-            elif key[1] == "UNIQUE":
-                table.unique[key[2]] = names
+            else:
+                table.indexes[key[2]] = names
+                if key[1] == "UNIQUE":
+                    table.unique[key[2]] = names
         elif column := re.match(r"(\w+)\s+([A-Z]+(?:\([^)]*\))?(?: UNSIGNED)?)", part):
             table.columns[column[1]] = column[2]
             table.counted |= "AUTO_INCREMENT" in part
@@ -282,6 +351,9 @@ def _page() -> Iterator[str]:
         for name in sorted(tables):
             yield _line(name, tables, placed, every)
         skipping += [f"`{service}.{one.place}`" for one in every if "SKIP LOCKED" in one.text]
+    yield _ENDS
+    for service in SERVICES:
+        yield f"| {service} | {' | '.join(', '.join(f'`{name}`' for name in names) for names in ends(service))} |"
     yield f"\nStatements with `SKIP LOCKED`: {', '.join(sorted(set(skipping)))}."
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.vitess.__main__ import fits
+
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 SHARDING = runpy.run_path(str(DEPLOY / "sharding.py"))
 SERVICES: tuple[str, ...] = SHARDING["SERVICES"]
@@ -71,7 +73,7 @@ def test_rows_that_the_database_numbers_stay_in_one_place(service: str) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_vschemas_hold_together(service: str) -> None:
-    """Every vindex is one of Vitess's, is used, and its lookup table is kept whole."""
+    """Every vindex is one of Vitess's and is used."""
     sharded, whole = vschema(service), vschema(f"{service}_whole")
     assert sharded["sharded"]
     assert not whole["sharded"]
@@ -79,11 +81,34 @@ def test_vschemas_hold_together(service: str) -> None:
     assert used == set(sharded["vindexes"])
     for vindex in sharded["vindexes"].values():
         assert vindex["type"] in {"xxhash", "consistent_lookup", UNIQUE_LOOKUP}
+        assert "owner" not in vindex or vindex["owner"] in sharded["tables"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_lookups_are_spread_by_what_is_looked_up(service: str) -> None:
+    """No lookup is in one place for everybody: its table has a shard key, the column that Vitess asks it by."""
+    every = [vindex["params"] for vindex in vschema(service)["vindexes"].values() if "owner" in vindex]
+    assert (DEPLOY / "vitess" / f"{service}_lookup.json").exists() is bool(every)
+    if not every:
+        return
+    spread = vschema(f"{service}_lookup")
+    assert spread["sharded"]
+    assert {vindex["type"] for vindex in spread["vindexes"].values()} == {"xxhash"}
+    keys = {f"{service}_lookup.{name}": table["column_vindexes"] for name, table in spread["tables"].items()}
+    assert {params["table"] for params in every} == keys.keys()
+    for params in every:
+        # Of several columns Vitess looks up by the first alone.
+        assert keys[params["table"]] == [{"column": params["from"].partition(",")[0], "name": "xxhash"}]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_is_looked_up_has_many_values(service: str) -> None:
+    """Vitess looks up by the first column alone, and a unique lookup that finds two rows is an error."""
+    sharded, tables = vschema(service), SHARDING["schema"](service)
+    for vindex in sharded["vindexes"].values():
         if "owner" in vindex:
-            keyspace, _, table = vindex["params"]["table"].partition(".")
-            assert keyspace == f"{service}_whole"
-            assert table in whole["tables"]
-            assert vindex["owner"] in sharded["tables"]
+            first = vindex["params"]["from"].partition(",")[0]
+            assert not tables[vindex["owner"]].columns[first].startswith("TINYINT"), first
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -160,3 +185,80 @@ def test_how_far_a_statement_goes_is_found_out(text: str, expected: object) -> N
         SHARDING["Statement"]("test", text), SHARDING["schema"]("step"), SHARDING["placements"]("step")
     )
     assert reached["walker"] is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SELECT state FROM friendship WHERE low_id = %s", {"key"}),
+        ("SELECT state FROM friendship WHERE high_id = %s", {"lookup"}),
+        ("SELECT state FROM friendship WHERE low_id = %s AND high_id = %s", {"key"}),
+        (
+            "SELECT 1 FROM friendship WHERE low_id = %s UNION ALL SELECT 1 FROM friendship WHERE high_id = %s",
+            {"key", "lookup"},
+        ),
+        (
+            "SELECT (SELECT 1 FROM friendship WHERE low_id = %s), (SELECT 1 FROM friendship WHERE high_id = %s)",
+            {"key", "lookup"},
+        ),
+        ("SELECT state FROM friendship", set()),
+    ],
+)
+def test_what_a_statement_finds_its_shards_by(text: str, expected: set[str]) -> None:
+    statement = SHARDING["Statement"]("test", text)
+    assert SHARDING["ways"](statement, SHARDING["schema"]("user"), SHARDING["placements"]("user")) == expected
+
+
+@pytest.mark.parametrize(
+    ("furthest", "ways", "shards", "expected"),
+    [
+        ("own", 1, 1, True), ("own", 1, 2, False), ("own", 1, 3, False), ("own", 2, 2, True), ("own", 2, 3, False),
+        ("join", 1, 1, False), ("join", 1, 2, True), ("join", 1, 3, True), ("join", 1, 4, False),
+        ("all", 0, 4, True), ("all", 0, 3, False), ("all", 1, 1, False),
+    ],
+)  # fmt: skip
+def test_a_plan_that_goes_further_than_is_told_does_not_fit(
+    furthest: str,
+    ways: int,
+    shards: int,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    assert fits(furthest, ways, shards) is expected
+
+
+@pytest.mark.parametrize(
+    ("service", "table", "columns", "expected"),
+    [
+        ("step", "goal_reached", ("date", "user_id"), True),
+        ("step", "goal_reached", ("user_id", "date"), False),
+        ("notification", "push", ("state", "lane", "due_time"), True),
+        ("notification", "push", ("actor_id",), False),
+        ("user", "outbox", ("position",), True),
+        ("user", "session", ("session_id",), True),
+        ("user", "user_group", ("group_id",), True),
+        ("user", "group_ban", ("group_id", "user_id"), False),
+        ("user", "provider_login", ("provider", "subject"), False),
+        ("user", "invite", ("code",), False),
+    ],
+)
+def test_keys_that_grow_at_their_end_are_found_out(
+    service: str,
+    table: str,
+    columns: tuple[str, ...],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    assert SHARDING["grows_at_its_end"](SHARDING["schema"](service)[table], columns) is expected
+
+
+def test_hot_ends_are_those_of_the_schema() -> None:
+    """What `scale.md` says of hot ends names every table whose primary key grows at its end, and no index that does not."""
+    said = re.search(r"\*\*Hot ends\.\*\*(.*?)\n3\. ", (DEPLOY / "scale.md").read_text(), re.DOTALL)
+    assert said
+    mentioned = set(re.findall(r"`(\w+)`", said[1]))
+    tables = {service: SHARDING["schema"](service) for service in SERVICES}
+    primary = {name for service in SERVICES for name in SHARDING["ends"](service)[0]}
+    assert mentioned & {name for of in tables.values() for name in of} == primary
+    others = {end.partition(".")[2] for service in SERVICES for end in SHARDING["ends"](service)[1]}
+    indexes = {index for of in tables.values() for table in of.values() for index in table.indexes}
+    assert mentioned & indexes
+    assert mentioned & indexes <= others | primary

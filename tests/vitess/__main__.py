@@ -3,8 +3,14 @@
     python -m tests.vitess
 
 vtexplain is the planner of vtgate as a program; it is built with Go, once, which takes minutes. For every statement that is
-whole as it stands (not put together while the services run) it tells which shards would be asked: as many as `deploy/sharding.py`
-says. Statements that it cannot plan are a failure, but for those in `KNOWN`.
+whole as it stands (not put together while the services run) it tells which shards would be asked. Every key is given the same value
+and every lookup finds the same shard, another than that value's, so it has to be told of a statement that
+
+- stays in the shards of its keys (`own`): one shard if it is given keys, and one more if it looks something up, neither more nor fewer;
+- goes on from there (`join`): more than these, and not all;
+- asks every shard (`all`): all.
+
+Statements that it cannot plan are a failure, but for those in `KNOWN`; how many were not planned is printed.
 """
 
 import json
@@ -23,7 +29,6 @@ from tests.conformance import tools
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 SHARDING = runpy.run_path(str(DEPLOY / "sharding.py"))
-OWN, JOIN, ALL = SHARDING["Reach"]
 
 VTEXPLAIN = "vitess.io/vitess/go/cmd/vtexplain@v0.24.4"
 SHARDS = 4
@@ -55,11 +60,10 @@ def filled(text: str) -> str:
 
 
 def given(service: str, folder: Path) -> tuple[Path, Path]:
-    """Files of the two keyspaces and of their tables, as vtexplain takes them."""
+    """Files of the keyspaces and of their tables, as vtexplain takes them."""
     tables = SHARDING["schema"](service)
-    keyspaces = {
-        name: json.loads((DEPLOY / "vitess" / f"{name}.json").read_text()) for name in (service, f"{service}_whole")
-    }
+    places = [DEPLOY / "vitess" / f"{service}{kind}.json" for kind in ("", "_lookup", "_whole")]
+    keyspaces = {place.stem: json.loads(place.read_text()) for place in places if place.exists()}
     made = []
     for keyspace in keyspaces.values():
         for name, placed in keyspace["tables"].items():
@@ -97,8 +101,13 @@ def plan(program: Path, files: tuple[Path, Path], statement: str) -> tuple[list[
     return re.findall(r"^\d+ (\w+/[^:]*):", said.stdout, re.MULTILINE), said.stdout + said.stderr
 
 
-def check(service: str, program: Path, folder: Path) -> tuple[Counter[str], list[str]]:
-    """How many statements were planned and how, and what is wrong."""
+def fits(furthest: str, ways: int, shards: int) -> bool:
+    """Whether a plan that asks so many *shards* is one of a statement that goes so far, and finds its own in so many *ways*."""
+    return {"own": shards == ways, "join": ways < shards < SHARDS, "all": shards == SHARDS}[furthest]
+
+
+def check(service: str, program: Path, folder: Path) -> tuple[Counter[str], Counter[str], list[str]]:
+    """How many statements were planned and how far they go, how many were not and why, and what is wrong."""
     tables, placed = SHARDING["schema"](service), SHARDING["placements"](service)
     files = given(service, folder)
     every = {
@@ -112,13 +121,16 @@ def check(service: str, program: Path, folder: Path) -> tuple[Counter[str], list
             ),
         ]
     }
-    counts: Counter[str] = Counter()
+    planned: Counter[str] = Counter()
+    missed: Counter[str] = Counter()
     wrong = []
     for place, statement in every.items():
         text = filled(statement.text)
         reached = SHARDING["reaches"](statement, tables, placed).values()
-        if "{" in text or not reached:
-            counts["put together later, or of no sharded table"] += 1
+        if not reached:
+            continue
+        if "{" in text:
+            missed["put together later"] += 1
             continue
         asked, said = plan(program, files, text)
         for _ in range(TRIES - 1):
@@ -127,17 +139,20 @@ def check(service: str, program: Path, folder: Path) -> tuple[Counter[str], list
             asked, said = plan(program, files, text)
         if not asked:
             known = next((why for part, why in KNOWN.items() if part in said), None)
-            counts[known or "not planned"] += 1
+            missed[known or "failed"] += 1
             if known is None:
                 reason = re.search(r"VT\d+: [^'\"|\n]*|ERROR: [^\n]*", said)
                 wrong.append(f"{service}.{place}: {reason[0] if reason else said[-200:]}")
             continue
         shards = {where for where in asked if where.startswith(f"{service}/")}
-        furthest = max(reached, key=list(SHARDING["Reach"]).index)
-        counts[f"{furthest.name.lower()}, as told"] += 1
-        if (len(shards) == SHARDS) is not (furthest is ALL):
-            wrong.append(f"{service}.{place}: {len(shards)} of {SHARDS} shards, told is {furthest.name.lower()}")
-    return counts, wrong
+        furthest = max(reached, key=list(SHARDING["Reach"]).index).name.lower()
+        planned[furthest] += 1
+        ways = len(SHARDING["ways"](statement, tables, placed))
+        if not fits(furthest, ways, len(shards)):
+            wrong.append(
+                f"{service}.{place}: {len(shards)} of {SHARDS} shards, told is {furthest}, found in {ways} ways"
+            )
+    return planned, missed, wrong
 
 
 def main() -> int:
@@ -148,14 +163,20 @@ def main() -> int:
         print(problem, file=sys.stderr)
         return 2
     failures = []
+    number = 0
+    unplanned: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
         program = Path(shutil.copy(built, folder))
         for service in SHARDING["SERVICES"]:
-            counts, wrong = check(service, program, folder)
+            planned, missed, wrong = check(service, program, folder)
             failures += wrong
-            print(f"{service}: {', '.join(f'{number} {what}' for what, number in sorted(counts.items()))}")
+            number += planned.total() + missed.total()
+            unplanned += missed
+            print(f"{service}: {', '.join(f'{count} {what}' for what, count in sorted(planned.items()))}")
+    why = "; ".join(f"{count} {what}" for what, count in sorted(unplanned.items()))
+    print(f"{unplanned.total()} of {number} statements of sharded tables could not be planned: {why}")
     for failure in failures:
         print(failure, file=sys.stderr)
     return 1 if failures else 0

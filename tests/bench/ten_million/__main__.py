@@ -19,7 +19,7 @@ from firewalker.local.servers import PrivateServers
 from firewalker.runtime import logging
 from firewalker.step.live.buckets import KEPT
 from tests.bench.ten_million import costs, live, people
-from tests.bench.ten_million.day import Day, first_moment
+from tests.bench.ten_million.day import DAY_S, Day, first_moment
 from tests.bench.ten_million.scaled import BUSY, HEARING, Measured
 from tests.bench.ten_million.stored import Kept, keep_accounts, keep_steps
 from tests.bench.ten_million.told import tell
@@ -114,6 +114,11 @@ def rates(found: Measured, users: int) -> Table:
         _rate(made, what, day, peak, users)
     for what in ("events", "overtakes told", "goals reached"):
         _rate(made, what, found.a_day(what), found.a_second(what, found.peak_of_events), users)
+    a_second = found.results_a_second
+    made.add_row(
+        "results of days, as boards freeze", f"{a_second * DAY_S:,.2f}", "", f"{a_second * DAY_S * users / 1e6:,.0f}",
+        f"{a_second * users:,.0f}", "",
+    )  # fmt: skip
     for what, each in (("inbox rows", found.inbox_rows()), ("messages to devices", found.pushes())):
         made.add_row(what, f"{each.value:,.2f}", f"{each.percent:.0f}", f"{each.value * users / 1e6:,.0f}", "", "")
     told, seen, frames = (found.a_second(what).value for what in ("totals told", "screens that show it", "frames"))
@@ -150,25 +155,29 @@ def in_redis(found: Measured) -> Table:
 def in_mysql(found: Measured, users: int) -> Table:
     """Rows and bytes."""
     made = table(
-        f"MySQL, {users:,} walkers",
-        "table",
-        "bytes a row",
-        "rows a walker",
-        "GB",
-        "million rows a day",
-        "GB a day",
-        "kept",
-    )
+        f"MySQL, {users:,} walkers", "table", "bytes a row", "rows a walker", "GB", "million rows a day", "GB a day", "kept",
+        "GB at rest, or a year",
+    )  # fmt: skip
+    standing = 0.0
     for one in found.kept.standing:
-        each = found.rows_of_each(one)
-        size = one.bytes / one.rows
+        each, size = found.rows_of_each(one), one.bytes / one.rows
+        standing += each * size * users / 1e9
         made.add_row(one.name, f"{size:.0f}", f"{each:.2f}", f"{each * size * users / 1e9:,.1f}")
-    made.add_section()
-    for one, how_long in found.daily():
-        each = found.rows_of_each(one)
-        size = one.bytes / one.rows
-        million, gigabytes = each * users / 1e6, each * size * users / 1e9
-        made.add_row(one.name, f"{size:.0f}", f"{each:.2f} a day", "", f"{million:,.1f}", f"{gigabytes:,.1f}", how_long)
+    made.add_row("together", "", "", f"{standing:,.1f}")
+    for tables in (list(found.of_steps()), list(found.of_news())):
+        made.add_section()
+        day = rest = 0.0
+        for growing in tables:
+            name, days = growing.size.name, growing.days
+            each, size = found.rows_of_each(growing.size), growing.size.bytes / growing.size.rows
+            gigabytes = each * size * users / 1e9
+            if days:
+                day, rest = day + gigabytes, rest + gigabytes * days
+            made.add_row(
+                name, f"{size:.0f}", f"{each:.2f} a day", "", f"{each * users / 1e6:,.1f}", f"{gigabytes:,.1f}",
+                growing.how_long, f"{gigabytes * days:,.0f}",
+            )  # fmt: skip
+        made.add_row("together, but what goes", "", "", "", "", f"{day:,.1f}", "", f"{rest:,.0f}")
     return made
 
 
@@ -202,7 +211,10 @@ def load(found: Measured, users: int) -> Table:
     made.add_section()
     for machines in MACHINES:
         held = found.users_on(machines * cores, found.live["all"])
-        made.add_row(f"{machines * cores} cores hold {held:,.0f} walkers")
+        hearing = held * found.hearing()
+        made.add_row(
+            f"{machines * cores} cores hold {held:,.0f} walkers; hearing takes {hearing:.2f} of a core of each process"
+        )
     return made
 
 
@@ -212,7 +224,7 @@ def limits(found: Measured, users: int) -> Table:
         f"What there is one of, full at so many walkers (Redis at {BUSY:.0%}, hearing at {HEARING:.0%} of a core)",
         "what", "walkers", f"of {users:,}", "why",
     )  # fmt: skip
-    for limit in found.limits(found.live["all"]):
+    for limit in found.limits(found.live["all"], users):
         made.add_row(limit.what, f"{limit.users:,.0f}", f"{limit.users / users:.1f}", limit.why)
     return made
 
@@ -235,7 +247,7 @@ def main() -> None:
     console.print(f"{len(found.crowd.walkers):,} people, seed {options.seed}, {time.monotonic() - began:.0f} s")
     if options.json:
         users = options.users
-        full = found.limits(found.live["all"])
+        full = found.limits(found.live["all"], users)
         report = {
             "users": users,
             "messages_per_second": round(found.a_second("messages").value * users),

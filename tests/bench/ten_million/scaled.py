@@ -31,6 +31,11 @@ LOUD_S = DAY_S - (QuietHours().end - QuietHours().start) % (24 * 60) * 60
 PRIMARY_CORES = 32
 """Of a large MySQL server. That all of them are of use to one table is not measured here."""
 
+YEAR_DAYS = 365
+
+EVENT_SEEN_DAYS = 30
+"""As `notification.app` keeps events that were taken in."""
+
 FREEZE_S = DAY_S
 """A day's boards have to be frozen within a day, or it takes longer every day."""
 
@@ -58,6 +63,17 @@ class Limit(NamedTuple):
     """What one of what it does takes."""
     a_second: float
     """How many of those for each walker, when there are most."""
+
+
+class Growing(NamedTuple):
+    """A table that every day adds to."""
+
+    size: TableSize
+    """What one day of the sample left there."""
+    how_long: str
+    """How long rows are kept, in words."""
+    days: int
+    """As many days' rows are there at the same time; of tables that keep them for good, those of a year."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +115,11 @@ class Measured:
         told = self.telling.told
         return self._estimate(lambda part: sum(rows for (_, of), rows in told.items() if of == part))
 
+    @property
+    def results_a_second(self) -> float:
+        """Results of days for each walker: they come at the pace of freezing, whatever the hour."""
+        return len(self.kept.results) / len(self.crowd.walkers) / DAY_S
+
     def pushes(self) -> Estimate:
         """For each walker and day, those without a device included."""
         having = statistics.fmean(walker.has_phone for walker in self.crowd.walkers)
@@ -124,17 +145,17 @@ class Measured:
             return table.rows / len(self.telling.pushed_to) * having
         return table.rows / people
 
-    def daily(self) -> Iterator[tuple[TableSize, str]]:
-        """Tables that every day adds to, and for how long."""
+    def of_steps(self) -> Iterator[Growing]:
+        """Tables of the step service that every day adds to."""
         for table in self.kept.daily:
-            yield table, "kept"
-        inbox = {
-            "notification": f"{INBOX_KEPT.days} days",
-            "push": f"{_PUSHES_KEPT.days} days",
-            "delivery": "until sent",
-        }
+            yield Growing(table, "for good", YEAR_DAYS)
+
+    def of_news(self) -> Iterator[Growing]:
+        """Those of the notification service."""
+        days = {"notification": INBOX_KEPT.days, "push": _PUSHES_KEPT.days, "event_seen": EVENT_SEEN_DAYS}
         for table in self.telling.tables:
-            yield table, inbox.get(table.name, "30 days")
+            kept = days.get(table.name, 0)
+            yield Growing(table, f"{kept} days" if kept else "until sent", kept)
 
     # -- processors, at the peak, for each walker: share of one -------------------------------------------------------
 
@@ -197,12 +218,11 @@ class Measured:
 
     # -- limits ------------------------------------------------------------------------------------------------------
 
-    def limits(self, live: Live) -> list[Limit]:
-        """What there is one of, the first to be full first."""
+    def limits(self, live: Live, users: float) -> list[Limit]:
+        """What there is one of, the first to be full first; what is made and how long it takes is said of *users* walkers."""
         telling, kept, boards = self.telling, self.kept, self.kept.daily[1]
         told, rows = self.a_second("totals told").value, self.a_second("rows written").value
-        # Results of days come at the pace of freezing, whatever the hour.
-        events = self.a_second("events", self.peak_of_events).value + 1 / DAY_S
+        events = self.a_second("events", self.peak_of_events).value + self.results_a_second
         event_us, board_us = telling.taking_s / telling.events * 1e6, kept.settling_s / boards.rows * 1e6
         redis, mysql_us, hearing_us = self.redis(live), kept.mysql_us_a_row, self.hearing_us
         every = "in every process, however many there are"
@@ -210,11 +230,13 @@ class Measured:
             [
                 Limit(
                     "the lane of events from step to notification", 1e6 / (event_us * events),
-                    f"one process at a time delivers, in order: {1e6 / event_us:,.0f} a second", event_us, events,
+                    f"in order, by one process at a time: {1e6 / event_us:,.0f} of {events * users:,.0f} a second",
+                    event_us, events,
                 ),
                 Limit(
-                    "freezing the boards of a date", DAY_S * 1e6 / board_us,
-                    f"one process at a time: {1e6 / board_us:,.0f} boards a second", board_us, 1 / DAY_S,
+                    "freezing the boards of a date", FREEZE_S * 1e6 / board_us,
+                    f"one process at a time: {1e6 / board_us:,.0f} boards a second, {users * board_us / 1e6 / HOUR_S:.1f} hours",
+                    board_us, 1 / DAY_S,
                 ),
                 Limit(
                     "one Redis server", BUSY / redis, f"{live.apply_us:.1f} µs a total, {live.read_us:.0f} µs a board",
