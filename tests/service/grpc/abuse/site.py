@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -160,9 +160,10 @@ class Round:
 def excess(rounds: list[Round]) -> float:
     """What a bystander suffered as a share of what is allowed, by the worst of p99, median and turns; above 1 is too much.
 
-    Each by its best round, quiet and attacked alike: the machine's hiccups only add, a defect is in all rounds.
+    The p99 is that of the calls of all rounds together, for one round has too few to tell. Median and turns are those of the
+    best round, quiet and attacked alike: the machine's hiccups only add, a defect is in all rounds.
     """
-    quiet_p99, attacked_p99 = (min(p99(calls) for calls in sides) for sides in _sides(rounds))
+    quiet_p99, attacked_p99 = (p99(list(chain.from_iterable(sides))) for sides in _sides(rounds))
     quiet_median, attacked_median = (min(median(calls) for calls in sides) for sides in _sides(rounds))
     return max(
         attacked_p99 / max(TIMES_QUIET * quiet_p99, P99_FLOOR_MS),
