@@ -196,15 +196,21 @@ class Replica:
                     self._become(State.BEHIND)
         except (Fault, StatementFailed, TimeoutError):
             self._become(State.AWAY)
+            # Where its name leads now, what is looked at and what is read have to be one server.
+            for database in (self._sight, self._reads):
+                database.pool.distrust()
         self.metrics.behind(self.lag_s)
 
     async def _newest(self) -> str:
         """How far the primary is; empty if it does not tell."""
-        try:
+        newest = ""
+        with suppress(Fault, StatementFailed, TimeoutError):
             async with asyncio.timeout(self.look_s), self._primary.reading() as tx:
-                return await self._positions.newest(tx)
-        except (Fault, StatementFailed, TimeoutError):
-            return ""
+                newest = await self._positions.newest(tx)
+        if not newest:
+            # It may have been demoted, which nothing else shows here: nothing is written over this connection.
+            self._primary.pool.distrust()
+        return newest
 
     async def _measure(self, tx: Transaction, now: float, newest: str) -> None:
         """Find out how old that is which the replica has: the newest of the remembered positions that it has reached."""

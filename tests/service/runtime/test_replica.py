@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from firewalker.kernel.faults import Contention
+from firewalker.kernel.faults import Contention, DatabaseUnavailable
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database, Replica, Transaction
 from firewalker.runtime.mysql.address import Address
@@ -33,13 +33,17 @@ class Told:
     def __init__(self) -> None:
         self.primary = self.replica = 1
         self.numbered = True
+        self.looks_fail = False
+        self.primary_asked_over: list[int] = []
+        """Numbers of the server's connections, one for each time."""
         self.now_s = 0.0
         self.looking = asyncio.Event()
         self.go_on = asyncio.Event()
         self.go_on.set()
 
     async def newest(self, tx: Transaction) -> str:
-        await tx.one("SELECT 1")
+        (connection,) = await tx.one("SELECT CONNECTION_ID()")
+        self.primary_asked_over.append(int(connection))
         position = str(self.primary) if self.numbered else ""
         self.looking.set()
         await self.go_on.wait()
@@ -48,6 +52,8 @@ class Told:
     async def reached(self, tx: Transaction, position: str, patience_s: float) -> bool:
         del patience_s
         await tx.one("SELECT 1")
+        if self.looks_fail:
+            raise DatabaseUnavailable
         return self.replica >= int(position)
 
 
@@ -264,6 +270,38 @@ async def test_a_primary_that_numbers_nothing_is_asked_itself(two: Two) -> None:
     assert await two.database.fresh(who) == "primary"
 
 
+@pytest.mark.requirement("DATA-42")
+async def test_a_primary_that_tells_nothing_is_asked_anew_where_its_name_leads(two: Two) -> None:
+    await two.until(State.CURRENT)
+    two.told.numbered = False
+    await two.until(State.BEHIND)
+    two.told.primary_asked_over.clear()
+    await until(lambda: len(two.told.primary_asked_over) > 1)
+    two.told.numbered = True
+    await two.until(State.CURRENT)
+    before = len(two.told.primary_asked_over)
+    await until(lambda: len(two.told.primary_asked_over) > before + 1)
+    asked_over = two.told.primary_asked_over
+    assert asked_over[0] != asked_over[1]
+    assert asked_over[before] == asked_over[-1]
+
+
+@pytest.mark.requirement("DATA-42")
+async def test_a_replica_that_was_away_is_read_over_new_connections(two: Two) -> None:
+    async def connection(tx: Transaction) -> int:
+        (number,) = await tx.one("SELECT CONNECTION_ID()")
+        return int(number)
+
+    await two.until(State.CURRENT)
+    before = await two.replica.ask(connection)
+    assert await two.replica.ask(connection) == before
+    two.told.looks_fail = True
+    await two.until(State.AWAY)
+    two.told.looks_fail = False
+    await two.until(State.CURRENT)
+    assert await two.replica.ask(connection) != before
+
+
 async def test_nobody_waits_for_a_look_that_is_not_made_any_more(two: Two) -> None:
     await two.until(State.CURRENT)
     two.told.go_on.clear()
@@ -274,11 +312,12 @@ async def test_nobody_waits_for_a_look_that_is_not_made_any_more(two: Two) -> No
     await closing
 
 
-async def test_a_servers_own_position_is_one_that_it_has_reached(servers: Servers) -> None:
+@pytest.mark.requirement("DATA-42")
+async def test_a_server_that_does_not_number_what_it_commits_has_no_position(servers: Servers) -> None:
     async with Database(servers.mysql_url("mysql"), pool_size=1) as database, database.reading() as tx:
         if tx.mariadb:
             await tx.execute("SET GLOBAL gtid_slave_pos = '7-3-41'")
-            assert await GTIDS.newest(tx) == "7-3-41"
+            assert await GTIDS.newest(tx) == ""
             assert await GTIDS.reached(tx, "7-3-41", 0.0)
             assert [await GTIDS.reached(tx, "7-3-42", patience_s) for patience_s in (0.0, 0.01)] == [False, False]
             await tx.execute("SET GLOBAL gtid_slave_pos = ''")
