@@ -117,14 +117,9 @@ class Replica:
         return self._state
 
     @property
-    def answers(self) -> bool:
-        """Whether it is there, however old what it has may be."""
-        return self._state is not State.AWAY
-
-    @property
     def recent(self) -> bool:
-        """Whether it has everything that is older than `MOST_LAG_S`."""
-        return self.answers and self.lag_s <= MOST_LAG_S
+        """Whether it is there and has everything that is older than `MOST_LAG_S`."""
+        return self._state is not State.AWAY and self.lag_s <= MOST_LAG_S
 
     @property
     def lag_s(self) -> float:
