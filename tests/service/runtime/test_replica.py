@@ -12,9 +12,11 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from firewalker.kernel.faults import Contention, DatabaseUnavailable
+from firewalker.runtime.deadline import deadline
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database, Replica, Transaction
 from firewalker.runtime.mysql.address import Address
+from firewalker.runtime.mysql.connection import connect
 from firewalker.runtime.mysql.errors import NoAnswer
 from firewalker.runtime.mysql.positions import GTIDS
 from firewalker.runtime.mysql.replica import MOST_LAG_S, State
@@ -24,7 +26,7 @@ from tests.support.waiting import until
 
 OFTEN_S = 0.01
 LONG_S = 60.0
-"""For a look: a machine that is busy with other tests is no replica that is away."""
+"""For a look or a read: a machine that is busy with other tests is no replica that is away."""
 
 
 class Told:
@@ -99,6 +101,7 @@ async def two(servers: Servers, tmp_path: Path) -> AsyncIterator[Two]:
             monotonic=lambda: told.now_s,
             look_every_s=OFTEN_S,
             look_s=LONG_S,
+            read_s=LONG_S,
         )
         try:
             async with Database(primary, pool_size=2, replica=replica) as database:
@@ -237,6 +240,44 @@ async def test_a_read_that_hangs_with_its_replica_is_cut_off_and_done_by_the_pri
     assert await two.database.recent(hanging) == "primary"
     assert asked.is_set()
     assert two.replica.state is State.AWAY
+
+
+@pytest.mark.requirement("DATA-43")
+async def test_a_read_that_only_the_replica_does_not_answer_is_done_by_the_primary(two: Two) -> None:
+    await two.until(State.CURRENT)
+    two.replica.read_s = 0.1
+
+    async def stuck(tx: Transaction) -> str:
+        name = await who(tx)
+        if name == "replica":
+            await asyncio.Event().wait()
+        return name
+
+    async with asyncio.timeout(LONG_S):
+        assert [await door(stuck) for door in (two.database.fresh, two.database.recent)] == ["primary"] * 2
+        assert await two.database.lasting(stuck) == "primary"
+    assert two.replica.state is State.CURRENT
+
+
+@pytest.mark.alone
+@pytest.mark.requirement("DATA-43")
+async def test_a_locked_table_on_the_replica_leaves_the_primary_half_of_the_time(two: Two) -> None:
+    await two.until(State.CURRENT)
+    locking = await connect(Address.parse(two.urls[1]), statement_s=30)
+    try:
+        await locking.ask("LOCK TABLES me WRITE", 30)
+        with deadline(3.0):
+            assert await two.database.recent(who) == "primary"
+        with deadline(3.0):
+            assert await two.database.lasting(who) == "primary"
+    finally:
+        await locking.close()
+
+
+async def test_a_row_that_the_replica_lacks_is_read_from_the_primary(two: Two) -> None:
+    await two.until(State.CURRENT)
+    await run_on(two.urls[1], "DELETE FROM me")
+    assert await two.database.recent(who) == "primary"
 
 
 async def test_a_replica_that_fails_in_its_own_way_is_stood_in_for(two: Two) -> None:
