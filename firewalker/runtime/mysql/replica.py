@@ -33,8 +33,8 @@ LOOK_S: Final = 0.5
 """Longest wait for either server in one look; without an answer by then the replica is left aside until the next."""
 
 PATIENCE_S: Final = 0.05
-"""How long reads wait for the replica to come as far as the primary: most follow within 10 ms. One that needs longer is
-behind, and nobody waits for it again before a look finds it there."""
+"""How long reads wait for the replica to come as far as the primary. One that needs longer is behind, and nobody waits for
+it again before a look finds it there."""
 
 MOST_LAG_S: Final = 10.0
 """How old answers may be where use cases take old ones at all."""
@@ -109,7 +109,7 @@ class Replica:
         self._task = begin(self._watch(), f"look at the replica of {self._name}")
 
     async def close(self) -> None:
-        """Stop looking, wait up to 5 s for what is under way, and end all connections."""
+        """Stop looking, cut off what is under way there, for the primary to do, and end all connections."""
         await end([self._task])
         self._become(State.AWAY)
         self._tell(len(self._waiting))
