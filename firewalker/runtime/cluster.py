@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.crc import key_slot
@@ -92,18 +92,21 @@ class Cluster:
         raise RedisConnectionError("no server of the cluster answers")
 
     async def _ask(self, host: str, port: int) -> list[Any]:
-        # Any: the library leaves this command's types open.
-        client: Any = Redis.from_url(
+        # A connection of its own, for the library's pool may leave one open that is cancelled. Any: its types are open too.
+        pool: Any = ConnectionPool.from_url(
             self.url_of(host, port),
             socket_connect_timeout=ANSWER_S,
             socket_timeout=ANSWER_S,
             retry=Retry(NoBackoff(), 0),
             protocol=2,
         )
+        connection = pool.make_connection()
         try:
-            return list(await client.execute_command("CLUSTER", "SLOTS"))
+            await connection.connect()
+            await connection.send_command("CLUSTER", "SLOTS")
+            return list(await connection.read_response())
         finally:
-            await client.aclose()
+            await connection.disconnect(nowait=True)
 
 
 def parse(url: str) -> Cluster | None:
