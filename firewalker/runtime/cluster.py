@@ -1,12 +1,14 @@
 """Which server of a Redis Cluster has a hash slot: what any of its servers says, asked anew per connection."""
 
+import asyncio
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.crc import key_slot
@@ -14,6 +16,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from firewalker.runtime import redis_urls
+from firewalker.runtime.tasks import end
 
 SCHEMES: Final = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
 """Schemes of URLs that name servers of a cluster, and of those that name the server they lead to."""
@@ -21,7 +24,10 @@ SCHEMES: Final = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
 DEFAULT_PORT: Final = 6379
 
 ANSWER_S: Final = 0.2
-"""Longest wait for one server: one that is gone must not use up the time of the others."""
+"""Longest wait for one server."""
+
+NEXT_S: Final = 0.01
+"""How long one server is waited for before the next is asked too: one that is gone must not use up the time of who asks."""
 
 TAGS: Final = ("18", "69", "58", "19", "68", "59", "12", "38", "56", "13", "39", "57")
 """Hash tags for keys that can be spread: each in the middle of another twelfth of the slots, so that 2, 3, 4, 6 or 12
@@ -64,27 +70,43 @@ class Cluster:
     async def _slots(self) -> list[tuple[int, int, list[tuple[str, int]]]]:
         """First and last of every stretch of slots, and its servers, the primary first."""
         # In any order: one that is cut off from the others may answer for long, and wrongly.
-        for host, port in random.sample(self.addresses, len(self.addresses)):
-            try:
-                found = await self._ask(host, port)
-            except (RedisError, OSError):
-                continue
-            return [(first, last, [_address(server, host) for server in servers]) for first, last, *servers in found]
+        left = random.sample(self.addresses, len(self.addresses))
+        asked: dict[asyncio.Task[list[Any]], str] = {}
+        try:
+            while left or asked:
+                if left:
+                    host, port = left.pop()
+                    asked[asyncio.create_task(self._ask(host, port), name=f"ask {host} for the slots")] = host
+                limit_s = NEXT_S if left else None
+                done, _ = await asyncio.wait(asked, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    host = asked.pop(task)
+                    with suppress(RedisError, OSError):
+                        return [
+                            (first, last, [_address(each, host) for each in those])
+                            for first, last, *those in await task
+                        ]
+        finally:
+            await end(asked)
+            await asyncio.gather(*asked, return_exceptions=True)  # what became of them is nobody's matter
         raise RedisConnectionError("no server of the cluster answers")
 
     async def _ask(self, host: str, port: int) -> list[Any]:
-        # Any: the library leaves this command's types open.
-        client: Any = Redis.from_url(
+        # A connection of its own, for the library's pool may leave one open that is cancelled. Any: its types are open too.
+        pool: Any = ConnectionPool.from_url(
             self.url_of(host, port),
             socket_connect_timeout=ANSWER_S,
             socket_timeout=ANSWER_S,
             retry=Retry(NoBackoff(), 0),
             protocol=2,
         )
+        connection = pool.make_connection()
         try:
-            return list(await client.execute_command("CLUSTER", "SLOTS"))
+            await connection.connect()
+            await connection.send_command("CLUSTER", "SLOTS")
+            return list(await connection.read_response())
         finally:
-            await client.aclose()
+            await connection.disconnect(nowait=True)
 
 
 def parse(url: str) -> Cluster | None:

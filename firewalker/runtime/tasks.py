@@ -28,7 +28,7 @@ def on_death(callback: Callable[[str], None]) -> Callable[[], None]:
     return lambda: _told.discard(callback)
 
 
-async def end(tasks: Iterable["asyncio.Task[None] | None"]) -> None:
+async def end(tasks: Iterable["asyncio.Task[Any] | None"]) -> None:
     """Cancel *tasks* and return when all of them are over, however they ended.
 
     A single `cancel` is not enough on Python 3.11: what waits in `asyncio.wait_for`, as redis-py does, may swallow it.

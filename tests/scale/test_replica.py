@@ -109,6 +109,12 @@ async def behind(pair: Pair) -> bool:
             return not await GTIDS.reached(tx, newest, 0)
 
 
+async def tells_a_position(url: str) -> bool:
+    """Whether it does so where reads take it for the primary: it numbers what is written, and takes writes."""
+    async with Database(url, pool_size=1) as database, database.reading() as tx:
+        return bool(await GTIDS.newest(tx))
+
+
 async def read_there(town: Readers, pair: Pair, person: Person) -> bool:
     """Whether statistics are read on the replica now."""
     before = await pair.asked(pair.replica, OWN_TOTALS)
@@ -179,6 +185,8 @@ async def test_reads_are_the_replicas_while_it_follows_and_it_takes_over(flavour
         await pair.follow(list(DATABASES.values()))
         await pair.log_statements()
         started = time.monotonic() - began
+        assert await tells_a_position(pair.url("firewalker_step"))
+        assert not await tells_a_position(pair.replica_url("firewalker_step"))
         async with backend_on(pair, tmp_path / "backend") as town:
             walkers = [await town.person("Walker") for _ in range(WALKERS)]
             viewer = walkers[0]

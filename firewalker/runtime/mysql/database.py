@@ -169,8 +169,11 @@ class Database:
         return await self._own(read)
 
     async def lasting(self, read: Read[R | None]) -> R | None:
-        """What *read* finds of what stays as it is once it is there; None if it is not."""
-        if self._replica is not None and self._replica.answers:
+        """What *read* finds of what stays as it is once it is there; None if it is not.
+
+        In data that may be 10 s old, and at the primary where that has nothing.
+        """
+        if self._replica is not None and self._replica.recent:
             with contextlib.suppress(NoAnswer):
                 found = await self._replica.ask(read)
                 if found is not None:

@@ -9,7 +9,10 @@ class Positions(Protocol):
     """Asks servers how far they are. `GTIDS` is what there is; tests have one of their own."""
 
     async def newest(self, tx: Transaction) -> str:
-        """What names everything that is committed there by now; empty if the server numbers no transactions."""
+        """What names everything that is committed there by now; empty if the server does not number what it commits.
+
+        Empty too if it takes no writes: then it is no primary any more, and writes are committed elsewhere.
+        """
 
     async def reached(self, tx: Transaction, position: str, patience_s: float) -> bool:
         """Whether the server has everything up to *position*, after *patience_s* at most; 0 looks and does not wait."""
@@ -19,11 +22,16 @@ class _Gtids:
     """By the numbers that servers give transactions. No privilege is needed, and no clock is compared with another."""
 
     async def newest(self, tx: Transaction) -> str:
+        # Without a binary log, or with another mode, it stands still, and everything would seem to have arrived.
         if tx.mariadb:
-            (position,) = await tx.one("SELECT @@GLOBAL.gtid_current_pos")
+            (position,) = await tx.one(
+                "SELECT IF(@@GLOBAL.log_bin AND NOT @@GLOBAL.read_only, @@GLOBAL.gtid_current_pos, '')"
+            )
         else:
-            # With another mode the set stands still, and everything would seem to have arrived.
-            (position,) = await tx.one("SELECT IF(@@GLOBAL.gtid_mode = 'ON', @@GLOBAL.gtid_executed, '')")
+            (position,) = await tx.one(
+                "SELECT IF(@@GLOBAL.log_bin AND @@GLOBAL.gtid_mode = 'ON' AND NOT @@GLOBAL.read_only, "
+                "@@GLOBAL.gtid_executed, '')"
+            )
         return str(position)
 
     async def reached(self, tx: Transaction, position: str, patience_s: float) -> bool:

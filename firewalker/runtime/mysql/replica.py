@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 import structlog
 
 from firewalker.kernel.faults import Fault
+from firewalker.runtime import deadline
 from firewalker.runtime.metrics import ReplicaMetrics
 from firewalker.runtime.mysql.address import Address
 from firewalker.runtime.mysql.database import Database, Read
@@ -32,11 +33,14 @@ LOOK_S: Final = 0.5
 """Longest wait for either server in one look; without an answer by then the replica is left aside until the next."""
 
 PATIENCE_S: Final = 0.05
-"""How long reads wait for the replica to come as far as the primary: most follow within 10 ms. One that needs longer is
-behind, and nobody waits for it again before a look finds it there."""
+"""How long reads wait for the replica to come as far as the primary. One that needs longer is behind, and nobody waits for
+it again before a look finds it there."""
 
 MOST_LAG_S: Final = 10.0
 """How old answers may be where use cases take old ones at all."""
+
+READ_S: Final = 1.0
+"""Longest wait for an answer to one read, and at most half of what its deadline leaves: the primary needs time for it too."""
 
 _MOST_SAMPLES: Final = 64
 """Positions of the primary, one a second, that a replica has still to reach; the oldest count."""
@@ -72,6 +76,7 @@ class Replica:
         monotonic: Callable[[], float] = time.monotonic,
         look_every_s: float = LOOK_EVERY_S,
         look_s: float = LOOK_S,
+        read_s: float = READ_S,
     ) -> None:
         """Nothing is connected before `open`.
 
@@ -88,6 +93,8 @@ class Replica:
         self._look_every_s = look_every_s
         self.look_s = look_s
         """Longest wait for each server in a look."""
+        self.read_s = read_s
+        """Longest wait for a read."""
         self._state = State.AWAY
         self._reached_at = -inf
         self._behind: deque[tuple[float, str]] = deque()
@@ -102,7 +109,7 @@ class Replica:
         self._task = begin(self._watch(), f"look at the replica of {self._name}")
 
     async def close(self) -> None:
-        """Stop looking, wait up to 5 s for what is under way, and end all connections."""
+        """Stop looking, cut off what is under way there, for the primary to do, and end all connections."""
         await end([self._task])
         self._become(State.AWAY)
         self._tell(len(self._waiting))
@@ -117,14 +124,9 @@ class Replica:
         return self._state
 
     @property
-    def answers(self) -> bool:
-        """Whether it is there, however old what it has may be."""
-        return self._state is not State.AWAY
-
-    @property
     def recent(self) -> bool:
-        """Whether it has everything that is older than `MOST_LAG_S`."""
-        return self.answers and self.lag_s <= MOST_LAG_S
+        """Whether it is there and has everything that is older than `MOST_LAG_S`."""
+        return self._state is not State.AWAY and self.lag_s <= MOST_LAG_S
 
     @property
     def lag_s(self) -> float:
@@ -143,17 +145,18 @@ class Replica:
     # --- asking it -----------------------------------------------------------------------------------------------------
 
     async def ask(self, read: Read[R]) -> R:
-        """What *read* finds there. It is called once, and cut off when a look finds the replica away.
+        """What *read* finds there. It is called once, and cut off when it takes too long or a look finds the replica away.
 
         Raises:
-            NoAnswer: Something went wrong, or *read* itself raised a fault.
+            NoAnswer: Something went wrong, or *read* itself raised a fault or missed a row.
         """
-        limit = asyncio.timeout(None)
+        left = deadline.remaining()
+        limit = asyncio.timeout(self.read_s if left is None else min(self.read_s, left / 2))
         self._under_way.add(limit)
         try:
             async with limit, self._reads.reading() as tx:
                 found = await read(tx)
-        except (Fault, StatementFailed, TimeoutError) as problem:
+        except (Fault, StatementFailed, TimeoutError, LookupError) as problem:
             _log.info("mysql_replica_failed", database=self._name, error=type(problem).__name__)
             raise NoAnswer from None
         finally:
@@ -196,15 +199,21 @@ class Replica:
                     self._become(State.BEHIND)
         except (Fault, StatementFailed, TimeoutError):
             self._become(State.AWAY)
+            # Where its name leads now, what is looked at and what is read have to be one server.
+            for database in (self._sight, self._reads):
+                database.pool.distrust()
         self.metrics.behind(self.lag_s)
 
     async def _newest(self) -> str:
         """How far the primary is; empty if it does not tell."""
-        try:
+        newest = ""
+        with suppress(Fault, StatementFailed, TimeoutError):
             async with asyncio.timeout(self.look_s), self._primary.reading() as tx:
-                return await self._positions.newest(tx)
-        except (Fault, StatementFailed, TimeoutError):
-            return ""
+                newest = await self._positions.newest(tx)
+        if not newest:
+            # It may have been demoted, which nothing else shows here: nothing is written over this connection.
+            self._primary.pool.distrust()
+        return newest
 
     async def _measure(self, tx: Transaction, now: float, newest: str) -> None:
         """Find out how old that is which the replica has: the newest of the remembered positions that it has reached."""
@@ -220,6 +229,7 @@ class Replica:
         say("mysql_replica", database=self._name, was=self._state.value, now=state.value)
         self._state = state
         if state is State.AWAY:
+            now = asyncio.get_running_loop().time()
             for limit in self._under_way:
-                if limit.when() is None:
-                    limit.reschedule(asyncio.get_running_loop().time())
+                if (when := limit.when()) is None or when > now:
+                    limit.reschedule(now)

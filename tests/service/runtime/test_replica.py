@@ -11,10 +11,12 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from firewalker.kernel.faults import Contention
+from firewalker.kernel.faults import Contention, DatabaseUnavailable
+from firewalker.runtime.deadline import deadline
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database, Replica, Transaction
 from firewalker.runtime.mysql.address import Address
+from firewalker.runtime.mysql.connection import connect
 from firewalker.runtime.mysql.errors import NoAnswer
 from firewalker.runtime.mysql.positions import GTIDS
 from firewalker.runtime.mysql.replica import MOST_LAG_S, State
@@ -24,7 +26,7 @@ from tests.support.waiting import until
 
 OFTEN_S = 0.01
 LONG_S = 60.0
-"""For a look: a machine that is busy with other tests is no replica that is away."""
+"""For a look or a read: a machine that is busy with other tests is no replica that is away."""
 
 
 class Told:
@@ -33,13 +35,17 @@ class Told:
     def __init__(self) -> None:
         self.primary = self.replica = 1
         self.numbered = True
+        self.looks_fail = False
+        self.primary_asked_over: list[int] = []
+        """Numbers of the server's connections, one for each time."""
         self.now_s = 0.0
         self.looking = asyncio.Event()
         self.go_on = asyncio.Event()
         self.go_on.set()
 
     async def newest(self, tx: Transaction) -> str:
-        await tx.one("SELECT 1")
+        (connection,) = await tx.one("SELECT CONNECTION_ID()")
+        self.primary_asked_over.append(int(connection))
         position = str(self.primary) if self.numbered else ""
         self.looking.set()
         await self.go_on.wait()
@@ -48,6 +54,8 @@ class Told:
     async def reached(self, tx: Transaction, position: str, patience_s: float) -> bool:
         del patience_s
         await tx.one("SELECT 1")
+        if self.looks_fail:
+            raise DatabaseUnavailable
         return self.replica >= int(position)
 
 
@@ -93,6 +101,7 @@ async def two(servers: Servers, tmp_path: Path) -> AsyncIterator[Two]:
             monotonic=lambda: told.now_s,
             look_every_s=OFTEN_S,
             look_s=LONG_S,
+            read_s=LONG_S,
         )
         try:
             async with Database(primary, pool_size=2, replica=replica) as database:
@@ -151,8 +160,10 @@ async def test_many_fresh_reads_share_a_look(two: Two) -> None:
 
     async def counting(tx: Transaction) -> str:
         nonlocal looks
+        position = await newest(tx)
         looks += 1
-        return await newest(tx)
+        two.told.go_on.clear()  # a later one, which nobody asked for, is not counted
+        return position
 
     two.told.go_on.clear()
     await two.looked()
@@ -160,19 +171,19 @@ async def test_many_fresh_reads_share_a_look(two: Two) -> None:
     reading = [asyncio.create_task(two.database.fresh(who)) for _ in range(50)]
     await asyncio.sleep(0)
     two.told.go_on.set()
-    assert set(await asyncio.gather(*reading[:1])) == {"replica"}
-    assert looks == 1
     assert set(await asyncio.gather(*reading)) == {"replica"}
+    assert looks == 1
 
 
-async def test_recent_reads_take_a_replica_that_is_some_seconds_behind_and_lasting_ones_any(two: Two) -> None:
+async def test_recent_and_lasting_reads_take_a_replica_that_is_some_seconds_behind(two: Two) -> None:
     await two.until(State.CURRENT)
     await two.lag(1)
     two.told.now_s = MOST_LAG_S
     assert await two.database.recent(who) == "replica"
+    assert await two.database.lasting(who) == "replica"
     two.told.now_s = MOST_LAG_S + 0.1
     assert await two.database.recent(who) == "primary"
-    assert await two.database.lasting(who) == "replica"
+    assert await two.database.lasting(who) == "primary"
 
 
 async def test_the_lag_is_the_age_of_what_the_replica_is_known_to_have(two: Two) -> None:
@@ -232,6 +243,44 @@ async def test_a_read_that_hangs_with_its_replica_is_cut_off_and_done_by_the_pri
     assert two.replica.state is State.AWAY
 
 
+@pytest.mark.requirement("DATA-43")
+async def test_a_read_that_only_the_replica_does_not_answer_is_done_by_the_primary(two: Two) -> None:
+    await two.until(State.CURRENT)
+    two.replica.read_s = 0.1
+
+    async def stuck(tx: Transaction) -> str:
+        name = await who(tx)
+        if name == "replica":
+            await asyncio.Event().wait()
+        return name
+
+    async with asyncio.timeout(LONG_S):
+        assert [await door(stuck) for door in (two.database.fresh, two.database.recent)] == ["primary"] * 2
+        assert await two.database.lasting(stuck) == "primary"
+    assert two.replica.state is State.CURRENT
+
+
+@pytest.mark.alone
+@pytest.mark.requirement("DATA-43")
+async def test_a_locked_table_on_the_replica_leaves_the_primary_half_of_the_time(two: Two) -> None:
+    await two.until(State.CURRENT)
+    locking = await connect(Address.parse(two.urls[1]), statement_s=30)
+    try:
+        await locking.ask("LOCK TABLES me WRITE", 30)
+        with deadline(3.0):
+            assert await two.database.recent(who) == "primary"
+        with deadline(3.0):
+            assert await two.database.lasting(who) == "primary"
+    finally:
+        await locking.close()
+
+
+async def test_a_row_that_the_replica_lacks_is_read_from_the_primary(two: Two) -> None:
+    await two.until(State.CURRENT)
+    await run_on(two.urls[1], "DELETE FROM me")
+    assert await two.database.recent(who) == "primary"
+
+
 async def test_a_replica_that_fails_in_its_own_way_is_stood_in_for(two: Two) -> None:
     await two.until(State.CURRENT)
     await run_on(two.urls[1], "DROP TABLE me")
@@ -264,6 +313,38 @@ async def test_a_primary_that_numbers_nothing_is_asked_itself(two: Two) -> None:
     assert await two.database.fresh(who) == "primary"
 
 
+@pytest.mark.requirement("DATA-42")
+async def test_a_primary_that_tells_nothing_is_asked_anew_where_its_name_leads(two: Two) -> None:
+    await two.until(State.CURRENT)
+    two.told.numbered = False
+    await two.until(State.BEHIND)
+    two.told.primary_asked_over.clear()
+    await until(lambda: len(two.told.primary_asked_over) > 1)
+    two.told.numbered = True
+    await two.until(State.CURRENT)
+    before = len(two.told.primary_asked_over)
+    await until(lambda: len(two.told.primary_asked_over) > before + 1)
+    asked_over = two.told.primary_asked_over
+    assert asked_over[0] != asked_over[1]
+    assert asked_over[before] == asked_over[-1]
+
+
+@pytest.mark.requirement("DATA-42")
+async def test_a_replica_that_was_away_is_read_over_new_connections(two: Two) -> None:
+    async def connection(tx: Transaction) -> int:
+        (number,) = await tx.one("SELECT CONNECTION_ID()")
+        return int(number)
+
+    await two.until(State.CURRENT)
+    before = await two.replica.ask(connection)
+    assert await two.replica.ask(connection) == before
+    two.told.looks_fail = True
+    await two.until(State.AWAY)
+    two.told.looks_fail = False
+    await two.until(State.CURRENT)
+    assert await two.replica.ask(connection) != before
+
+
 async def test_nobody_waits_for_a_look_that_is_not_made_any_more(two: Two) -> None:
     await two.until(State.CURRENT)
     two.told.go_on.clear()
@@ -274,11 +355,12 @@ async def test_nobody_waits_for_a_look_that_is_not_made_any_more(two: Two) -> No
     await closing
 
 
-async def test_a_servers_own_position_is_one_that_it_has_reached(servers: Servers) -> None:
+@pytest.mark.requirement("DATA-42")
+async def test_a_server_that_does_not_number_what_it_commits_has_no_position(servers: Servers) -> None:
     async with Database(servers.mysql_url("mysql"), pool_size=1) as database, database.reading() as tx:
         if tx.mariadb:
             await tx.execute("SET GLOBAL gtid_slave_pos = '7-3-41'")
-            assert await GTIDS.newest(tx) == "7-3-41"
+            assert await GTIDS.newest(tx) == ""
             assert await GTIDS.reached(tx, "7-3-41", 0.0)
             assert [await GTIDS.reached(tx, "7-3-42", patience_s) for patience_s in (0.0, 0.01)] == [False, False]
             await tx.execute("SET GLOBAL gtid_slave_pos = ''")

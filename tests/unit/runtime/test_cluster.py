@@ -1,5 +1,6 @@
 """URLs that name servers of a cluster, and what those say of its slots."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +22,7 @@ def cluster(url: str = "redis+cluster://x:1,y:2") -> Cluster:
 
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], list[str]]:
-    """Has each named server answer so, others be away; gives who was asked."""
+    """Has each named server answer so, or never where None stands; others are away. Gives who was asked."""
 
     def answer(by_host: dict[str, Any]) -> list[str]:
         asked: list[str] = []
@@ -30,6 +31,8 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], list[
             asked.append(host)
             if host not in by_host:
                 raise OSError
+            if by_host[host] is None:
+                await asyncio.Event().wait()
             return by_host[host]
 
         monkeypatch.setattr(Cluster, "_ask", ask)
@@ -86,6 +89,18 @@ async def test_any_server_that_lives_is_asked(answers: Callable[[dict[str, Any]]
     asked = answers({"y": SLOTS})
     while "x" not in asked:  # in any order
         assert await cluster().primary(TAGS[0]) == ("10.0.0.1", 6379)
+
+
+async def test_nobody_waits_for_a_server_that_hangs_while_another_answers(
+    answers: Callable[[dict[str, Any]], list[str]],
+) -> None:
+    asked = answers({"x": None, "y": SLOTS})
+    before = asyncio.all_tasks()
+    async with asyncio.timeout(60):
+        while asked[:1] != ["x"]:  # in any order
+            asked.clear()
+            assert await cluster().primary(TAGS[0]) == ("10.0.0.1", 6379)
+    assert asyncio.all_tasks() == before
 
 
 async def test_a_server_without_an_address_is_the_one_that_was_asked(
