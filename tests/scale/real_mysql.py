@@ -28,6 +28,8 @@ FLAVOURS = ("mariadb", "mysql")
 
 UNSTABLE = packages.Selection("MySQL", (("mysql-server-core",),), suite="sid")
 
+NONE = "No MySQL server can be had on this machine, so nothing was tried on one: {}"
+
 LAUNCHER = """\
 #!/bin/sh
 exec '{loader}' --library-path '{libraries}' '{server}' "$@"
@@ -40,7 +42,7 @@ def server_of(flavour: str) -> Binary:
         return find(MYSQL, Layout.of(os.environ).packages, os.environ, _say)
     found = real_mysql()
     if isinstance(found, str):
-        sentence = f"No MySQL server can be had on this machine, so nothing was tried on one: {found}"
+        sentence = NONE.format(found)
         sys.stdout.write(f"\n{sentence}\n")
         pytest.skip(sentence)
     return found

@@ -18,6 +18,10 @@ from firewalker.runtime.mysql.literals import DECODERS
 SQL_MODE = "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 """The default of MySQL 8, set on every connection because MariaDB's is laxer; literals rely on it (backslash escapes)."""
 
+CUTS_INSTANTS = "TIME_TRUNCATE_FRACTIONAL"
+"""Has MySQL cut an instant to what its column holds, as MariaDB does, which does not know the word. MySQL would round: what was
+done half a millisecond ago would be done in the future."""
+
 COLLATION = "utf8mb4_unicode_ci"
 """One that MySQL and MariaDB both have; columns that are compared otherwise say so in the schema."""
 
@@ -53,7 +57,7 @@ class _Wire(DriverConnection):  # type: ignore[misc]  # aiomysql ships no types
             host=address.host,
             port=address.port,
             user=address.user,
-            password=address.password,
+            password=address.password.encode().decode("latin1"),  # the driver sends it as latin1; UTF-8 is meant
             db=address.database or None,
             unix_socket=address.unix_socket,
             ssl=address.tls,
@@ -201,8 +205,9 @@ async def connect(
 def _settings(mariadb: bool, statement_s: float, read_only: bool) -> str:  # noqa: FBT001
     of_transactions = "tx" if mariadb else "transaction"
     limit = f"max_statement_time={statement_s:.3f}" if mariadb else f"max_execution_time={int(statement_s * 1000)}"
+    sql_mode = SQL_MODE if mariadb else f"{SQL_MODE},{CUTS_INSTANTS}"
     return (
         f"SET NAMES utf8mb4 COLLATE {COLLATION}, SESSION {of_transactions}_isolation='READ-COMMITTED', "
         f"SESSION {of_transactions}_read_only={int(read_only)}, autocommit=1, time_zone='+00:00', "
-        f"sql_mode='{SQL_MODE}', innodb_lock_wait_timeout={LOCK_WAIT_S}, lock_wait_timeout={METADATA_LOCK_WAIT_S}, {limit}"
+        f"sql_mode='{sql_mode}', innodb_lock_wait_timeout={LOCK_WAIT_S}, lock_wait_timeout={METADATA_LOCK_WAIT_S}, {limit}"
     )

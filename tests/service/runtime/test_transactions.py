@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
+from urllib.parse import quote, urlsplit, urlunsplit
 from uuid import uuid4
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from firewalker.kernel.faults import Contention, DatabaseUnavailable, DeadlineExceeded
 from firewalker.runtime.deadline import deadline
 from firewalker.runtime.mysql import Database, DuplicateKey, StatementFailed, Transaction, retried
+from firewalker.runtime.mysql.literals import literal
 from tests.support.databases import run_on
 from tests.support.waiting import until
 
@@ -59,6 +61,14 @@ async def test_values_survive_the_way_there_and_back(db: Database) -> None:
         assert await tx.one("SELECT id, name, made FROM thing WHERE id = %s", (key,)) == (key.bytes, name, made)
         found = (await tx.one("SELECT made FROM thing"))[0]
         assert found.tzinfo is UTC
+
+
+@pytest.mark.parametrize("microseconds", [999_499, 999_500, 999_999])
+async def test_an_instant_is_cut_to_what_its_column_holds(db: Database, microseconds: int) -> None:
+    made = datetime(2026, 12, 31, 23, 59, 59, microseconds, tzinfo=UTC)
+    async with db.transaction() as tx:
+        await tx.execute("INSERT INTO thing (id, name, made) VALUES (%s, %s, %s)", (uuid4(), "one", made))
+        assert await tx.one("SELECT made, made <= %s FROM thing", (made,)) == (made.replace(microsecond=999_000), 1)
 
 
 async def test_many_rows_go_in_one_statement(db: Database) -> None:
@@ -119,6 +129,17 @@ async def test_sessions_have_the_settings_that_statements_rely_on(db: Database) 
         )
     assert row[:6] == ("READ-COMMITTED", "+00:00", 3, 5, "utf8mb4_unicode_ci", "utf8mb4")
     assert (float(row[6]), row[7]) == (5.0, 1)
+
+
+async def test_a_password_may_have_any_characters(mysql_url: str) -> None:
+    name, password = f"walker_{uuid4().hex[:8]}", "길 für 50%, 'plain'"
+    parts = urlsplit(mysql_url)
+    of_walker = parts._replace(netloc=f"{name}:{quote(password)}@localhost", path="/")
+    await run_on(mysql_url, f"CREATE USER {name}@localhost IDENTIFIED BY {literal(password)}")
+    try:
+        assert await run_on(urlunsplit(of_walker), "SELECT CURRENT_USER()") == [(f"{name}@localhost",)]
+    finally:
+        await run_on(mysql_url, f"DROP USER {name}@localhost")
 
 
 @pytest.mark.requirement("DATA-03")

@@ -84,18 +84,19 @@ async def test_whoever_is_named_is_announced_at_once_and_their_many_friends_outs
         for person in people:
             clouds.append([someone() for _ in range(20)])
             await bonds.befriend(tx, [(person, friend, now, now) for friend in clouds[-1]])
-    announced, in_transaction = Announced(), list[object]()
+    announced, in_transaction = Announced(), list[bool]()
 
     async def announce(users: Collection[bytes], *, at_once: bool = True) -> None:
         async with database.reading() as tx:  # the pool's only connection: it is free again
-            in_transaction.extend(await tx.one("SELECT @@in_transaction"))
+            await tx.one("SELECT 1")  # MariaDB alone has a variable for it; both say it with every answer
+            in_transaction.append(tx._connection.in_transaction)
         await announced(users, at_once=at_once)
 
     await Projections(database, announce).take([signed_up(person) for person in people])
     assert announced == [{person.bytes for person in people}]
     assert set.union(*announced.later) == {friend.bytes for cloud in clouds for friend in cloud}
     assert max(map(len, announced.later)) == WALKERS_PER_LOOK * 20
-    assert set(in_transaction) == {0}
+    assert set(in_transaction) == {False}
 
 
 async def test_of_several_profiles_the_newest_stands_whatever_comes_first(database: Database) -> None:
