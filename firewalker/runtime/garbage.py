@@ -1,10 +1,10 @@
 """Garbage collections, kept rare and short: each stops the process for as long as it has objects to look at.
 
-Of 3 000 streams that wait, and of answers under way, nearly everything is in use. CPython looks at the youngest objects,
-mostly for less than a millisecond, and under load five times a second at all that were made since it last did: 40 ms at worst.
-Looking at all there is takes 250 ms. So here only the youngest are looked at as ever, the others once a minute, and then
-only what was made since: what was found in use is put aside. It is looked at again when the process has grown by so much
-that cycles of garbage may be why, or after an hour. Measured by `python -m tests.bench.live`.
+Of thousands of streams that wait, and of answers under way, nearly everything is in use. CPython looks at the youngest objects
+often and briefly, and under load several times a second at all that were made since it last did, which everybody waits for; at
+all there is for longer still. So here only the youngest are looked at as ever, the others once a minute, and then only what was
+made since: what was found in use is put aside. It is looked at again when the process has grown by so much that cycles of
+garbage may be why, or after an hour. What that brings shows in the p99 of `python -m tests.bench.live`.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ FULL_S = 60.0
 """From one collection of what was made since to the next."""
 
 THOROUGH_S = 3_600.0
-"""The same for collections of everything: a quarter of a second each, with 3 000 streams."""
+"""The same for collections of everything."""
 
 GROWN_BYTES = 128 * 1024 * 1024
 """Grown by as much since the last one of everything, a process does not wait: closed streams may leave cycles behind."""
