@@ -14,8 +14,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from firewalker.local import packages
 from firewalker.local.binaries import MYSQL, Binary, find, probe
 from firewalker.local.layout import Layout
@@ -23,8 +21,6 @@ from firewalker.local.problems import CannotStartError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-FLAVOURS = ("mariadb", "mysql")
 
 UNSTABLE = packages.Selection("MySQL", (("mysql-server-core",),), suite="sid")
 
@@ -36,15 +32,13 @@ exec '{loader}' --library-path '{libraries}' '{server}' "$@"
 """
 
 
-def server_of(flavour: str) -> Binary:
-    """A server of that flavour. Without one the test is left out, and the command's output says why."""
-    if flavour == "mariadb":
-        return find(MYSQL, Layout.of(os.environ).packages, os.environ, _say)
-    found = real_mysql()
-    if isinstance(found, str):
-        sentence = NONE.format(found)
-        sys.stdout.write(f"\n{sentence}\n")
-        pytest.skip(sentence)
+def servers() -> list[Binary]:
+    """A MariaDB or what is installed in its place, and a MySQL if one can be had; else the output says why there is none."""
+    found, mysql = [find(MYSQL, Layout.of(os.environ).packages, os.environ, _say)], real_mysql()
+    if isinstance(mysql, str):
+        _say(NONE.format(mysql))
+    elif found[0].flavour != mysql.flavour:
+        found.append(mysql)
     return found
 
 

@@ -14,10 +14,11 @@ import grpc
 import pytest
 
 from firewalker.local.backend import Backend
+from firewalker.local.binaries import Binary
 from firewalker.local.plan import DATABASES
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.mysql.positions import GTIDS
-from tests.scale.real_mysql import FLAVOURS, server_of
+from tests.scale.real_mysql import servers
 from tests.support.replication import Pair
 from tests.system.people import TODAY, Person, Town, eventually
 from tests.system.wire import Grpc, Refusal
@@ -175,9 +176,8 @@ async def walk_through_a_promotion(town: Readers, pair: Pair, people: list[Perso
 
 
 @pytest.mark.requirement("DATA-42", "DATA-43")
-@pytest.mark.parametrize("flavour", FLAVOURS)
-async def test_reads_are_the_replicas_while_it_follows_and_it_takes_over(flavour: str, tmp_path: Path) -> None:
-    binary = server_of(flavour)
+@pytest.mark.parametrize("binary", servers(), ids=str)
+async def test_reads_are_the_replicas_while_it_follows_and_it_takes_over(binary: Binary, tmp_path: Path) -> None:
     pair = Pair(binary, tmp_path / "servers")
     began = time.monotonic()
     try:
