@@ -1,6 +1,7 @@
 """A real server on a real socket, once plain and once fast, and an independent client (grpcio)."""
 
 import hashlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,10 +14,14 @@ from structlog.testing import LogCapture
 from firewalker.runtime.grpc.credentials import ServiceCredentials
 from firewalker.runtime.grpc.edge import Edge
 from firewalker.runtime.grpc.measures import CallMeasures
+from firewalker.runtime.grpc.policy import Caller, Rule
 from firewalker.runtime.grpc.server import GrpcServer
 from firewalker.runtime.grpc.wire import Wire
 from firewalker.runtime.tokens import AccessTokens
+from tests.service.grpc.doors import RECORD, StepDoor
+from tests.service.grpc.raw import RawClient, framed, grpc_headers
 from tests.support.signing import Signer
+from tests.support.waiting import until
 
 SERVICE_TOKEN = "token-of-user"
 
@@ -91,3 +96,32 @@ async def refusal(call: Awaitable[Any]) -> Any:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await call
     return raised.value
+
+
+LIMIT = 65_536
+"""Largest message, in bytes, that the door of a `Site` takes."""
+
+
+class Site:
+    """A server with a raw client, and a neighbour on the same connection."""
+
+    def __init__(self, bench: Bench, server: GrpcServer, client: RawClient, door: StepDoor) -> None:
+        self.bench, self.server, self.client, self.door = bench, server, client, door
+
+    async def assert_neighbours_live(self) -> None:
+        """A call on the same connection still works."""
+        assert (await self.client.ended(await self.client.request(grpc_headers(RECORD), framed(b""))))[
+            "grpc-status"
+        ] == "0"
+
+
+@pytest.fixture
+async def site(bench: Bench, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Site]:
+    caplog.set_level(logging.INFO)
+    door = StepDoor(Rule(Caller.PUBLIC, max_message_bytes=LIMIT))
+    server = await bench.serve(door)
+    async with RawClient(server.port) as client:
+        yield Site(bench, server, client, door)
+    await until(lambda: server.open_calls == 0)
+    assert not [entry for entry in bench.log.entries if entry["event"] == "bug"]
+    assert not [record for record in caplog.records if record.exc_info or record.levelno >= logging.ERROR]

@@ -1,7 +1,7 @@
 """The hazards of plain grpclib, shown on it: each is what a deviation in the README of runtime/grpc is for.
 
 Were one of these tests to fail, grpclib had been mended and the deviation could go. That ours withstands is shown where the
-README says: `test_hostile.py`, `test_calls.py`, `test_compression.py`, `test_drain.py`, `test_channel.py`.
+README says: `test_hostile.py`, `test_hostile_floods.py`, `test_calls.py`, `test_compression.py`, `test_drain.py`, `test_channel.py`.
 """
 
 import asyncio
