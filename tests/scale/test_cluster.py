@@ -23,7 +23,7 @@ from firewalker.runtime.revocation.doubts import BELIEVE_S
 from firewalker.step.live.buckets import Buckets
 from firewalker.step.live.shares import share_of, shares
 from firewalker.step.store import days
-from tests.scale.walking import backend_on, leave, refusal_of, walk
+from tests.scale.walking import arrived, backend_on, leave, refusal_of, walk
 from tests.support.clustered_redis import ClusteredRedis, clustered_redis
 from tests.system.boards import Watcher, over_grpc, watching
 from tests.system.people import AUTH, TODAY, Person, eventually
@@ -134,15 +134,7 @@ async def test_a_primary_that_dies_costs_no_step_no_board_and_no_ended_session(t
             await eventually(promoted)
             took = time.monotonic() - began
             await redis.restart(dead)  # empty, and a replica from now on
-            results = await asyncio.gather(*walking)
-            reached = {walker.user_id: steps for walker, (steps, _) in zip(walkers, results, strict=True)}
-
-            async def shown() -> bool:
-                return all(board.steps(walker) == reached[walker.user_id] for walker in walkers)
-
-            await eventually(shown)
-        assert not [failure for _, failures in results for failure in failures]
-        assert not board.fell
+            reached = await arrived(board, walkers, walking)
         assert await meanwhile < ADMITTED_S
         rows = {user: steps for _, user, steps in await town.board(viewer)}
         assert rows == {**reached, viewer.user_id: 0}

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.scale.walking import backend_on, leave, refusal_of, walk
+from tests.scale.walking import arrived, backend_on, leave, refusal_of, walk
 from tests.support.watched_redis import watched_redis
 from tests.system.boards import Watcher, over_grpc, watching
 from tests.system.people import eventually
@@ -42,15 +42,7 @@ async def test_a_failover_of_redis_loses_no_step_stops_no_board_and_revives_no_s
 
             await eventually(promoted)
             took = time.monotonic() - began
-            results = await asyncio.gather(*walking)
-            reached = {walker.user_id: steps for walker, (steps, _) in zip(walkers, results, strict=True)}
-
-            async def shown() -> bool:
-                return all(board.steps(walker) == reached[walker.user_id] for walker in walkers)
-
-            await eventually(shown)
-        assert not [failure for _, failures in results for failure in failures]
-        assert not board.fell
+            reached = await arrived(board, walkers, walking)
         rows = {user: steps for _, user, steps in await town.board(viewer)}
         assert rows == {**reached, viewer.user_id: 0}
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
 
 from firewalker.local.backend import Backend
-from tests.system.people import AUTH, STEPS, Person, Town
+from tests.system.boards import Watcher
+from tests.system.people import AUTH, STEPS, Person, Town, eventually
 from tests.system.wire import Grpc, Refusal
 
 PAUSE_S = 0.1
@@ -57,3 +58,19 @@ async def refusal_of(step: Grpc, token: str) -> str:
     except grpc.aio.AioRpcError as error:
         return Refusal.of(error).reason
     return ""
+
+
+async def arrived(
+    board: Watcher, walkers: Sequence[Person], walking: Sequence[Awaitable[tuple[int, list[str]]]]
+) -> dict[str, int]:
+    """What was acknowledged to each, by id, once all have walked without a failure and the *board* shows it."""
+    results = await asyncio.gather(*walking)
+    assert not [failure for _, failures in results for failure in failures]
+    reached = {walker.user_id: steps for walker, (steps, _) in zip(walkers, results, strict=True)}
+
+    async def shown() -> bool:
+        return all(board.steps(walker) == reached[walker.user_id] for walker in walkers)
+
+    await eventually(shown)
+    assert not board.fell
+    return reached

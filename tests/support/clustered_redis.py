@@ -1,12 +1,11 @@
 """A Redis Cluster of six: three primaries, and a replica of each that takes its place when it is gone."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.support.redis_processes import RedisProcesses, follows, free_port, holds, tell
+from tests.support.redis_processes import RedisProcesses, follows, free_port, holds, running, tell
 from tests.support.waiting import until_true
 
 PRIMARIES = 3
@@ -78,15 +77,9 @@ class ClusteredRedis:
         return next(int(primary[1]) for first, last, primary, *_ in found if first <= slot <= last)
 
 
-@asynccontextmanager
-async def clustered_redis(folder: Path) -> AsyncIterator[ClusteredRedis]:
+def clustered_redis(folder: Path) -> AbstractAsyncContextManager[ClusteredRedis]:
     """All six, running."""
-    redis = ClusteredRedis(folder)
-    try:
-        await redis.start()
-        yield redis
-    finally:
-        await redis.stop()
+    return running(ClusteredRedis(folder))
 
 
 async def _knows_all(client: Any) -> bool:

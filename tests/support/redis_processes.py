@@ -4,9 +4,10 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -98,3 +99,26 @@ def free_port() -> int:
             except (OSError, OverflowError):
                 continue
             return port
+
+
+class Arrangement(Protocol):
+    """Some processes that are one Redis together."""
+
+    async def start(self) -> None:
+        """Have all of them run and know of each other."""
+
+    async def stop(self) -> None:
+        """End all of them."""
+
+
+Arranged = TypeVar("Arranged", bound=Arrangement)
+
+
+@asynccontextmanager
+async def running(redis: Arranged) -> AsyncIterator[Arranged]:
+    """All of it, for as long as the block lasts."""
+    try:
+        await redis.start()
+        yield redis
+    finally:
+        await redis.stop()

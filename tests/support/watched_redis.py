@@ -1,12 +1,11 @@
 """A primary and a replica of Redis, and three Sentinels that promote the replica when the primary is gone."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.support.redis_processes import RedisProcesses, client_of, follows, free_port, holds
+from tests.support.redis_processes import RedisProcesses, client_of, follows, free_port, holds, running
 from tests.support.waiting import until_true
 
 SERVICE = "firewalker"
@@ -53,15 +52,9 @@ class WatchedRedis:
             return int((await client.sentinel_get_master_addr_by_name(SERVICE))[1])
 
 
-@asynccontextmanager
-async def watched_redis(folder: Path) -> AsyncIterator[WatchedRedis]:
+def watched_redis(folder: Path) -> AbstractAsyncContextManager[WatchedRedis]:
     """All five, running."""
-    redis = WatchedRedis(folder)
-    try:
-        await redis.start()
-        yield redis
-    finally:
-        await redis.stop()
+    return running(WatchedRedis(folder))
 
 
 async def _knows_all(client: Any) -> bool:

@@ -7,22 +7,13 @@ import time
 
 import pytest
 
+from tests.support.processor import compute
 from transcoder.metrics import LONG_TURN_S, Metrics
 from transcoder.turns import TimedLoop
 
 
-def compute() -> None:
-    limit = time.thread_time() + 3 * LONG_TURN_S
-    while time.thread_time() < limit:
-        sum(range(1_000))
-
-
-def wait() -> None:
-    time.sleep(3 * LONG_TURN_S)
-
-
 @pytest.mark.requirement("NET-35")
-@pytest.mark.parametrize(("work", "serving", "long"), [(compute, True, 1), (wait, True, 0), (compute, False, 0)])
+@pytest.mark.parametrize(("work", "serving", "long"), [(compute, True, 1), (time.sleep, True, 0), (compute, False, 0)])
 def test_who_computes_for_long_while_it_serves_is_counted(work: object, long: int, *, serving: bool) -> None:
     metrics = Metrics()
 
@@ -33,7 +24,7 @@ def test_who_computes_for_long_while_it_serves_is_counted(work: object, long: in
             loop.tell(metrics.turn)
         await asyncio.sleep(0)
         assert callable(work)
-        work()
+        work(3 * LONG_TURN_S)
         await asyncio.sleep(0)
 
     with asyncio.Runner(loop_factory=TimedLoop) as runner:

@@ -6,13 +6,7 @@ import time
 import pytest
 
 from firewalker.runtime.turns import LONG_S, TimedLoop, count_turns
-
-
-def compute(seconds: float) -> None:
-    """Use the processor for so long, however long that takes."""
-    limit = time.thread_time() + seconds
-    while time.thread_time() < limit:
-        sum(range(1_000))
+from tests.support.processor import compute
 
 
 def turns_of(work: object, *, serving: bool = True) -> tuple[int, float]:

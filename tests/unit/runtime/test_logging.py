@@ -1,21 +1,12 @@
 import json
 import logging as stdlib
-from collections.abc import Iterator
 
 import pytest
 import structlog
 
 from firewalker.runtime import logging
 
-
-@pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    root = stdlib.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("restored_logging")
 
 
 def lines(captured: pytest.CaptureFixture[str]) -> list[str]:

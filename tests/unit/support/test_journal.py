@@ -1,9 +1,8 @@
 """A traceback is found in every form that a process of the product writes one in."""
 
-import logging as stdlib
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,15 +12,7 @@ from firewalker.runtime import logging
 from tests.support.journal import Journal
 from transcoder import logs
 
-
-@pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    root = stdlib.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("restored_logging")
 
 
 def a_service() -> None:
