@@ -87,8 +87,12 @@ class RevocationFeed:
         ended = list(revocations)
         if self._view is not None:
             self._view.learn(ended)
-        if not ended or self._away:
-            return  # the heartbeat after its return tells them with all the others, from MySQL
+        if not ended:
+            return
+        if self._away:
+            # Told from MySQL with all the others once it is back; by another heartbeat, if one has read MySQL just before.
+            self._must_replay = True
+            return
         try:
             async with calling(TELL_S):
                 await self._announce(ended)

@@ -116,6 +116,25 @@ async def test_an_end_told_while_redis_is_away_is_told_when_it_is_back(
     await until(lambda: view.is_revoked(who))
 
 
+@pytest.mark.requirement("AUTH-20", "AUTH-22")
+async def test_an_end_while_redis_is_told_all_it_missed_is_told_too(world: World) -> None:
+    late = someone()
+    ended: list[Revocation] = []
+
+    async def truth(_: datetime) -> list[Revocation]:
+        found = list(ended)
+        if not ended:  # what ends after MySQL was read, and before Redis has heard of the others
+            ended.append(Revocation(session_id=late.session_id))
+            await feed.publish(ended)
+        return found
+
+    view = await world.view()
+    feed = RevocationFeed(world.url, truth, beat_s=0.02)
+    feed._away = True
+    async with feed:
+        await until(lambda: view.is_revoked(late))
+
+
 async def test_a_feed_that_starts_tells_what_was_committed_and_never_told(world: World) -> None:
     who = someone()
     world.truth.revoked.append(Revocation(session_id=who.session_id, time=datetime.now(UTC)))
