@@ -47,8 +47,8 @@ _COUNT_SENT = f"""
 _FORGET = "DELETE FROM mail WHERE end_time < %(before)s ORDER BY end_time LIMIT %(limit)s"
 # mail_next
 
-_FORGET_OF_USER = "DELETE FROM mail WHERE user_id = %(user_id)s"
-# mail_of_user
+_FORGET_OF_NOBODY = "DELETE FROM mail WHERE email_key = %(email_key)s AND user_id IS NULL"
+# mail_of_address
 
 
 class Mails:
@@ -93,9 +93,9 @@ class Mails:
         """Remove at most *limit* mails that ended before *before*, and tell how many."""
         return await tx.execute(_FORGET, {"before": before, "limit": limit})
 
-    async def forget_of_user(self, tx: Transaction, user_id: UserId) -> int:
-        """Remove the mails of one user."""
-        return await tx.execute(_FORGET_OF_USER, {"user_id": user_id})
+    async def forget_of_nobody(self, tx: Transaction, email: Email) -> None:
+        """Remove the mails for whoever has that address; those of users go with their users."""
+        await tx.execute(_FORGET_OF_NOBODY, {"email_key": email.key})
 
 
 def _mail(row: tuple[Any, ...]) -> Mail:
