@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from firewalker.gen.pb.firewalker.event import v1 as event_pb
+from firewalker.kernel.faults import DatabaseUnavailable
 from firewalker.kernel.ids import UserId, new_uuid7
 from firewalker.notification.app import build as build_notification
 from firewalker.notification.config import NotificationConfig
@@ -126,15 +127,27 @@ async def test_an_erasure_that_was_interrupted_goes_on_and_late_arrivals_go_too(
 
 
 @pytest.mark.requirement("PRIV-06")
-async def test_nobody_waits_for_the_last_pass_over_others(database: tuple[Database, str]) -> None:
+async def test_nobody_waits_for_others_to_be_erased(database: tuple[Database, str]) -> None:
     opened, url = database
     crowd, clock = [UserId(new_uuid7()) for _ in range(2 * BATCH + 1)], FakeClock()
     for user in crowd:
         await notify(url, user, 1)
-    erasure = Erasure(opened, NOTIFICATION, clock)
+    stuck, tried = [crowd[3]], 0
+
+    async def first(user: UserId) -> None:
+        nonlocal tried
+        tried += 1
+        if user in stuck:
+            raise DatabaseUnavailable
+
+    erasure = Erasure(opened, NOTIFICATION, clock, first=first)
     await erasure.take(crowd)
-    await erasure.round()
-    assert await run_on(url, "SELECT COUNT(*) FROM notification") == [(0,)]
+    for _ in range(2):  # the second time for the one alone
+        with pytest.raises(DatabaseUnavailable):
+            await erasure.round()
+        assert await run_on(url, "SELECT user_id FROM notification") == [(crowd[3].bytes,)]
+    assert tried == len(crowd) + 1
+    stuck.clear()
     clock.advance(LAST_PASS)
     await erasure.round()
     assert REGISTRY.get_sample_value("firewalker_erasure_oldest_seconds") == LAST_PASS.total_seconds()

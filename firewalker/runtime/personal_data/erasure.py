@@ -28,6 +28,9 @@ LOOK_S = 30.0
 LAST_PASS = MAX_LIFETIME + LEEWAY + timedelta(minutes=5)
 """So long after the deletion nothing of that person can arrive any more: no token lives, no event is on its way."""
 
+AGAIN = timedelta(minutes=5)
+"""How often somebody is erased before the last pass. More often would be in the way of others, where many go at a time."""
+
 BATCH = 20
 """People who are looked up at once."""
 
@@ -61,6 +64,8 @@ class Erasure:
         self._look_s = look_s
         self._work = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._passed: dict[tuple[UserId, datetime], datetime] = {}
+        """When this process erased those whose last pass is to come."""
 
     async def bury(self, tx: Transaction, users: Iterable[UserId], at: datetime) -> None:
         """Set the tombstones of *users* in the caller's transaction. Erasing begins after its commit."""
@@ -98,18 +103,34 @@ class Erasure:
                     await self._work.wait()
 
     async def round(self) -> None:
-        """Erase who is to be erased now."""
-        after = None
-        while found := await self._open(after):
-            if after is None:
-                _OLDEST.set((self._clock.now() - found[0][1]).total_seconds())
-            for user, delete_time in found:
-                await self._erase(user, last=self._clock.now() - delete_time >= LAST_PASS)
-                after = (delete_time, user)
-        if after is None:
-            _OLDEST.set(0)
+        """Erase who is to be erased now.
 
-    async def _open(self, after: tuple[datetime, UserId] | None) -> Sequence[tuple[UserId, datetime]]:
+        Raises:
+            Fault: Somebody could not be; the others were.
+        """
+        before, self._passed = self._passed, {}
+        found, failed = await self._open(None), None
+        _OLDEST.set((self._clock.now() - found[0][1]).total_seconds() if found else 0)
+        while found:
+            for tomb in found:
+                try:
+                    self._passed[tomb] = await self._pass(tomb, before.get(tomb))
+                except Fault as fault:
+                    failed = failed or fault
+            found = await self._open(found[-1])
+        if failed is not None:
+            raise failed
+
+    async def _pass(self, tomb: tuple[UserId, datetime], passed: datetime | None) -> datetime:
+        """Erase somebody unless they were a moment ago; when they were."""
+        now, (user, deleted) = self._clock.now(), tomb
+        last = now - deleted >= LAST_PASS
+        if passed is not None and now - passed < AGAIN and not last:
+            return passed
+        await self._erase(user, last=last)
+        return now
+
+    async def _open(self, after: tuple[UserId, datetime] | None) -> Sequence[tuple[UserId, datetime]]:
         async with self._database.reading() as reading:
             return await tombstones.list_open(reading, BATCH, after)
 

@@ -39,10 +39,10 @@ async def add(tx: Transaction, user: UserId, at: datetime) -> None:
 
 
 async def list_open(
-    tx: Transaction, rows: int, after: tuple[datetime, UserId] | None = None
+    tx: Transaction, rows: int, after: tuple[UserId, datetime] | None = None
 ) -> Sequence[tuple[UserId, datetime]]:
     """Ids and times of those who are not erased yet, the first deleted first; behind *after*, of a page before."""
-    at, last = after or (_FIRST, UUID(int=0))
+    last, at = after or (UUID(int=0), _FIRST)
     found = await tx.all(_LIST_OPEN, {"rows": rows, "at": at, "after": last})
     return [(UserId(UUID(bytes=user_id)), delete_time) for user_id, delete_time in found]
 
