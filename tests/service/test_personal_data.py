@@ -16,11 +16,12 @@ from firewalker.notification.app import build as build_notification
 from firewalker.notification.config import NotificationConfig
 from firewalker.notification.store.personal import TABLES as NOTIFICATION
 from firewalker.runtime.grpc.messages import message_class
+from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.migrations import migrate
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.mysql.literals import fill
 from firewalker.runtime.personal_data import Erasure, PersonalTable, exported
-from firewalker.runtime.personal_data.erasure import LAST_PASS
+from firewalker.runtime.personal_data.erasure import BATCH, LAST_PASS
 from firewalker.step.app import build as build_step
 from firewalker.step.config import StepConfig
 from firewalker.step.store.personal import TABLES as STEP
@@ -122,6 +123,24 @@ async def test_an_erasure_that_was_interrupted_goes_on_and_late_arrivals_go_too(
     clock.advance(1)
     await second.round()
     assert await run_on(url, "SELECT COUNT(*) FROM tombstone WHERE erase_time IS NOT NULL") == [(1,)]
+
+
+@pytest.mark.requirement("PRIV-06")
+async def test_nobody_waits_for_the_last_pass_over_others(database: tuple[Database, str]) -> None:
+    opened, url = database
+    crowd, clock = [UserId(new_uuid7()) for _ in range(2 * BATCH + 1)], FakeClock()
+    for user in crowd:
+        await notify(url, user, 1)
+    erasure = Erasure(opened, NOTIFICATION, clock)
+    await erasure.take(crowd)
+    await erasure.round()
+    assert await run_on(url, "SELECT COUNT(*) FROM notification") == [(0,)]
+    clock.advance(LAST_PASS)
+    await erasure.round()
+    assert REGISTRY.get_sample_value("firewalker_erasure_oldest_seconds") == LAST_PASS.total_seconds()
+    await erasure.round()
+    assert await run_on(url, "SELECT COUNT(*) FROM tombstone WHERE erase_time IS NULL") == [(0,)]
+    assert REGISTRY.get_sample_value("firewalker_erasure_oldest_seconds") == 0
 
 
 @pytest.mark.requirement("PRIV-05")

@@ -8,13 +8,14 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from uuid import UUID
 
 import structlog
+from prometheus_client import Gauge
 
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.faults import Fault
 from firewalker.kernel.ids import UserId
+from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.runtime.personal_data import tombstones
 from firewalker.runtime.personal_data.tables import PersonalTable, erase_some
@@ -28,10 +29,13 @@ LAST_PASS = MAX_LIFETIME + LEEWAY + timedelta(minutes=5)
 """So long after the deletion nothing of that person can arrive any more: no token lives, no event is on its way."""
 
 BATCH = 20
-"""People whose erasure is looked at in one round."""
+"""People who are looked up at once."""
 
 Work = Callable[[UserId], Awaitable[None]]
 
+_OLDEST = Gauge(
+    "firewalker_erasure_oldest_seconds", "How long ago the first was deleted who is not erased.", registry=REGISTRY
+)
 _log = structlog.get_logger(__name__)
 
 
@@ -95,10 +99,19 @@ class Erasure:
 
     async def round(self) -> None:
         """Erase who is to be erased now."""
+        after = None
+        while found := await self._open(after):
+            if after is None:
+                _OLDEST.set((self._clock.now() - found[0][1]).total_seconds())
+            for user, delete_time in found:
+                await self._erase(user, last=self._clock.now() - delete_time >= LAST_PASS)
+                after = (delete_time, user)
+        if after is None:
+            _OLDEST.set(0)
+
+    async def _open(self, after: tuple[datetime, UserId] | None) -> Sequence[tuple[UserId, datetime]]:
         async with self._database.reading() as reading:
-            found = await tombstones.list_open(reading, BATCH)
-        for user_id, delete_time in found:
-            await self._erase(UserId(UUID(bytes=user_id)), last=self._clock.now() - delete_time >= LAST_PASS)
+            return await tombstones.list_open(reading, BATCH, after)
 
     async def _erase(self, user: UserId, *, last: bool) -> None:
         if self._first is not None:
