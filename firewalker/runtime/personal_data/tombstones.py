@@ -16,7 +16,7 @@ _ADD = """
 
 _LIST_OPEN = """
     SELECT user_id, delete_time FROM tombstone
-    WHERE erase_time IS NULL AND (delete_time, user_id) > (%(at)s, %(after)s)
+    WHERE erase_time IS NULL AND (delete_time > %(at)s OR (delete_time = %(at)s AND user_id > %(after)s))
     ORDER BY delete_time, user_id LIMIT %(rows)s
 """  # tombstone_open
 
