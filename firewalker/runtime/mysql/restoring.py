@@ -33,6 +33,8 @@ _NOTE = """
 """
 _READ = "SELECT backup, whole FROM unfinished_restore"
 _REMOVE = "DROP TABLE unfinished_restore"
+_IDLE = "SET SESSION wait_timeout = 604800"
+"""The lock is held by a connection that is asked nothing for as long as the restore takes."""
 
 
 class State(Enum):
@@ -47,52 +49,60 @@ class State(Enum):
 
 
 class Filling:
-    """A database that nobody else restores into meanwhile."""
+    """A database that nobody else restores into meanwhile. Each step has a connection of its own: hours may lie between them."""
 
-    def __init__(self, connection: Connection, database: str, backup: str) -> None:
-        self._connection = connection
+    def __init__(self, address: Address, backup: str) -> None:
+        self._address = address
         self._backup = backup
-        self.database = database
+
+    @property
+    def database(self) -> str:
+        """Its name."""
+        return self._address.database
 
     async def state(self) -> State:
         """What it holds."""
-        mark = await _mark(self._connection)
-        if mark is None:
-            return State.IN_USE if await tables(self._connection, self.database) else State.EMPTY
-        return State.WHOLE if mark == (self._backup, True) else State.UNFINISHED
+        async with connected(self._address) as connection:
+            mark = await _mark(connection)
+            if mark is None:
+                return State.IN_USE if await tables(connection, self.database) else State.EMPTY
+            return State.WHOLE if mark == (self._backup, True) else State.UNFINISHED
 
     async def begin(self) -> None:
         """Mark it as unfinished, and remove what an earlier restore has left."""
-        await self._connection.ask(_CREATE, STATEMENT_S)
-        await self._connection.ask(fill(_NOTE, (self._backup, False)), STATEMENT_S)
-        left = await tables(self._connection, self.database)
-        if left:
-            await self._connection.ask("SET FOREIGN_KEY_CHECKS = 0", STATEMENT_S)
-            await self._connection.ask(f"DROP TABLE {', '.join(f'`{name}`' for name in left)}", STATEMENT_S)
+        async with connected(self._address) as connection:
+            await connection.ask(_CREATE, STATEMENT_S)
+            await connection.ask(fill(_NOTE, (self._backup, False)), STATEMENT_S)
+            if left := await tables(connection, self.database):
+                await connection.ask("SET FOREIGN_KEY_CHECKS = 0", STATEMENT_S)
+                await connection.ask(f"DROP TABLE {', '.join(f'`{name}`' for name in left)}", STATEMENT_S)
 
     async def note_whole(self) -> None:
         """Note that this and all other databases hold everything."""
-        await self._connection.ask(fill(_NOTE, (self._backup, True)), STATEMENT_S)
+        async with connected(self._address) as connection:
+            await connection.ask(fill(_NOTE, (self._backup, True)), STATEMENT_S)
 
     async def end(self) -> None:
         """Take the mark away, if there is one: services may start."""
-        if await _mark(self._connection) is not None:
-            await self._connection.ask(_REMOVE, STATEMENT_S)
+        async with connected(self._address) as connection:
+            if await _mark(connection) is not None:
+                await connection.ask(_REMOVE, STATEMENT_S)
 
 
 @asynccontextmanager
 async def alone(url: str, backup: str) -> AsyncIterator[Filling]:
-    """The database of *url*, to be filled from *backup*; it ends with the connection, however that ends.
+    """The database of *url*, to be filled from *backup*, for the block or until this process ends, however that ends.
 
     Raises:
         SnapshotError: Another restore is at work there, or it cannot be reached.
     """
     address = Address.parse(url)
     async with connected(address) as connection:
+        await connection.ask(_IDLE, STATEMENT_S)
         lock = f"restore {hashlib.sha256(address.database.encode()).hexdigest()[:40]}"  # 64 characters at most
         if (await connection.ask(fill("SELECT GET_LOCK(%s, 0)", (lock,)), STATEMENT_S)).rows != ((1,),):
             raise SnapshotError(f"another restore is filling the database {address.database}")
-        yield Filling(connection, address.database, backup)
+        yield Filling(address, backup)
 
 
 async def refuse_unfinished(urls: Iterable[str]) -> None:
