@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from firewalker.gen.pb.firewalker.event import v1 as event_pb
+from firewalker.kernel.faults import DatabaseUnavailable
 from firewalker.kernel.ids import UserId, new_uuid7
 from firewalker.notification.app import build as build_notification
 from firewalker.notification.config import NotificationConfig
@@ -126,13 +127,16 @@ async def test_an_erasure_that_was_interrupted_goes_on_and_late_arrivals_go_too(
 
 
 @pytest.mark.requirement("PRIV-06")
-async def test_nobody_waits_for_the_last_pass_over_others(database: tuple[Database, str]) -> None:
+async def test_however_many_are_deleted_at_once_all_of_them_are_erased_in_one_round(
+    database: tuple[Database, str],
+) -> None:
     opened, url = database
-    crowd, clock = [UserId(new_uuid7()) for _ in range(2 * BATCH + 1)], FakeClock()
-    for user in crowd:
-        await notify(url, user, 1)
+    gone = [UserId(new_uuid7()) for _ in range(BATCH + 1)]
+    await notify(url, gone[0], 1)
+    await notify(url, gone[-1], 1)
+    clock = FakeClock()
     erasure = Erasure(opened, NOTIFICATION, clock)
-    await erasure.take(crowd)
+    await erasure.take(gone)
     await erasure.round()
     assert await run_on(url, "SELECT COUNT(*) FROM notification") == [(0,)]
     clock.advance(LAST_PASS)
@@ -141,6 +145,27 @@ async def test_nobody_waits_for_the_last_pass_over_others(database: tuple[Databa
     await erasure.round()
     assert await run_on(url, "SELECT COUNT(*) FROM tombstone WHERE erase_time IS NULL") == [(0,)]
     assert REGISTRY.get_sample_value("firewalker_erasure_oldest_seconds") == 0
+
+
+@pytest.mark.requirement("PRIV-06")
+@pytest.mark.parametrize("trouble", [DatabaseUnavailable(), ValueError("a bug over this one")])
+async def test_trouble_over_one_person_does_not_keep_others_from_being_erased(
+    database: tuple[Database, str], trouble: Exception
+) -> None:
+    opened, url = database
+    unlucky, gone = sorted(UserId(new_uuid7()) for _ in range(2))  # the first to be erased is the first
+    await notify(url, gone, 1)
+
+    async def fail(user: UserId) -> None:
+        if user == unlucky:
+            raise trouble
+
+    erasure = Erasure(opened, NOTIFICATION, FakeClock(), first=fail)
+    await erasure.take([unlucky, gone])
+    await erasure.start()
+    await becomes(url, "SELECT COUNT(*) FROM notification", [(0,)])
+    await erasure.stop()
+    assert await run_on(url, "SELECT COUNT(*) FROM tombstone WHERE erase_time IS NULL") == [(2,)]
 
 
 @pytest.mark.requirement("PRIV-05")

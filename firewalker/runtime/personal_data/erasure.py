@@ -28,8 +28,8 @@ LOOK_S = 30.0
 LAST_PASS = MAX_LIFETIME + LEEWAY + timedelta(minutes=5)
 """So long after the deletion nothing of that person can arrive any more: no token lives, no event is on its way."""
 
-BATCH = 20
-"""People who are looked up at once."""
+BATCH = 100
+"""Tombstones read at once."""
 
 Work = Callable[[UserId], Awaitable[None]]
 
@@ -98,20 +98,27 @@ class Erasure:
                     await self._work.wait()
 
     async def round(self) -> None:
-        """Erase who is to be erased now."""
-        after = None
-        while found := await self._open(after):
-            if after is None:
-                _OLDEST.set((self._clock.now() - found[0][1]).total_seconds())
+        """Erase who is to be erased now, everybody with an open tombstone: a new one may stand behind thousands."""
+        behind = tombstones.FIRST
+        while True:
+            async with self._database.reading() as reading:
+                found = await tombstones.list_open(reading, behind, BATCH)
+            if behind is tombstones.FIRST:
+                _OLDEST.set((self._clock.now() - found[0][1]).total_seconds() if found else 0)
             for user, delete_time in found:
-                await self._erase(user, last=self._clock.now() - delete_time >= LAST_PASS)
-                after = (delete_time, user)
-        if after is None:
-            _OLDEST.set(0)
+                await self._try(user, last=self._clock.now() - delete_time >= LAST_PASS)
+            if len(found) < BATCH:
+                return
+            behind = found[-1]
 
-    async def _open(self, after: tuple[datetime, UserId] | None) -> Sequence[tuple[UserId, datetime]]:
-        async with self._database.reading() as reading:
-            return await tombstones.list_open(reading, BATCH, after)
+    async def _try(self, user: UserId, *, last: bool) -> None:
+        """Erase one; trouble over them keeps nobody else waiting, and the next round tries again."""
+        try:
+            await self._erase(user, last=last)
+        except Fault as fault:
+            _log.warning("erasure put off", user_id=user, reason=fault.reason)
+        except Exception:  # noqa: BLE001 - logged whole
+            _log.exception("erasure failed", user_id=user)
 
     async def _erase(self, user: UserId, *, last: bool) -> None:
         if self._first is not None:
