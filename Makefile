@@ -182,6 +182,10 @@ SEED ?= 1
 chaos: env ## ten minutes of processes and servers that die, stall and vanish, under load (SECONDS=, SEED=)
 	@$(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED) $(ARGS)
 
+.PHONY: test-fcm
+test-fcm: env ## what Google says of the emulator's table of messages, by checks that send nothing (GOOGLE_APPLICATION_CREDENTIALS=)
+	@$(BIN)/python -m tests.fcm_oracle $(ARGS)
+
 .PHONY: monitoring
 monitoring: env ## write dashboards and the rules of objectives anew from deploy/monitoring.py
 	@$(BIN)/python deploy/monitoring.py

@@ -8,13 +8,14 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from uuid import UUID
 
 import structlog
+from prometheus_client import Gauge
 
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.faults import Fault
 from firewalker.kernel.ids import UserId
+from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.runtime.personal_data import tombstones
 from firewalker.runtime.personal_data.tables import PersonalTable, erase_some
@@ -27,11 +28,14 @@ LOOK_S = 30.0
 LAST_PASS = MAX_LIFETIME + LEEWAY + timedelta(minutes=5)
 """So long after the deletion nothing of that person can arrive any more: no token lives, no event is on its way."""
 
-BATCH = 20
-"""People whose erasure is looked at in one round."""
+BATCH = 100
+"""Tombstones read at once."""
 
 Work = Callable[[UserId], Awaitable[None]]
 
+_OLDEST = Gauge(
+    "firewalker_erasure_oldest_seconds", "How long ago the first was deleted who is not erased.", registry=REGISTRY
+)
 _log = structlog.get_logger(__name__)
 
 
@@ -94,11 +98,27 @@ class Erasure:
                     await self._work.wait()
 
     async def round(self) -> None:
-        """Erase who is to be erased now."""
-        async with self._database.reading() as reading:
-            found = await tombstones.list_open(reading, BATCH)
-        for user_id, delete_time in found:
-            await self._erase(UserId(UUID(bytes=user_id)), last=self._clock.now() - delete_time >= LAST_PASS)
+        """Erase who is to be erased now, everybody with an open tombstone: a new one may stand behind thousands."""
+        behind = tombstones.FIRST
+        while True:
+            async with self._database.reading() as reading:
+                found = await tombstones.list_open(reading, behind, BATCH)
+            if behind is tombstones.FIRST:
+                _OLDEST.set((self._clock.now() - found[0][1]).total_seconds() if found else 0)
+            for user, delete_time in found:
+                await self._try(user, last=self._clock.now() - delete_time >= LAST_PASS)
+            if len(found) < BATCH:
+                return
+            behind = found[-1]
+
+    async def _try(self, user: UserId, *, last: bool) -> None:
+        """Erase one; trouble over them keeps nobody else waiting, and the next round tries again."""
+        try:
+            await self._erase(user, last=last)
+        except Fault as fault:
+            _log.warning("erasure put off", user_id=user, reason=fault.reason)
+        except Exception:  # noqa: BLE001 - logged whole
+            _log.exception("erasure failed", user_id=user)
 
     async def _erase(self, user: UserId, *, last: bool) -> None:
         if self._first is not None:

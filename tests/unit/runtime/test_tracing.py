@@ -96,6 +96,25 @@ def test_a_block_within_a_call_stays_in_its_trace_whatever_it_is_tied_to() -> No
     assert (spans["in a call"].trace, spans["in a call"].links) == (TOLD[3:35].decode(), (other[3:35],))
 
 
+def test_work_that_waited_has_the_ids_of_what_left_it_and_leaves_none_behind(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logging.configure(level="info", form="json", service="user")
+    try:
+        with tracing.caused("later", [TOLD.decode(), TOLD.decode(), ""]):
+            structlog.get_logger().warning("of one")
+            assert tracing.onward() == TOLD.decode()
+        with tracing.caused("later", [TOLD.decode(), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"]):
+            structlog.get_logger().warning("of two")
+            assert tracing.onward() == ""
+        structlog.get_logger().warning("of none")
+    finally:
+        structlog.reset_defaults()
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line.get("trace_id") for line in lines] == [TOLD[3:35].decode(), None, None]
+    assert not any("request_id" in line for line in lines)
+
+
 def test_the_share_of_traces_is_decided_by_their_ids_and_not_by_clients() -> None:
     low, high = b"00-4bf92f3577b34da60000000000000001", b"00-4bf92f3577b34da6f000000000000001"
     with collecting() as collector:
