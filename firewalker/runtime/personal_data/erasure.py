@@ -31,8 +31,8 @@ LAST_PASS = MAX_LIFETIME + LEEWAY + timedelta(minutes=5)
 AGAIN = timedelta(minutes=5)
 """How often somebody is erased before the last pass. More often would be in the way of others, where many go at a time."""
 
-BATCH = 20
-"""People who are looked up at once."""
+BATCH = 100
+"""Tombstones read at once."""
 
 Work = Callable[[UserId], Awaitable[None]]
 
@@ -103,36 +103,35 @@ class Erasure:
                     await self._work.wait()
 
     async def round(self) -> None:
-        """Erase who is to be erased now.
-
-        Raises:
-            Fault: Somebody could not be; the others were.
-        """
+        """Erase who is to be erased now, everybody with an open tombstone: a new one may stand behind thousands."""
         before, self._passed = self._passed, {}
-        found, failed = await self._open(None), None
-        _OLDEST.set((self._clock.now() - found[0][1]).total_seconds() if found else 0)
-        while found:
+        behind = tombstones.FIRST
+        while True:
+            async with self._database.reading() as reading:
+                found = await tombstones.list_open(reading, behind, BATCH)
+            if behind is tombstones.FIRST:
+                _OLDEST.set((self._clock.now() - found[0][1]).total_seconds() if found else 0)
             for tomb in found:
-                try:
-                    self._passed[tomb] = await self._pass(tomb, before.get(tomb))
-                except Fault as fault:
-                    failed = failed or fault
-            found = await self._open(found[-1])
-        if failed is not None:
-            raise failed
+                await self._try(*tomb, passed=before.get(tomb))
+            if len(found) < BATCH:
+                return
+            behind = found[-1]
 
-    async def _pass(self, tomb: tuple[UserId, datetime], passed: datetime | None) -> datetime:
-        """Erase somebody unless they were a moment ago; when they were."""
-        now, (user, deleted) = self._clock.now(), tomb
+    async def _try(self, user: UserId, deleted: datetime, *, passed: datetime | None) -> None:
+        """Erase one, unless that was *passed* a moment ago; trouble over them keeps nobody else waiting, and the next round
+        tries again.
+        """
+        now = self._clock.now()
         last = now - deleted >= LAST_PASS
-        if passed is not None and now - passed < AGAIN and not last:
-            return passed
-        await self._erase(user, last=last)
-        return now
-
-    async def _open(self, after: tuple[UserId, datetime] | None) -> Sequence[tuple[UserId, datetime]]:
-        async with self._database.reading() as reading:
-            return await tombstones.list_open(reading, BATCH, after)
+        try:
+            if last or passed is None or now - passed >= AGAIN:
+                await self._erase(user, last=last)
+                passed = now
+            self._passed[user, deleted] = passed
+        except Fault as fault:
+            _log.warning("erasure put off", user_id=user, reason=fault.reason)
+        except Exception:  # noqa: BLE001 - logged whole
+            _log.exception("erasure failed", user_id=user)
 
     async def _erase(self, user: UserId, *, last: bool) -> None:
         if self._first is not None:
