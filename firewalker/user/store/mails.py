@@ -47,9 +47,6 @@ _COUNT_SENT = f"""
 _FORGET = "DELETE FROM mail WHERE end_time < %(before)s ORDER BY end_time LIMIT %(limit)s"
 # mail_next
 
-_FORGET_OF_USER = "DELETE FROM mail WHERE user_id = %(user_id)s"
-# mail_of_user
-
 
 class Mails:
     """The mails of this database."""
@@ -91,10 +88,6 @@ class Mails:
     async def forget(self, tx: Transaction, before: datetime, limit: int = 1_000) -> int:
         """Remove at most *limit* mails that ended before *before*, and tell how many."""
         return await tx.execute(_FORGET, {"before": before, "limit": limit})
-
-    async def forget_of_user(self, tx: Transaction, user_id: UserId) -> int:
-        """Remove the mails of one user."""
-        return await tx.execute(_FORGET_OF_USER, {"user_id": user_id})
 
 
 def _mail(row: tuple[Any, ...]) -> Mail:
