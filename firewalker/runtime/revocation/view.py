@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
@@ -51,11 +51,10 @@ _log = structlog.get_logger("firewalker.revocation")
 class RevocationView:
     """What one process knows of ended sessions. `is_revoked` is a dictionary lookup."""
 
-    def __init__(self, url: str, *, clock: Clock | None = None, keep: timedelta = KEEP) -> None:
-        """*url* names the Redis; an entry is remembered for *keep*, longer than any access token lives."""
+    def __init__(self, url: str, *, clock: Clock | None = None) -> None:
+        """*url* names the Redis; an entry is remembered for `KEEP`, longer than any access token lives."""
         self._redis: Redis = redis_clients.connect_blocking(url, TAG, longest_block_s=_BLOCK_MS / 1000)
         self._clock = clock or SystemClock()
-        self._keep = keep
         self._sessions: OrderedDict[UUID, datetime] = OrderedDict()
         self._watchers: dict[UUID, set[_Watcher]] = {}
         self._cursor = "0-0"
@@ -192,7 +191,7 @@ class RevocationView:
 
     def _until(self, announced: datetime) -> datetime:
         """How long to remember. By the announcer's time, so that what is read late is not kept longer."""
-        return min(announced, self._clock.now()) + self._keep
+        return min(announced, self._clock.now()) + KEEP
 
     def _end(self, session_id: UUID, until: datetime) -> None:
         if session_id in self._sessions:
