@@ -38,8 +38,8 @@ _LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 _SHARED = {"redis_url": "FIREWALKER_REDIS_URL"}
 
 
-class ConfigError(Exception):
-    """The configuration cannot be used. The text has one line for each thing to mend, and no value of a secret."""
+class ConfigError(ValueError):
+    """The configuration, or a file that it names, cannot be used. The text has a line for each thing to mend, and no secret."""
 
 
 def _listed(value: object) -> object:

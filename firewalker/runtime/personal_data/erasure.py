@@ -52,16 +52,12 @@ class Erasure:
         clock: Clock,
         *,
         first: Work | None = None,
-        after: Work | None = None,
-        look_s: float = LOOK_S,
     ) -> None:
-        """*first* does what is more than deleting rows, before they go; *after* tells who should know. Both are repeated."""
+        """*first* does what is more than deleting rows, before they go. It is repeated."""
         self._database = database
         self._tables = [table for table in tables if table.erased]
         self._clock = clock
         self._first = first
-        self._after = after
-        self._look_s = look_s
         self._work = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._passed: dict[tuple[UserId, datetime], datetime] = {}
@@ -99,7 +95,7 @@ class Erasure:
             except Fault as fault:
                 _log.warning("erasure put off", reason=fault.reason)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._look_s):
+                async with asyncio.timeout(LOOK_S):
                     await self._work.wait()
 
     async def round(self) -> None:
@@ -139,8 +135,6 @@ class Erasure:
         for table in self._tables:
             while (last or not table.last) and await self._erase_some(table, user):
                 pass
-        if self._after is not None:
-            await self._after(user)
         if last:
             await self._close(user)
 
