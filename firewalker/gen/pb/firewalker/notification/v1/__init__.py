@@ -495,7 +495,8 @@ class Preferences(betterproto2.Message):
 
     locale: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    Language of titles and bodies, `ko` or `en`; until it is chosen, that of the device registered last.
+    Language of titles and bodies, `ko` or `en`; until it is chosen, that of the device registered last, and without one `ko`
+    in Korean time zones, else `en`.
     """
 
     push_text: "PreferencesPushText" = betterproto2.field(
