@@ -778,7 +778,7 @@ class WatchNotificationsResponse(betterproto2.Message):
 
     unread_count: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
     """
-    How many are unread now.
+    How many are unread now; with an `end`, how many were when that was told last.
     """
 
     end: "WatchNotificationsResponseEnd | None" = betterproto2.field(3, betterproto2.TYPE_MESSAGE, optional=True)
