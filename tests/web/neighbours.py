@@ -39,8 +39,8 @@ class Neighbour:
         answer.raise_for_status()
         return answer.json()
 
-    async def walk(self, steps: int, *, hour: int | None = None, days_ago: int = 0) -> None:
-        """Have counted so many steps in an hour: in this one, or in that of an earlier date."""
+    async def walk(self, steps: int, *, hour: int | None = None, days_ago: int = 0, whole_day: bool = False) -> None:
+        """Have counted so many steps in an hour: in this one, or in that of an earlier date; or on the *whole_day*."""
         now = dt.datetime.now(ZONE)
         reading = {
             "deviceId": "phone",
@@ -48,6 +48,8 @@ class Neighbour:
             "hour": now.hour if hour is None else hour,
             "steps": steps,
         }
+        if whole_day:
+            del reading["hour"]
         answer = await self.call("POST", "/v1/steps", {"readings": [reading]})
         assert answer["results"][0]["verdict"] == "ACCEPTED", answer
 

@@ -58,6 +58,14 @@ async def test_both_boards_reorder_within_two_seconds(people: People, client: ht
     assert max(took) <= WITHIN_S, took
 
 
+async def test_who_is_looked_at_before_they_get_a_rank_is_told_so(people: People, client: httpx.AsyncClient) -> None:
+    runner = await move_in(client)
+    await runner.walk(61_000, whole_day=True)
+    page = (await come_home(people, runner)).page
+    await expect(page.get_by_text("Somebody looks at them before they get a rank.")).to_be_visible()
+    await expect(page.get_by_text("Your device has told of the day as a whole.")).to_be_visible()
+
+
 async def test_an_overtake_is_told_as_news_and_to_who_listens(people: People, client: httpx.AsyncClient) -> None:
     ahead, behind = await pair(client)
     page = (await come_home(people, ahead)).page

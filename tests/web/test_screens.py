@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from tests.web.browsing import People
 from tests.web.home import come_home
@@ -69,3 +69,10 @@ async def test_axe_sees_what_is_wrong(people: People) -> None:
     await visit(somebody.page, SIGNED_OUT[0])
     await somebody.page.evaluate("document.querySelector('label').remove()")
     assert any("label" in each for each in await problems(somebody.page, _axe(), "welcome"))
+
+
+async def test_the_documentation_is_as_dark_as_the_rest(people: People) -> None:
+    for scheme in ("dark", "light"):
+        page = (await people.arrive("/docs", color_scheme=scheme)).page
+        await expect(page.get_by_text("/v1/notifications", exact=True)).to_be_visible()
+        assert await page.evaluate("document.documentElement.classList.contains('dark-mode')") is (scheme == "dark")

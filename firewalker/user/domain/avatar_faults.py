@@ -16,7 +16,7 @@ class AvatarTooLarge(Fault):
 
     kind = Kind.INVALID
     reason = "AVATAR_TOO_LARGE"
-    message = "A picture must have at most 5 MiB."
+    message = "A picture must have 1 byte to 5 MiB."
 
 
 class AvatarInvalid(Fault):

@@ -79,6 +79,7 @@ function alone() {
 
 /** Where one stands, and how far the next one is ahead. */
 function sentence(mine, rows) {
+  if (mine?.state === "UNDER_REVIEW") return t("today.underReview");
   if (!mine?.rank) return t("today.start");
   const ranked = rows.filter((entry) => entry.rank).length;
   if (ranked === 1) return t("today.only");
@@ -90,7 +91,7 @@ function sentence(mine, rows) {
 async function drawHours(place, byHour, date, signal) {
   try {
     const { days: [day] } = await get("/v1/steps/days", { startDate: date, endDate: date }, signal);
-    if (!day) return put(place, h("p", { class: "nothing" }, t("today.noHours")));
+    if (!day?.hourly.some(Boolean)) return put(place, h("p", { class: "nothing" }, t(day?.total ? "today.wholeDay" : "today.noHours")));
     if (!place.contains(byHour.element)) put(place, byHour.element);
     return byHour.show(bars(day));
   } catch (error) {
