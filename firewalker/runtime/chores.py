@@ -6,13 +6,18 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import structlog
+from prometheus_client import Counter
 
 from firewalker.kernel.faults import Fault
+from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.tasks import begin, end
 
 _PAUSE_S = 1.0
 """Between two portions of one round: a chore gives way to calls."""
 
+_ROUNDS = Counter(
+    "firewalker_chore_rounds_total", "Rounds of chores by outcome.", ["chore", "outcome"], registry=REGISTRY
+)
 _log = structlog.get_logger(__name__)
 
 
@@ -28,6 +33,8 @@ class Chore:
         self._every_s = every.total_seconds()
         self._work = work
         self._task: asyncio.Task[None] | None = None
+        for outcome in ("done", "failed"):
+            _ROUNDS.labels(name, outcome)
 
     async def start(self) -> None:
         """Begin to wait for the first round."""
@@ -45,9 +52,12 @@ class Chore:
                 while portion := await self._work():
                     done += portion
                     await asyncio.sleep(_PAUSE_S)
+                _ROUNDS.labels(self._name, "done").inc()
                 _log.debug("chore_done", chore=self._name, done=done)
             except Fault as fault:
+                _ROUNDS.labels(self._name, "failed").inc()
                 _log.warning("chore_put_off", chore=self._name, reason=fault.reason)
             except Exception:  # noqa: BLE001 - logged whole
+                _ROUNDS.labels(self._name, "failed").inc()
                 _log.exception("chore_failed", chore=self._name)
             await asyncio.sleep(self._every_s)

@@ -74,8 +74,8 @@ class ServiceConfig(BaseSettings):
     mysql_replica_url: SecretStr | None = None
     """The same database on one replica of that server (not an address that leads to several), in the same form, best by a
     user who may only SELECT. Statistics, past days and exports are then read there while it has all that they need, over up
-    to ``pool_size`` connections. How far it is shows in GTIDs: without them (a binary log, and on MySQL ``gtid_mode``, on
-    both servers) it is never asked."""
+    to ``pool_size`` connections. How far it is shows in GTIDs: without them (a binary log of that server, and on MySQL
+    ``gtid_mode`` on both) it is never asked."""
 
     redis_url: SecretStr
     """``redis://``, ``rediss://`` or ``unix://`` URL, ``redis+sentinel://host:port,host:port/service`` or

@@ -149,6 +149,7 @@ class AccountPart:
             accounts=accounts,
             users=users,
             sessions=sessions,
+            mails=mail_rows.Mails(),
             confirmation=confirmation,
             providers=providers,
             erasure=erasure,

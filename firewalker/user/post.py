@@ -7,6 +7,7 @@ import structlog
 from prometheus_client import Counter
 
 from firewalker.kernel.faults import Fault
+from firewalker.runtime import tracing
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.tasks import begin, end
 from firewalker.user.domain.mail import Mail
@@ -65,7 +66,8 @@ class Post:
                 mails = await self._mails.lease(BATCH)
                 for mail in mails:
                     if not self._stopping:
-                        await self._try(mail)
+                        with tracing.caused("send mail", [mail.traceparent], kind=mail.kind.name.lower()):
+                            await self._try(mail)
             except Fault as fault:
                 _log.warning("mails put off", reason=fault.reason)
                 mails = []

@@ -17,11 +17,12 @@ from firewalker.notification.app import build as build_notification
 from firewalker.notification.config import NotificationConfig
 from firewalker.notification.store.personal import TABLES as NOTIFICATION
 from firewalker.runtime.grpc.messages import message_class
+from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.migrations import migrate
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.mysql.literals import fill
 from firewalker.runtime.personal_data import Erasure, PersonalTable, exported
-from firewalker.runtime.personal_data.erasure import BATCH, LAST_PASS
+from firewalker.runtime.personal_data.erasure import AGAIN, BATCH, LAST_PASS
 from firewalker.step.app import build as build_step
 from firewalker.step.config import StepConfig
 from firewalker.step.store.personal import TABLES as STEP
@@ -133,10 +134,26 @@ async def test_however_many_are_deleted_at_once_all_of_them_are_erased_in_one_ro
     gone = [UserId(new_uuid7()) for _ in range(BATCH + 1)]
     await notify(url, gone[0], 1)
     await notify(url, gone[-1], 1)
-    erasure = Erasure(opened, NOTIFICATION, FakeClock())
+    clock, erased = FakeClock(), []
+
+    async def first(user: UserId) -> None:
+        erased.append(user)
+
+    erasure = Erasure(opened, NOTIFICATION, clock, first=first)
     await erasure.take(gone)
     await erasure.round()
     assert await run_on(url, "SELECT COUNT(*) FROM notification") == [(0,)]
+    await erasure.round()
+    assert len(erased) == len(gone)  # not every half minute
+    clock.advance(AGAIN)
+    await erasure.round()
+    assert len(erased) == 2 * len(gone)
+    clock.advance(LAST_PASS - AGAIN)
+    await erasure.round()
+    assert REGISTRY.get_sample_value("firewalker_erasure_oldest_seconds") == LAST_PASS.total_seconds()
+    await erasure.round()
+    assert await run_on(url, "SELECT COUNT(*) FROM tombstone WHERE erase_time IS NULL") == [(0,)]
+    assert REGISTRY.get_sample_value("firewalker_erasure_oldest_seconds") == 0
 
 
 @pytest.mark.requirement("PRIV-06")

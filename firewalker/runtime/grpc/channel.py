@@ -95,7 +95,7 @@ class InternalChannel(grpclib.client.Channel):
         headers: Any = MultiDict(metadata or ())
         headers.add(*self._credential)
         ids = tracing.current.get()
-        if ids is not None:
+        if ids is not None and ids.request_id:
             headers.add("x-request-id", ids.request_id)
         return _Stream(
             self,

@@ -10,10 +10,12 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 import structlog
+from prometheus_client import Gauge
 
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.faults import Fault
 from firewalker.kernel.ids import UserId
+from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.runtime.personal_data import tombstones
 from firewalker.runtime.personal_data.tables import PersonalTable, erase_some
@@ -26,11 +28,17 @@ LOOK_S = 30.0
 LAST_PASS = MAX_LIFETIME + LEEWAY + timedelta(minutes=5)
 """So long after the deletion nothing of that person can arrive any more: no token lives, no event is on its way."""
 
+AGAIN = timedelta(minutes=5)
+"""How often somebody is erased before the last pass. More often would be in the way of others, where many go at a time."""
+
 BATCH = 100
 """Tombstones read at once."""
 
 Work = Callable[[UserId], Awaitable[None]]
 
+_OLDEST = Gauge(
+    "firewalker_erasure_oldest_seconds", "How long ago the first was deleted who is not erased.", registry=REGISTRY
+)
 _log = structlog.get_logger(__name__)
 
 
@@ -52,6 +60,8 @@ class Erasure:
         self._first = first
         self._work = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._passed: dict[tuple[UserId, datetime], datetime] = {}
+        """When this process erased those whose last pass is to come."""
 
     async def bury(self, tx: Transaction, users: Iterable[UserId], at: datetime) -> None:
         """Set the tombstones of *users* in the caller's transaction. Erasing begins after its commit."""
@@ -90,20 +100,30 @@ class Erasure:
 
     async def round(self) -> None:
         """Erase who is to be erased now, everybody with an open tombstone: a new one may stand behind thousands."""
+        before, self._passed = self._passed, {}
         behind = tombstones.FIRST
         while True:
             async with self._database.reading() as reading:
                 found = await tombstones.list_open(reading, behind, BATCH)
-            for user, delete_time in found:
-                await self._try(user, last=self._clock.now() - delete_time >= LAST_PASS)
+            if behind is tombstones.FIRST:
+                _OLDEST.set((self._clock.now() - found[0][1]).total_seconds() if found else 0)
+            for tomb in found:
+                await self._try(*tomb, passed=before.get(tomb))
             if len(found) < BATCH:
                 return
             behind = found[-1]
 
-    async def _try(self, user: UserId, *, last: bool) -> None:
-        """Erase one; trouble over them keeps nobody else waiting, and the next round tries again."""
+    async def _try(self, user: UserId, deleted: datetime, *, passed: datetime | None) -> None:
+        """Erase one, unless that was *passed* a moment ago; trouble over them keeps nobody else waiting, and the next round
+        tries again.
+        """
+        now = self._clock.now()
+        last = now - deleted >= LAST_PASS
         try:
-            await self._erase(user, last=last)
+            if last or passed is None or now - passed >= AGAIN:
+                await self._erase(user, last=last)
+                passed = now
+            self._passed[user, deleted] = passed
         except Fault as fault:
             _log.warning("erasure put off", user_id=user, reason=fault.reason)
         except Exception:  # noqa: BLE001 - logged whole

@@ -1,6 +1,6 @@
 """Rows of `tombstone` (`tombstone.sql`): who was deleted, and whether everything of them is erased."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -29,6 +29,9 @@ _LIST = """
     SELECT user_id, delete_time FROM tombstone WHERE user_id > %(after)s ORDER BY user_id LIMIT %(rows)s
 """  # primary key
 
+_LIST_AMONG = "SELECT user_id FROM tombstone WHERE user_id IN ({places})"
+# primary key
+
 
 async def add(tx: Transaction, user: UserId, at: datetime) -> None:
     """Set a tombstone; one that stands stays as it is."""
@@ -44,6 +47,13 @@ async def list_open(tx: Transaction, behind: tuple[UserId, datetime], rows: int)
 async def close(tx: Transaction, user: UserId, at: datetime) -> None:
     """Nothing of *user* is left."""
     await tx.execute(_CLOSE, {"user": user, "at": at})
+
+
+async def list_among(tx: Transaction, ids: Collection[UUID]) -> set[UUID]:
+    """Those of *ids* that are of people who were deleted."""
+    ordered = sorted(ids)
+    rows = await tx.all(_LIST_AMONG.format(places=",".join(["%s"] * len(ordered))), ordered)
+    return {UUID(bytes=user_id) for (user_id,) in rows}
 
 
 async def list_from(tx: Transaction, after: UserId, rows: int) -> Sequence[tuple[UserId, datetime]]:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from firewalker.runtime.chores import Chore
 from firewalker.runtime.grpc.messages import public_descriptors
 from firewalker.runtime.mysql.literals import fill
 from firewalker.runtime.personal_data.erasure import LAST_PASS
@@ -21,9 +22,9 @@ async def befriend(world: World, one: Person, other: Person) -> None:
     await world.call("AcceptFriendRequest", other.access, user_id=one.user_id)
 
 
-async def becomes(world: World, statement: str, rows: list[tuple[object, ...]]) -> None:
+async def becomes(world: World, statement: str, rows: list[tuple[object, ...]], *params: object) -> None:
     async with asyncio.timeout(60):
-        while await world.sql(statement) != rows:  # noqa: ASYNC110 - MySQL tells no event
+        while await world.sql(statement, *params) != rows:  # noqa: ASYNC110 - MySQL tells no event
             await asyncio.sleep(0.02)
 
 
@@ -66,7 +67,22 @@ async def test_the_rest_is_erased_in_the_background_and_counts_of_friends_go_dow
     ann, bob, eve = await world.sign_up("Ann"), await world.sign_up("Bob"), await world.sign_up("Eve")
     await befriend(world, ann, bob)
     await world.call("SendFriendRequest", ann.access, user_id=eve.user_id)
+    await world.call("RequestPasswordReset", email=ann.email)
+    await world.token(ann.email, 2)
+    aside = """
+        INSERT INTO outbox (destination, event_id, kind, payload, create_time, set_aside)
+        VALUES ('step', RANDOM_BYTES(16), 'ProfileChanged', %s, CURRENT_TIMESTAMP(3), 1)
+    """
+    for person in (ann, bob):
+        await world.sql(aside, f"the user with the id {person.user_id}".encode())
     await world.call("DeleteMe", ann.access, password=PASSWORD)
+    await becomes(world, "SELECT COUNT(*) FROM mail WHERE email = %s", [(0,)], ann.email)
+    (sift,) = [part for part in world.service.app.parts if isinstance(part, Chore) and "set aside" in part._name]
+    assert await sift._work() == 2
+    assert (
+        await world.sql("SELECT payload FROM outbox WHERE set_aside = 1 AND payload LIKE %s", f"%{ann.user_id}%") == []
+    )
+    assert await world.sql("SELECT COUNT(*) FROM outbox WHERE set_aside = 1") == [(1,)]
     await becomes(world, "SELECT COUNT(*) FROM friendship", [(0,)])
     await becomes(world, "SELECT SUM(friends), SUM(outgoing), SUM(incoming) FROM friend_count", [(0, 0, 0)])
     ended = "SELECT COUNT(*) FROM session WHERE end_reason = 7"
