@@ -28,6 +28,11 @@ class ZoneHistory:
                 return zone
         return self.first
 
+    @property
+    def newest(self) -> ZoneInfo:
+        """The zone that the walker moved to last."""
+        return self.changes[-1][1] if self.changes else self.first
+
     def today(self, now: datetime) -> date:
         """The first date that is not over at *now*.
 

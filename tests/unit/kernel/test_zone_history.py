@@ -19,6 +19,7 @@ def test_days_before_a_move_keep_their_zone() -> None:
     history = ZoneHistory(SEOUL, ((MOVE, LIMA), (MOVE + timedelta(days=9), BERLIN)))
     days = [MOVE - timedelta(days=1), MOVE, MOVE + timedelta(days=8), MOVE + timedelta(days=9)]
     assert [history.on(day) for day in days] == [SEOUL, LIMA, LIMA, BERLIN]
+    assert history.newest == BERLIN
 
 
 @pytest.mark.parametrize(
