@@ -1,7 +1,6 @@
 """What a service stands on: files that are not what they should be are told of in a sentence."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,7 +18,7 @@ async def test_a_file_with_something_else_in_it_is_an_error_of_the_configuration
 ) -> None:
     secrets = make_secrets(tmp_path)
     (other := tmp_path / "other").write_text("something else")
-    files: dict[str, Any] = {
+    files = {
         "jwks_file": secrets.jwks,
         "service_token_file": secrets.service_token("step"),
         "service_allow_file": secrets.allowed_services,
