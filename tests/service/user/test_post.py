@@ -217,6 +217,19 @@ async def test_a_mail_whose_sender_died_is_sent_by_another_once_its_lease_ends(r
     assert dying.sent == []
 
 
+async def test_what_became_of_a_mail_stays_even_if_one_whose_lease_ran_out_fails_with_it_later(
+    rooms: Rooms, mysql_url: str
+) -> None:
+    await rooms.sign_up("walkera")
+    [late] = await rooms.mails.lease(1)
+    await run_on(mysql_url, "UPDATE mail SET due_time = due_time - INTERVAL 61 SECOND")
+    [mail] = await rooms.mails.lease(1)
+    await rooms.mails.sent(mail)
+    for for_good in (False, True):
+        await rooms.mails.failed(late, "TIMEOUT", for_good=for_good)
+    assert await run_on(mysql_url, "SELECT outcome, end_time IS NOT NULL FROM mail") == [("SENT", 1)]
+
+
 async def test_old_mails_and_tokens_are_forgotten(rooms: Rooms) -> None:
     slow = Slow()
     post = Post(rooms.mails, slow, poll_s=0.02)
