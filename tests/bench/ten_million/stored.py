@@ -71,7 +71,7 @@ class Kept:
     daily: list[TableSize] = field(default_factory=list)
     """Tables that every day adds to."""
     settling_s: float = 0.0
-    """Wall time of freezing the boards of the day: one process at a time does it."""
+    """Wall time of freezing the boards of the day, rests included: one process at a time does it."""
     results: list[OutboxEvent] = field(default_factory=list)
     """Results of the day, as they were told."""
     mysql_us_a_row: float = 0.0
@@ -167,9 +167,17 @@ async def _people(database: Database, crowd: Crowd, at: datetime) -> None:
                 await goals.save(tx, walker.user, await goals.lock(tx, walker.user), walker.person.goals)
 
 
+class _Moved(FakeClock):
+    """Its time of day is moved; durations are real: freezing rests for as long as it works."""
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        return time.monotonic()
+
+
 async def _freeze(database: Database, begin: datetime, kept: Kept) -> None:
     """Freeze the boards of the day as it becomes final in one zone after the other."""
-    clock = FakeClock(begin + timedelta(days=1))
+    clock = _Moved(begin + timedelta(days=1))
     settling = Settling(database, StandingEvents(Outbox("notification"), clock), clock)
     for _ in range(40):
         await _leave_out_all_but(database, begin.date(), clock.now())
