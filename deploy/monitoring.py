@@ -219,6 +219,10 @@ DASHBOARDS = {
             "firewalker_outbox_refused_total", "firewalker_outbox_trouble_total", by="service, destination",
         )),
         Panel("Outbox: set aside", "none", [_most("firewalker_outbox_set_aside", "service, destination")]),
+        Panel("Outbox: age of the oldest set aside", "s", [
+            _most("firewalker_outbox_set_aside_oldest_seconds", "service, destination"),
+        ]),
+        Panel("Outbox: set aside and dropped", "reqps", _rates("firewalker_outbox_dropped_total", by="service, destination, why")),
         Panel("Pushes planned, by outcome", "reqps", _rates("firewalker_pushes_planned_total", by="outcome")),
         Panel("Push queue: what is due", "none", [_most("firewalker_push_queue_due", "stage, lane")]),
         Panel("Push queue: how long the first waits", "s", [_most("firewalker_push_queue_age_seconds", "stage, lane")]),
@@ -250,6 +254,8 @@ DASHBOARDS = {
         Panel("Ended sessions: until a process knew", "s", _quantiles("firewalker_revocation_lag_seconds")),
         Panel("Ended sessions: silence", "s", [_most("firewalker_revocation_silence_seconds", "service, instance")]),
         Panel("Ended sessions: processes that do not hear", "none", [("sum by (service) (firewalker_revocation_view_stale)", "{{service}}")]),
+        Panel("Erasures: how long ago the first was deleted who is not erased", "s", [_most("firewalker_erasure_oldest_seconds")]),
+        Panel("Chores, by outcome", "reqps", _rates("firewalker_chore_rounds_total", by="service, chore, outcome")),
         Panel("Calls judged without hearing", "reqps", _rates("firewalker_revocation_stale_decisions_total", by="decision")),
         Panel("Calls under way, waiting, and places", "none", [
             ("sum by (service) (firewalker_grpc_running)", "running {{service}}"),

@@ -18,6 +18,7 @@ from firewalker.notification.fcm.breakers import Breaker, Breakers
 from firewalker.notification.fcm.messages import message_of, probe_of
 from firewalker.notification.fcm.pace import Pace
 from firewalker.notification.usecases.queue import DELIVERIES, Queue, Work
+from firewalker.runtime import tracing
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.tasks import begin, end
 
@@ -173,6 +174,10 @@ class Sender:
     # -- one message -----------------------------------------------------------------------------------------------
 
     async def _send(self, work: Work) -> None:
+        with tracing.resumed(work.delivery.traceparent):
+            await self._sent(work)
+
+    async def _sent(self, work: Work) -> None:
         delivery = work.delivery
         try:
             body = message_of(delivery, work.device.registration, self._clock.now())

@@ -6,21 +6,26 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import structlog
+from prometheus_client import Counter
 
 from firewalker.kernel.faults import Fault
+from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.tasks import begin, end
 
 _PAUSE_S = 1.0
 """Between two portions of one round: a chore gives way to calls."""
 
+_ROUNDS = Counter(
+    "firewalker_chore_rounds_total", "Rounds of chores by outcome.", ["chore", "outcome"], registry=REGISTRY
+)
 _log = structlog.get_logger(__name__)
 
 
 class Chore:
     """Runs *work* every *every*, in portions. A part of a process; several processes may run the same one.
 
-    *work* does one bounded portion and tells how much it did; 0 ends the round. Its faults end the round with a warning: the
-    next one tries again. The first round comes after a random part of *every*, so that processes take turns.
+    *work* does one bounded portion and tells how much it did; 0 ends the round. Whatever it raises ends the round and is
+    logged: the next one tries again, and calls need not suffer for it. The first round comes after a random part of *every*, so that processes take turns.
     """
 
     def __init__(self, name: str, every: timedelta, work: Callable[[], Awaitable[int]]) -> None:
@@ -28,6 +33,8 @@ class Chore:
         self._every_s = every.total_seconds()
         self._work = work
         self._task: asyncio.Task[None] | None = None
+        for outcome in ("done", "failed"):
+            _ROUNDS.labels(name, outcome)
 
     async def start(self) -> None:
         """Begin to wait for the first round."""
@@ -45,7 +52,12 @@ class Chore:
                 while portion := await self._work():
                     done += portion
                     await asyncio.sleep(_PAUSE_S)
+                _ROUNDS.labels(self._name, "done").inc()
                 _log.debug("chore_done", chore=self._name, done=done)
             except Fault as fault:
+                _ROUNDS.labels(self._name, "failed").inc()
                 _log.warning("chore_put_off", chore=self._name, reason=fault.reason)
+            except Exception:  # noqa: BLE001 - logged whole
+                _ROUNDS.labels(self._name, "failed").inc()
+                _log.exception("chore_failed", chore=self._name)
             await asyncio.sleep(self._every_s)

@@ -78,7 +78,7 @@ def _with_ids(_logger: object, _method: str, event: Event) -> Event:
     """Add what the present call is found by, whoever logs in it."""
     ids = tracing.current.get()
     if ids is not None:
-        event.setdefault("request_id", ids.request_id)
+        event.setdefault("request_id", ids.request_id or None)
         event.setdefault("trace_id", ids.trace_id)
     return event
 

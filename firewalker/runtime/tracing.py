@@ -8,8 +8,8 @@ the same share: what clients say about it does not count, or they could have eve
 
 import re
 import threading
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
 
@@ -23,6 +23,7 @@ class CallIds(NamedTuple):
     """By what a call is found again."""
 
     request_id: str
+    """Empty for work that a call left behind in a queue."""
     traceparent: str
     """The trace that it is part of; empty for none."""
     span: Any = None
@@ -35,7 +36,7 @@ class CallIds(NamedTuple):
 
 
 current: ContextVar[CallIds | None] = ContextVar("call_ids", default=None)
-"""Those of the present call; None in the background."""
+"""Those of the present call, or of the one that the present work goes back to; None in the background."""
 
 _OFF: Final = nullcontext()
 _otel: Any = None
@@ -94,9 +95,7 @@ def stop() -> None:
 
 def enter(method: str, request_id: str, traceparent: bytes) -> CallIds:
     """A call begins, in a task of its own: what is done there is part of it. What is returned is to be handed to `leave`."""
-    told = traceparent.decode("latin-1")
-    if told and not _TRACEPARENT.fullmatch(told):
-        told = ""
+    told = understood(traceparent.decode("latin-1"))
     if _otel is None:
         ids = CallIds(request_id, told)
         current.set(ids)
@@ -160,6 +159,44 @@ class _Block:
         if kind is not None:
             self._span.set_status(self._otel.trace.StatusCode.ERROR, kind.__name__)
         self._span.end()
+
+
+def resumed(traceparent: str) -> AbstractContextManager[None]:
+    """A block of work that waited in a queue: its spans and its log lines belong to the trace that put it there, if any did."""
+    return _resumed(traceparent) if traceparent else _OFF
+
+
+@contextmanager
+def _resumed(traceparent: str) -> Iterator[None]:
+    before = current.set(CallIds("", traceparent))
+    recorder = _otel
+    token = None if recorder is None else recorder.context.attach(recorder.parent(traceparent))
+    try:
+        yield
+    finally:
+        if recorder is not None:
+            recorder.context.detach(token)
+        current.reset(before)
+
+
+@contextmanager
+def caused(name: str, causes: Sequence[str], **attributes: str | float) -> Iterator[Any]:
+    """A span of work that waited in a queue: of the trace of its one cause, a `traceparent`; only tied to them if it has several."""
+    causes = list(dict.fromkeys(cause for cause in causes if cause))
+    only = causes[0] if len(causes) == 1 else ""
+    with resumed(only), span(name, links=() if only else causes, **attributes) as made:
+        yield made
+
+
+def note(**attributes: str | float) -> None:
+    """Add to the present span what became known within it."""
+    if _otel is not None:
+        _otel.trace.get_current_span().set_attributes(attributes)
+
+
+def understood(traceparent: str) -> str:
+    """*traceparent* as it is, if it is one; else nothing."""
+    return traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else ""
 
 
 def onward() -> str:

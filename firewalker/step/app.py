@@ -5,6 +5,7 @@ from datetime import timedelta
 from firewalker.kernel.clock import Clock, SystemClock
 from firewalker.runtime.chores import Chore
 from firewalker.runtime.ground import open_ground
+from firewalker.runtime.grpc import told_people
 from firewalker.runtime.grpc.channel import InternalChannel
 from firewalker.runtime.grpc.credentials import read_service_token
 from firewalker.runtime.grpc.event_sink import RemoteSink
@@ -12,6 +13,7 @@ from firewalker.runtime.grpc.personal_data import PersonalDataDoor
 from firewalker.runtime.grpc.session_truth import RemoteSessionTruth
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import Outbox, Relay
+from firewalker.runtime.outbox.set_aside import SetAside
 from firewalker.runtime.process import App
 from firewalker.step.boards_part import BoardsPart
 from firewalker.step.config import StepConfig
@@ -52,7 +54,9 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
         ground.resources.callback(channel.close)
     ground.settle_doubts_by(RemoteSessionTruth(channels["user"]))
     outbox = Outbox(*channels)
-    relay = Relay(database, {name: RemoteSink(channel) for name, channel in channels.items()}, outbox)
+    sinks = {name: RemoteSink(channel) for name, channel in channels.items()}
+    # Overtakes and results are the most that services tell each other, and each is somebody's own.
+    relay = Relay(database, sinks, outbox, split=("notification",))
     live = LiveTotals(redis_url, database, clock)
     boards = BoardsPart(database=database, live=live, redis_url=redis_url, clock=clock)
     goals = GoalsPart(database=database, live=live, boards=boards, outbox=outbox, clock=clock)
@@ -75,6 +79,9 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
         timedelta(hours=1),
         lambda: boards.projections.forget_deliveries(clock.now() - timedelta(days=30)),
     )
+    kept = timedelta(days=config.set_aside_days)
+    set_aside = SetAside(database, channels, told_people, clock, kept=kept)
+    sift = Chore("sift what was set aside", timedelta(hours=1), set_aside.work)
     forget_overtakes = Chore("forget overtakes", timedelta(minutes=30), overtakings.forget)
     settle = Chore("freeze boards", timedelta(minutes=1), Settling(database, events, clock).settle)
     return ground.app(
@@ -93,5 +100,5 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
         ],
         internal=[boards.event_sink, boards.standings, PersonalDataDoor(database, TABLES)],
         # Stopped in reverse: ingest commits what it took and announces it, boards and live totals then tell the rest.
-        parts=[live, boards, goals, overtakes, ingest, boards.erasure, settle, forget, forget_overtakes, relay],
+        parts=[live, boards, goals, overtakes, ingest, boards.erasure, settle, forget, forget_overtakes, sift, relay],
     )

@@ -26,6 +26,10 @@ class StepConfig(ServiceConfig):
     """Internal port of the notification service, ``host:port``, or several. If it is wrong, nobody hears of reached goals
     and of who passed whom: events pile up."""
 
+    set_aside_days: int = Field(default=90, ge=14, le=3_650)
+    """So old become events that a receiver would not take, and that nobody had delivered again (``firewalker outbox``). Then
+    they are dropped, and the two services disagree for good: shorter than you take to mend a receiver, and facts are lost."""
+
     ingest_lanes: int = Field(default=2, ge=1, le=16)
     """Commits under way at once. Each has a MySQL connection of its own; with one to spare they come on top of
     ``pool_size``. More of them make the groups smaller: worth it only where a commit takes long because the database is

@@ -6,11 +6,13 @@ from firewalker.kernel.clock import Clock, SystemClock
 from firewalker.runtime.chores import Chore
 from firewalker.runtime.config import read_key
 from firewalker.runtime.ground import open_ground
+from firewalker.runtime.grpc import told_people
 from firewalker.runtime.grpc.channel import InternalChannel
 from firewalker.runtime.grpc.credentials import read_service_token
 from firewalker.runtime.grpc.event_sink import RemoteSink
 from firewalker.runtime.grpc.personal_data import RemotePersonalData
 from firewalker.runtime.outbox import Outbox, Relay
+from firewalker.runtime.outbox.set_aside import SetAside
 from firewalker.runtime.page_tokens import PageTokens
 from firewalker.runtime.process import App
 from firewalker.user.account_part import AccountPart
@@ -52,6 +54,8 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
     outbox = Outbox(*channels)
     facts = OutboxFacts(outbox)
     sinks = {name: RemoteSink(channel) for name, channel in channels.items()}
+    # Not split: an end of a friendship is about two people, and of a deletion everybody of whom something was told has to
+    # hear last. There are few such facts, so one lane keeps all of them in order.
     relay = Relay(database, sinks, outbox)
     social = SocialPart(
         database=database,
@@ -85,6 +89,8 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
         page_tokens=page_tokens,
         clock=clock,
     )
+    kept = timedelta(days=config.set_aside_days)
+    set_aside = SetAside(database, channels, told_people, clock, kept=kept)
     goals = Goals(database=database, users=users)
     # A relay repeats a delivery within minutes; what was seen a month ago does not come again.
     forget = Chore(
@@ -94,5 +100,12 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
         config,
         public=[accounts.door, user_door, *social.doors],
         internal=[EventSinkDoor(goals), social.social_graph, accounts.session_check],
-        parts=[*accounts.parts, *avatars.parts, *social.chores, forget, relay],
+        parts=[
+            *accounts.parts,
+            *avatars.parts,
+            *social.chores,
+            forget,
+            Chore("sift what was set aside", timedelta(hours=1), set_aside.work),
+            relay,
+        ],
     )

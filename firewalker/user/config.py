@@ -39,6 +39,10 @@ class UserConfig(ServiceConfig):
     """Internal port of the notification service, ``host:port``, or several. If it is wrong, nobody is notified:
     events pile up."""
 
+    set_aside_days: int = Field(default=90, ge=14, le=3_650)
+    """So old become events that a receiver would not take, and that nobody had delivered again (``firewalker outbox``). Then
+    they are dropped, and the two services disagree for good: shorter than you take to mend a receiver, and facts are lost."""
+
     avatar_folder: Path | None = None
     """Folder for pictures, which the service then serves itself on ``media_port``: for one machine. Without it and without a
     bucket nobody can have a picture."""

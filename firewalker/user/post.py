@@ -7,6 +7,7 @@ import structlog
 from prometheus_client import Counter
 
 from firewalker.kernel.faults import Fault
+from firewalker.runtime import tracing
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.tasks import begin, end
 from firewalker.user.domain.mail import Mail
@@ -24,6 +25,9 @@ SEND_S = 10.0
 
 STOP_S = 8.0
 """How long a mail that is being sent holds up the end of the process."""
+
+MOST_CHARACTERS = 64
+"""Of the word that says why a mail was not sent."""
 
 _MAILS = Counter(
     "firewalker_user_mails_total", "Mails by kind and by what became of them.", ["kind", "outcome"], registry=REGISTRY
@@ -62,7 +66,8 @@ class Post:
                 mails = await self._mails.lease(BATCH)
                 for mail in mails:
                     if not self._stopping:
-                        await self._send(mail)
+                        with tracing.caused("send mail", [mail.traceparent], kind=mail.kind.name.lower()):
+                            await self._try(mail)
             except Fault as fault:
                 _log.warning("mails put off", reason=fault.reason)
                 mails = []
@@ -70,6 +75,15 @@ class Post:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._poll_s):
                         await self._work.wait()
+
+    async def _try(self, mail: Mail) -> None:
+        """Send *mail*, or put it off: whatever is wrong with one, it must not keep the others from being sent."""
+        try:
+            await self._send(mail)
+        except Fault:
+            raise
+        except Exception as error:  # noqa: BLE001 - named by class: texts hold addresses
+            await self._fail(mail, type(error).__name__.upper()[:MOST_CHARACTERS], for_good=False)
 
     async def _send(self, mail: Mail) -> None:
         kind = mail.kind.name.lower()

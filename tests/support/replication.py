@@ -34,7 +34,10 @@ ACKNOWLEDGED_WITHIN_S = 20
 
 @dataclass(frozen=True, slots=True)
 class Node(MySQLServer):
-    """A server with a port for the other one, a binary log, and numbered transactions."""
+    """A server with a port for the other one, a binary log, and numbered transactions.
+
+    A replica on MySQL goes without that log, as on RDS, where there is none without backups.
+    """
 
     number: int = 0
     port: int = 0
@@ -55,7 +58,7 @@ class Node(MySQLServer):
             f"--port={self.port}",
             "--bind-address=127.0.0.1",
             f"--server-id={self.number}",
-            "--log-bin=binlog",
+            "--skip-log-bin" if (self.number, self.binary.flavour) == (2, "mysql") else "--log-bin=binlog",
             "--relay-log=relay",
             "--binlog-format=ROW",
             *of_flavour[self.binary.flavour],
@@ -129,7 +132,8 @@ class Pair:
     def __init__(self, binary: Binary, folder: Path) -> None:
         self._folder = make_private_folder(folder)
         self._sockets = socket_folder(self._folder / "run")
-        self._address = self._sockets / "primary.sock"
+        self.address = self._sockets / "primary.sock"
+        """The socket that leads to the primary."""
         self.primary, self.replica = (self._node(binary, number) for number in (1, 2))
         self._words = WORDS[binary.flavour]
 
@@ -179,9 +183,13 @@ class Pair:
         await run_on(url, *self._words.promote)
         self._lead_to(self.replica)
 
+    def root_url(self, database: str) -> str:
+        """The address of the primary, whichever it is, for who may do everything."""
+        return f"mysql://root@localhost/{database}?unix_socket={quote(str(self.address), safe='')}"
+
     def url(self, database: str) -> str:
         """The address of the primary, as services take it, whichever it is."""
-        return self._url(database, self._address)
+        return self._url(database, self.address)
 
     def replica_url(self, database: str) -> str:
         """The address of the second server."""
@@ -205,7 +213,7 @@ class Pair:
         """End both."""
         for node in (self.replica, self.primary):
             node.stop()
-        self._address.unlink(missing_ok=True)
+        self.address.unlink(missing_ok=True)
         for node in (self.replica, self.primary):
             remove_socket_folder(node.server.sockets)
         remove_socket_folder(self._sockets)
@@ -216,9 +224,9 @@ class Pair:
         return RunningServer(node, self._folder / f"{number}.log")
 
     def _lead_to(self, node: RunningServer[Node]) -> None:
-        link = self._address.with_name("next.sock")
+        link = self.address.with_name("next.sock")
         link.symlink_to(node.server.socket)
-        link.rename(self._address)
+        link.rename(self.address)
 
     def _url(self, database: str, path: Path) -> str:
         return f"mysql://firewalker:{quote(PASSWORD)}@localhost/{database}?unix_socket={quote(str(path), safe='')}"

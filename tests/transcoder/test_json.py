@@ -92,6 +92,12 @@ def test_what_is_written_is_what_protobufs_own_writer_writes(value: Any) -> None
     assert read(written(book)) == book or "NaN" in json.dumps(value)
 
 
+def test_maps_are_written_in_the_order_of_their_keys() -> None:
+    names = [f"h{hour:02}" for hour in range(24)]
+    book = written(read({"ratings": dict.fromkeys(reversed(names), 1), "editions": {"10": {}, "9": {}, "-1": {}}}))
+    assert (list(book["ratings"]), list(book["editions"])) == (names, ["-1", "9", "10"])
+
+
 BAD: list[tuple[Any, str]] = [
     ([], ""),
     ("x", ""),
@@ -190,6 +196,12 @@ def test_bad_json_is_refused_with_the_path_to_it(value: Any, field: str) -> None
     with pytest.raises(Refusal) as caught:
         read(value)
     assert caught.value.field == field
+
+
+def test_a_value_that_an_enum_has_not_is_told_which_there_are() -> None:
+    with pytest.raises(Refusal) as caught:
+        read({"color": "GREEN"})
+    assert caught.value.why == "RED or BLUE is wanted"
 
 
 def test_every_fault_of_a_body_is_refused_at_once_in_canonical_names() -> None:

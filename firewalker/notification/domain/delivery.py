@@ -63,6 +63,8 @@ class Delivery:
     claims: int = 0
     """How often somebody began to work on it, whoever has it now included."""
     last_error: str = ""
+    traceparent: str = ""
+    """The trace that sending it is part of; empty for none."""
 
     @property
     def abandoned(self) -> int:

@@ -72,3 +72,5 @@ class Fact:
 
     event_id: EventId
     meanings: Sequence[Meaning]
+    traceparent: str = ""
+    """The trace of what made it happen; empty for none."""

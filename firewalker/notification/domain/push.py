@@ -44,9 +44,11 @@ class Push:
     expire_time: datetime
     asked: int = 0
     """How often nobody answered whether it still holds."""
+    traceparent: str = ""
+    """The trace of what caused it; empty for none."""
 
     @classmethod
-    def of(cls, notification: Notification, due: datetime) -> "Push":
+    def of(cls, notification: Notification, due: datetime, traceparent: str = "") -> "Push":
         """The push of *notification*, to be looked at from *due* on."""
         return cls(
             user_id=notification.user_id,
@@ -59,6 +61,7 @@ class Push:
             create_time=notification.create_time,
             due_time=due,
             expire_time=notification.create_time + KINDS[notification.type].lives,
+            traceparent=traceparent,
         )
 
     @property

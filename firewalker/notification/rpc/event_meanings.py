@@ -10,6 +10,7 @@ from firewalker.kernel.days import parse_date, parse_zone
 from firewalker.kernel.ids import EventId, NotificationId, SessionId, UserId, parse_uuid
 from firewalker.notification.domain.facts import Apart, Erased, Fact, Happened, Left, Lives, Meaning, Withdrawn
 from firewalker.notification.domain.notification import Notification, Type
+from firewalker.runtime import tracing
 
 _PAIR_S: Final = 2 * 60 * 60
 """Somebody is told of being passed by the same walker once in 2 hours (contract)."""
@@ -29,7 +30,8 @@ def fact_of(event: pb.Event) -> Fact | None:
         told = getattr(event, name)
         if told is not None:
             try:
-                return Fact(EventId(_uuid(event.event_id, "event_id")), read(_Moment(event), told))
+                event_id = EventId(_uuid(event.event_id, "event_id"))
+                return Fact(event_id, read(_Moment(event), told), tracing.understood(event.traceparent))
             except Malformed as error:
                 raise Malformed(f"{name}.{error}") from None
     return None

@@ -15,13 +15,13 @@ from firewalker.runtime.mysql import Transaction
 
 _ADD_HEAD = """
     INSERT INTO delivery (delivery_id, user_id, notification_id, installation_id, platform, type, lane, actor_id, params,
-                          fold_key, content, check_time, due_time, expire_time, create_time) VALUES
+                          fold_key, content, check_time, due_time, expire_time, create_time, traceparent) VALUES
 """
-_ADD_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+_ADD_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 _COLUMNS = """
     delivery_id, user_id, notification_id, installation_id, platform, type, lane, actor_id, params, fold_key, content,
-    create_time, due_time, expire_time, check_time, attempts, claims, last_error
+    create_time, due_time, expire_time, check_time, attempts, claims, last_error, traceparent
 """
 
 # The next ones of a lane, the one that is due first at the head, past those that others hold. Index delivery_due.
@@ -111,6 +111,7 @@ class Deliveries:
                 d.due_time,
                 d.expire_time,
                 d.create_time,
+                d.traceparent or None,
             )
             for d in sorted(deliveries, key=lambda d: d.delivery_id)
         ]
@@ -207,7 +208,7 @@ def _places(values: Collection[object]) -> str:
 
 def _delivery(row: tuple[Any, ...]) -> Delivery:
     (delivery, user, notification, installation, platform, kind, lane, actor, params, fold, content, created, due,
-     expires, checked, attempts, claims, error) = row  # fmt: skip
+     expires, checked, attempts, claims, error, trace) = row  # fmt: skip
     return Delivery(
         delivery_id=UUID(bytes=delivery),
         user_id=UserId(UUID(bytes=user)),
@@ -227,4 +228,5 @@ def _delivery(row: tuple[Any, ...]) -> Delivery:
         attempts=int(attempts),
         claims=int(claims) + 1,
         last_error=error,
+        traceparent=trace or "",
     )

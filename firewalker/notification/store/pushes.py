@@ -13,14 +13,15 @@ from firewalker.runtime.mysql import Transaction
 
 _ADD_HEAD = """
     INSERT INTO push (user_id, notification_id, type, lane, actor_id, params, fold_key, dedupe_key, create_time, due_time,
-                      expire_time) VALUES
+                      expire_time, traceparent) VALUES
 """
-_ADD_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+_ADD_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 # One that is there, by its id or its dedupe key, stays as it is.
 _ADD_TAIL = "ON DUPLICATE KEY UPDATE user_id = VALUES(user_id)"
 
 _COLUMNS = """
-    user_id, notification_id, type, actor_id, params, fold_key, dedupe_key, create_time, due_time, expire_time, asked
+    user_id, notification_id, type, actor_id, params, fold_key, dedupe_key, create_time, due_time, expire_time, asked,
+    traceparent
 """
 
 # The next ones of a lane, the one that is due first at the head, past those that others hold. Index push_due.
@@ -107,6 +108,7 @@ class Pushes:
                     push.create_time,
                     push.due_time,
                     push.expire_time,
+                    push.traceparent or None,
                 )
                 for push in pushes
             ),
@@ -198,7 +200,7 @@ def _places(values: Collection[object]) -> str:
 
 
 def _push(row: tuple[Any, ...]) -> Push:
-    user, notification_id, kind, actor, params, fold, dedupe, created, due, expires, asked = row
+    user, notification_id, kind, actor, params, fold, dedupe, created, due, expires, asked, trace = row
     return Push(
         user_id=UserId(UUID(bytes=user)),
         notification_id=NotificationId(UUID(bytes=notification_id)),
@@ -211,4 +213,5 @@ def _push(row: tuple[Any, ...]) -> Push:
         due_time=due,
         expire_time=expires,
         asked=int(asked),
+        traceparent=trace or "",
     )

@@ -1,11 +1,11 @@
 """Taking in what other services tell: inbox rows and pushes, or their end, in one transaction with the note of the event."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from firewalker.kernel.clock import Clock
-from firewalker.kernel.ids import UserId
+from firewalker.kernel.ids import EventId, UserId
 from firewalker.notification.domain.facts import Apart, Erased, Fact, Happened, Left, Lives, Meaning, Withdrawn
 from firewalker.notification.domain.notification import Notification
 from firewalker.notification.domain.preferences import Channel, Recipient
@@ -78,19 +78,26 @@ class News:
             meanings = [meaning for fact in facts if fact.event_id in new for meaning in fact.meanings]
             # All of them at once, in the order of the key, before anything else: no two batches wait for each other.
             known = await self._recipients.lock(tx, {user for meaning in meanings for user in _locked(meaning)})
+            causes = {fact.event_id: fact.traceparent for fact in facts}
             told: list[Notification] = []
             for meaning in meanings:
                 if isinstance(meaning, Happened):
                     told += meaning.notifications
                     continue
-                touched |= await self._tell(tx, told, known)
+                touched |= await self._tell(tx, told, known, causes)
                 told = []
                 touched |= await self._apply(tx, meaning, known)
-            touched |= await self._tell(tx, told, known)
+            touched |= await self._tell(tx, told, known, causes)
         return touched
 
-    async def _tell(self, tx: Transaction, told: Sequence[Notification], known: dict[UserId, Recipient]) -> set[UserId]:
-        """Put notifications into the inboxes, and those that are to be pushed into the queue."""
+    async def _tell(
+        self,
+        tx: Transaction,
+        told: Sequence[Notification],
+        known: dict[UserId, Recipient],
+        causes: Mapping[EventId, str],
+    ) -> set[UserId]:
+        """Put notifications into the inboxes, and those that are to be pushed into the queue, with the traces of their causes."""
         gone = await self._recipients.list_erased(tx, {n.actor_id for n in told if n.actor_id is not None})
         wanted = [
             n
@@ -114,7 +121,7 @@ class News:
         at = moment(self._clock)
         with_devices = await self._devices.list_users(tx, {n.user_id for n in fresh}) if self._pushing else set()
         pushes = [
-            Push.of(n, known[n.user_id].may_be_pushed_at(n.type, at))
+            Push.of(n, known[n.user_id].may_be_pushed_at(n.type, at), causes.get(EventId(n.notification_id), ""))
             for n in fresh
             if n.user_id in with_devices and known[n.user_id].preferences.channel(n.type) is Channel.PUSH
         ]

@@ -23,6 +23,7 @@ from firewalker.notification.store.notifications import Notifications
 from firewalker.notification.store.pushes import Pushes
 from firewalker.notification.store.recipients import Recipients
 from firewalker.notification.usecases.ports import Rechecks, Wake, moment
+from firewalker.runtime import tracing
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database, Transaction, retried
 
@@ -40,6 +41,11 @@ class _Bundle:
 
     push: Push
     mates: Sequence[Push]
+
+    @property
+    def causes(self) -> Sequence[str]:
+        """The traces that it goes back to."""
+        return [push.traceparent for push in (self.push, *self.mates)]
 
 
 class Planning:
@@ -92,16 +98,21 @@ class Planning:
         }
         queued = False
         for bundle in bundles:
-            try:
-                queued |= await self._settle(bundle, verdicts)
-            except Fault:
-                raise  # of MySQL; what was leased comes back by itself
-            except Exception:  # noqa: BLE001 - one that cannot be planned must not hold up the others for ever
-                _log.exception("push_not_planned", type=bundle.push.type.value)
-                await self._drop(bundle.push)
+            with tracing.caused("plan push", bundle.causes, type=bundle.push.type.value):
+                queued |= await self._plan(bundle, verdicts)
         if queued:
             self._wake()
         return len(due)
+
+    async def _plan(self, bundle: _Bundle, verdicts: Mapping[tuple[UserId, NotificationId], Verdict]) -> bool:
+        try:
+            return await self._settle(bundle, verdicts)
+        except Fault:
+            raise  # of MySQL; what was leased comes back by itself
+        except Exception:  # noqa: BLE001 - one that cannot be planned must not hold up the others for ever
+            _log.exception("push_not_planned", type=bundle.push.type.value)
+            await self._drop(bundle.push)
+            return False
 
     @retried
     async def forget_old(self, before: datetime) -> int:
@@ -185,6 +196,8 @@ class Planning:
                     state = outcome.upper() if queued else "DROPPED"
                     await self._pushes.end(tx, user, ids, state=state, why=outcome, at=at)
             _PLANNED.labels(push.type.value, outcome).inc()
+            if push is decisions[0][0]:
+                tracing.note(outcome=outcome)
 
     async def _push(self, tx: Transaction, recipient: Recipient, going: Sequence[Push], at: datetime) -> bool:
         """Queue one message for each device; whether there is any."""
@@ -230,4 +243,5 @@ def _delivery(push: Push, device: Device, content: Content, expires: datetime, a
         due_time=at,
         expire_time=expires,
         check_time=at,
+        traceparent=tracing.onward(),
     )

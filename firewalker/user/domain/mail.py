@@ -46,6 +46,8 @@ class Mail:
     email: Email
     user_id: UserId | None
     create_time: datetime
+    traceparent: str = ""
+    """The trace of the call that it was left by; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)

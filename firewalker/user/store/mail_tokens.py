@@ -25,9 +25,6 @@ _USE = "UPDATE mail_token SET use_time = %(at)s WHERE token_id = %(token_id)s"
 _FORGET_OTHERS = "DELETE FROM mail_token WHERE user_id = %(user_id)s AND token_id <> %(token_id)s"
 # mail_token_of_user
 
-_FORGET_OF_USER = "DELETE FROM mail_token WHERE user_id = %(user_id)s"
-# mail_token_of_user
-
 _FORGET = "DELETE FROM mail_token WHERE expire_time < %(before)s ORDER BY expire_time LIMIT %(limit)s"
 # mail_token_expired
 
@@ -65,7 +62,3 @@ class MailTokens:
     async def forget(self, tx: Transaction, before: datetime, limit: int = 1_000) -> int:
         """Remove at most *limit* tokens that expired before *before*, and tell how many."""
         return await tx.execute(_FORGET, {"before": before, "limit": limit})
-
-    async def forget_of_user(self, tx: Transaction, user_id: UserId) -> int:
-        """Remove the tokens of one user."""
-        return await tx.execute(_FORGET_OF_USER, {"user_id": user_id})

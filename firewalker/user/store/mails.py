@@ -14,12 +14,12 @@ SENT = "SENT"
 """The outcome of a mail that a server took."""
 
 _ADD = """
-    INSERT INTO mail (mail_id, kind, user_id, email, email_key, create_time)
-    VALUES (%(mail_id)s, %(kind)s, %(user_id)s, %(email)s, %(email_key)s, %(create_time)s)
+    INSERT INTO mail (mail_id, kind, user_id, email, email_key, create_time, traceparent)
+    VALUES (%(mail_id)s, %(kind)s, %(user_id)s, %(email)s, %(email_key)s, %(create_time)s, %(traceparent)s)
 """
 
 _NEXT = """
-    SELECT mail_id, kind, user_id, email, create_time FROM mail
+    SELECT mail_id, kind, user_id, email, create_time, traceparent FROM mail
     WHERE end_time IS NULL AND due_time <= CURRENT_TIMESTAMP(3)
     ORDER BY due_time LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """  # mail_next
@@ -47,8 +47,8 @@ _COUNT_SENT = f"""
 _FORGET = "DELETE FROM mail WHERE end_time < %(before)s ORDER BY end_time LIMIT %(limit)s"
 # mail_next
 
-_FORGET_OF_USER = "DELETE FROM mail WHERE user_id = %(user_id)s"
-# mail_of_user
+_FORGET_OF_NOBODY = "DELETE FROM mail WHERE email_key = %(email_key)s AND user_id IS NULL"
+# mail_of_address
 
 
 class Mails:
@@ -65,6 +65,7 @@ class Mails:
                 "email": mail.email.text,
                 "email_key": mail.email.key,
                 "create_time": mail.create_time,
+                "traceparent": mail.traceparent or None,
             },
         )
 
@@ -92,12 +93,12 @@ class Mails:
         """Remove at most *limit* mails that ended before *before*, and tell how many."""
         return await tx.execute(_FORGET, {"before": before, "limit": limit})
 
-    async def forget_of_user(self, tx: Transaction, user_id: UserId) -> int:
-        """Remove the mails of one user."""
-        return await tx.execute(_FORGET_OF_USER, {"user_id": user_id})
+    async def forget_of_nobody(self, tx: Transaction, email: Email) -> None:
+        """Remove the mails for whoever has that address; those of users go with their users."""
+        await tx.execute(_FORGET_OF_NOBODY, {"email_key": email.key})
 
 
 def _mail(row: tuple[Any, ...]) -> Mail:
-    mail_id, kind, user_id, email, create_time = row
+    mail_id, kind, user_id, email, create_time, trace = row
     owner = None if user_id is None else UserId(uuid_of(user_id))
-    return Mail(MailId(uuid_of(mail_id)), MailKind(kind), Email(email), owner, create_time)
+    return Mail(MailId(uuid_of(mail_id)), MailKind(kind), Email(email), owner, create_time, trace or "")

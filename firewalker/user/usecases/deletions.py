@@ -16,6 +16,7 @@ from firewalker.user.domain.user import UserDeleted
 from firewalker.user.store.accounts import Accounts
 from firewalker.user.store.friendships import Friendships
 from firewalker.user.store.limits import Limits
+from firewalker.user.store.mails import Mails
 from firewalker.user.store.positions import OLDEST
 from firewalker.user.store.sessions import Sessions as SessionStore
 from firewalker.user.store.users import Users
@@ -115,6 +116,7 @@ class Deletions:
         accounts: Accounts,
         users: Users,
         sessions: SessionStore,
+        mails: Mails,
         confirmation: Confirmation,
         providers: ProviderLogins,
         erasure: Erasure,
@@ -126,6 +128,7 @@ class Deletions:
         self._accounts = accounts
         self._users = users
         self._sessions = sessions
+        self._mails = mails
         self._confirmation = confirmation
         self._providers = providers
         self._erasure = erasure
@@ -159,6 +162,8 @@ class Deletions:
                 raise Contention
             ended = await end_all(tx, self._sessions, user_id, EndReason.DELETED, at)
             await self._accounts.delete(tx, user_id)
+            if account.email is not None:
+                await self._mails.forget_of_nobody(tx, account.email)
             await self._users.delete(tx, user_id)
             await self._erasure.bury(tx, [user_id], at)
             await self._facts.append(tx, [UserDeleted(user_id, at)], {})

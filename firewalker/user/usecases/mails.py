@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import MailId, UserId, new_uuid7
+from firewalker.runtime import tracing
 from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.user.domain.account import AccountState
 from firewalker.user.domain.email import Email
@@ -66,7 +67,7 @@ class Mails:
         """Have a mail sent after the caller's transaction is committed; without *user_id* to whoever has the address then."""
         at = moment(self._clock)
         mail_id = MailId(new_uuid7(int(at.timestamp() * 1000)))
-        await self._mails.add(tx, Mail(mail_id, kind, email, user_id, at))
+        await self._mails.add(tx, Mail(mail_id, kind, email, user_id, at, tracing.onward()))
         tx.after_commit(self._wake)
 
     @retried(idempotent=True)

@@ -13,6 +13,7 @@ from firewalker.kernel.clock import SystemClock
 from firewalker.notification.fcm.access_tokens import AccessTokens
 from firewalker.notification.fcm.answers import Kind, classify
 from firewalker.notification.fcm.credentials import CredentialsFile
+from tests.fcm_oracle.cases import RIGHT, WRONG
 from tests.support.clock import NOON
 from tests.support.emulator import Google, google
 
@@ -61,29 +62,16 @@ async def test_a_check_is_not_shown(phone: Phone) -> None:
     assert phone.google.fcm.screen.shown == []
 
 
-WRONG: list[Any] = [
-    ({"token": TOKEN, "x": 1}, 400, "Unknown name \"x\" at 'message': Cannot find field."),
+MORE: list[Any] = [
     ({"token": TOKEN, "data": {"a": 12}}, 400, "Invalid value at 'message.data[0].value' (TYPE_STRING), 12"),
-    ({"token": TOKEN, "android": {"priority": "urgent"}}, 400, "Invalid value at 'message.android.priority'"),
-    ({"token": TOKEN, "android": {"ttl": "1h"}}, 400, "Invalid value at 'message.android.ttl'"),
-    ({"token": TOKEN, "android": {"ttl": "2419201s"}}, 400, "Invalid ttl"),
-    ({"data": {"a": "b"}}, 400, "Recipient of the message is not set."),
-    ({"token": TOKEN, "topic": "a"}, 400, "Only one target"),
-    ({"token": TOKEN, "data": {"from": "x"}}, 400, "Invalid data payload key: from"),
-    ({"token": TOKEN, "data": {"gcm.x": "x"}}, 400, "Invalid data payload key"),
     ({"token": TOKEN, "data": {"a": "b" * 4096}}, 400, "Request contains an invalid argument."),
-    ({"topic": "t", "data": {"a": "b" * 2048}}, 400, "Request contains an invalid argument."),
-    ({"token": TOKEN, "webpush": {"fcmOptions": {"link": "http://x"}}}, 400, "Link must be https"),
-    ({"token": TOKEN, "fcmOptions": {"analyticsLabel": "a b"}}, 400, "Invalid analytics label"),
-    ({"token": "not-a-token"}, 400, "not a valid FCM registration token"),
-    ({"fid": "not-a-fid"}, 404, "Requested entity was not found."),
-    ({"topic": "nobody"}, 200, ""),
+    ({"token": TOKEN, "data": {"a": "b" * 2048}}, 200, ""),
     ({"token": TOKEN, "android": {"collapseKey": "a", "priority": "high"}}, 200, ""),
 ]
 
 
 async def test_what_is_wrong_is_said_as_google_says_it(phone: Phone) -> None:
-    for message, status, text in WRONG:
+    for message, status, text in [*WRONG, *((message, 200, "") for message in RIGHT), *MORE]:
         answer = await phone.send(message)
         assert answer.status_code == status, message
         assert text in answer.json().get("error", {}).get("message", "")

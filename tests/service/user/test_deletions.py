@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from firewalker.runtime.chores import Chore
 from firewalker.runtime.grpc.messages import public_descriptors
+from firewalker.runtime.mysql.literals import fill
 from firewalker.runtime.personal_data.erasure import LAST_PASS
 from tests.service.user.conftest import PASSWORD, Person, World
 from tests.service.user.test_sessions import becomes_revoked
@@ -19,9 +22,9 @@ async def befriend(world: World, one: Person, other: Person) -> None:
     await world.call("AcceptFriendRequest", other.access, user_id=one.user_id)
 
 
-async def becomes(world: World, statement: str, rows: list[tuple[object, ...]]) -> None:
+async def becomes(world: World, statement: str, rows: list[tuple[object, ...]], *params: object) -> None:
     async with asyncio.timeout(60):
-        while await world.sql(statement) != rows:  # noqa: ASYNC110 - MySQL tells no event
+        while await world.sql(statement, *params) != rows:  # noqa: ASYNC110 - MySQL tells no event
             await asyncio.sleep(0.02)
 
 
@@ -46,12 +49,40 @@ async def test_a_deleted_account_is_gone_at_once_for_everybody(world: World) -> 
     assert again.user_id != ann.user_id
 
 
+@pytest.mark.requirement("AUTH-50")
+async def test_who_was_erased_just_now_is_no_bug_to_a_call_that_is_late(world: World) -> None:
+    ann, bob = await world.sign_up("Ann"), await world.sign_up("Bob")
+    await world.sql(fill("DELETE FROM friend_count WHERE user_id = %s", (UUID(ann.user_id),)))
+    late = [
+        await world.refusal("CreateGroup", ann.access, name="Walkers"),
+        await world.refusal("CreateInvite", ann.access),
+        await world.refusal("BlockUser", ann.access, user_id=bob.user_id),
+        await world.refusal("SendFriendRequest", bob.access, user_id=ann.user_id),
+    ]
+    assert {refusal.reason for refusal in late} == {"USER_NOT_FOUND"}
+
+
 @pytest.mark.requirement("AUTH-50", "PRIV-06")
 async def test_the_rest_is_erased_in_the_background_and_counts_of_friends_go_down(world: World) -> None:
     ann, bob, eve = await world.sign_up("Ann"), await world.sign_up("Bob"), await world.sign_up("Eve")
     await befriend(world, ann, bob)
     await world.call("SendFriendRequest", ann.access, user_id=eve.user_id)
+    await world.call("RequestPasswordReset", email=ann.email)
+    await world.token(ann.email, 2)
+    aside = """
+        INSERT INTO outbox (destination, event_id, kind, payload, create_time, set_aside)
+        VALUES ('step', RANDOM_BYTES(16), 'ProfileChanged', %s, CURRENT_TIMESTAMP(3), 1)
+    """
+    for person in (ann, bob):
+        await world.sql(aside, f"the user with the id {person.user_id}".encode())
     await world.call("DeleteMe", ann.access, password=PASSWORD)
+    await becomes(world, "SELECT COUNT(*) FROM mail WHERE email = %s", [(0,)], ann.email)
+    (sift,) = [part for part in world.service.app.parts if isinstance(part, Chore) and "set aside" in part._name]
+    assert await sift._work() == 2
+    assert (
+        await world.sql("SELECT payload FROM outbox WHERE set_aside = 1 AND payload LIKE %s", f"%{ann.user_id}%") == []
+    )
+    assert await world.sql("SELECT COUNT(*) FROM outbox WHERE set_aside = 1") == [(1,)]
     await becomes(world, "SELECT COUNT(*) FROM friendship", [(0,)])
     await becomes(world, "SELECT SUM(friends), SUM(outgoing), SUM(incoming) FROM friend_count", [(0, 0, 0)])
     ended = "SELECT COUNT(*) FROM session WHERE end_reason = 7"

@@ -43,7 +43,7 @@ def test_the_trace_travels_on_and_into_events() -> None:
     assert within_a_call().run(tracing.onward) == TOLD.decode()
     assert tracing.onward() == ""
     made = Event(event_id="e", create_time=datetime(2026, 1, 1, tzinfo=UTC))
-    row = OutboxEvent(EventId(new_uuid7()), "Kind", bytes(made), datetime(2026, 1, 1, tzinfo=UTC))
+    row = OutboxEvent(EventId(new_uuid7()), "Kind", bytes(made), datetime(2026, 1, 1, tzinfo=UTC), new_uuid7())
     (stored,) = within_a_call().run(_traced, [row])
     read = Event.parse(stored[2])
     assert (read.event_id, read.create_time, read.traceparent) == ("e", made.create_time, TOLD.decode())
@@ -94,6 +94,25 @@ def test_a_block_within_a_call_stays_in_its_trace_whatever_it_is_tied_to() -> No
     spans = {span.name: span for span in collector.spans}
     assert (spans["alone"].trace, spans["alone"].parent, spans["alone"].links) == (other[3:35], other[36:52], ())
     assert (spans["in a call"].trace, spans["in a call"].links) == (TOLD[3:35].decode(), (other[3:35],))
+
+
+def test_work_that_waited_has_the_ids_of_what_left_it_and_leaves_none_behind(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logging.configure(level="info", form="json", service="user")
+    try:
+        with tracing.caused("later", [TOLD.decode(), TOLD.decode(), ""]):
+            structlog.get_logger().warning("of one")
+            assert tracing.onward() == TOLD.decode()
+        with tracing.caused("later", [TOLD.decode(), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"]):
+            structlog.get_logger().warning("of two")
+            assert tracing.onward() == ""
+        structlog.get_logger().warning("of none")
+    finally:
+        structlog.reset_defaults()
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line.get("trace_id") for line in lines] == [TOLD[3:35].decode(), None, None]
+    assert not any("request_id" in line for line in lines)
 
 
 def test_the_share_of_traces_is_decided_by_their_ids_and_not_by_clients() -> None:
