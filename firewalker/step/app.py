@@ -54,7 +54,9 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
         ground.resources.callback(channel.close)
     ground.settle_doubts_by(RemoteSessionTruth(channels["user"]))
     outbox = Outbox(*channels)
-    relay = Relay(database, {name: RemoteSink(channel) for name, channel in channels.items()}, outbox)
+    sinks = {name: RemoteSink(channel) for name, channel in channels.items()}
+    # Overtakes and results are the most that services tell each other, and each is somebody's own.
+    relay = Relay(database, sinks, outbox, split=("notification",))
     live = LiveTotals(redis_url, database, clock)
     boards = BoardsPart(database=database, live=live, redis_url=redis_url, clock=clock)
     goals = GoalsPart(database=database, live=live, boards=boards, outbox=outbox, clock=clock)

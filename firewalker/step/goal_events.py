@@ -26,19 +26,21 @@ class GoalFacts:
 
     async def append_set(self, tx: Transaction, facts: Sequence[GoalSet]) -> None:
         """Tell the user service."""
-        events = [_event("GoalSet", fact.at, goal_set=_goal_set(fact)) for fact in facts]
+        events = [_event("GoalSet", fact.at, fact.user_id, goal_set=_goal_set(fact)) for fact in facts]
         await self._outbox.append(tx, events, to=(USER,))
 
     async def append_reached(self, tx: Transaction, facts: Sequence[GoalReached]) -> None:
         """Tell the notification service."""
-        events = [_event("GoalReached", fact.at, goal_reached=_goal_reached(fact)) for fact in facts]
+        events = [
+            _event("GoalReached", fact.at, UUID(bytes=fact.user_id), goal_reached=_goal_reached(fact)) for fact in facts
+        ]
         await self._outbox.append(tx, events, to=(NOTIFICATION,))
 
 
-def _event(kind: str, at: datetime, **fact: Any) -> OutboxEvent:
+def _event(kind: str, at: datetime, walker: UUID, **fact: Any) -> OutboxEvent:
     event_id = EventId(new_uuid7(int(at.timestamp() * 1000)))
     event = pb.Event(event_id=str(event_id), create_time=at, **fact)
-    return OutboxEvent(event_id, kind, bytes(event), at)
+    return OutboxEvent(event_id, kind, bytes(event), at, walker)
 
 
 def _goal_set(fact: GoalSet) -> pb.GoalSet:

@@ -29,12 +29,12 @@ class StandingEvents:
         """Somebody was passed, and is to be told by whom."""
         profile = pb.Profile(user_id=walker.text_id, nickname=walker.nickname, avatar_url=walker.avatar_url)
         overtaken = pb.Overtaken(overtaker=profile, overtaken_id=_text(fact.passed), date=fact.day.isoformat())
-        await self._append(tx, [{"overtaken": overtaken}])
+        await self._append(tx, [(fact.passed, {"overtaken": overtaken})])
 
     async def add_first_place(self, tx: Transaction, fact: Overtaken) -> None:
         """Somebody took the first place among friends, and is to be told."""
         taken = pb.FirstPlaceTaken(user_id=_text(fact.walker), date=fact.day.isoformat())
-        await self._append(tx, [{"first_place_taken": taken}])
+        await self._append(tx, [(fact.walker, {"first_place_taken": taken})])
 
     async def add_results(self, tx: Transaction, results: Sequence[Result]) -> None:
         """Days are over and stand; their walkers are to be told."""
@@ -48,19 +48,20 @@ class StandingEvents:
             )
             for result in results
         ]
-        await self._append(tx, [{"day_result": fact} for fact in facts])
+        told = zip(results, facts, strict=True)
+        await self._append(tx, [(result.user, {"day_result": fact}) for result, fact in told])
 
-    async def _append(self, tx: Transaction, facts: Iterable[dict[str, Any]]) -> None:
+    async def _append(self, tx: Transaction, facts: Iterable[tuple[bytes, dict[str, Any]]]) -> None:
+        """Each with the id of whoever is to be told."""
         now = self._clock.now()
-        await self._outbox.append(tx, [_event(fact, now) for fact in facts], to=_TO)
+        await self._outbox.append(tx, [_event(receiver, fact, now) for receiver, fact in facts], to=_TO)
 
 
-def _event(fact: dict[str, Any], at: datetime) -> OutboxEvent:
+def _event(receiver: bytes, fact: dict[str, Any], at: datetime) -> OutboxEvent:
     event_id = EventId(new_uuid7(to_ms(at)))
     (message,) = fact.values()
-    return OutboxEvent(
-        event_id, type(message).__name__, bytes(pb.Event(event_id=str(event_id), create_time=at, **fact)), at
-    )
+    event = pb.Event(event_id=str(event_id), create_time=at, **fact)
+    return OutboxEvent(event_id, type(message).__name__, bytes(event), at, UUID(bytes=receiver))
 
 
 def _text(user: bytes) -> str:

@@ -54,6 +54,8 @@ async def build(config: UserConfig, clock: Clock | None = None) -> App:
     outbox = Outbox(*channels)
     facts = OutboxFacts(outbox)
     sinks = {name: RemoteSink(channel) for name, channel in channels.items()}
+    # Not split: an end of a friendship is about two people, and of a deletion everybody of whom something was told has to
+    # hear last. There are few such facts, so one lane keeps all of them in order.
     relay = Relay(database, sinks, outbox)
     social = SocialPart(
         database=database,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
+from uuid import UUID
 
 from firewalker.gen.pb.firewalker.event import v1 as pb
 from firewalker.gen.pb.firewalker.user.v1 import UserVisibility
@@ -52,7 +53,32 @@ def _outbox_event(fact: Fact, people: People) -> OutboxEvent:
     field, render = _RENDERED[type(fact)]
     rendered: dict[str, Any] = {field: render(fact, people)}
     event = pb.Event(event_id=str(event_id), create_time=fact.at, **rendered)
-    return OutboxEvent(event_id, type(fact).__name__, bytes(event), fact.at)
+    return OutboxEvent(event_id, type(fact).__name__, bytes(event), fact.at, about(fact))
+
+
+def about(fact: Fact) -> UUID:
+    """Whom or what *fact* is about: whose row its transaction locks. Of two users it is the lower id, as of their row."""
+    ids: tuple[UUID, ...]
+    match fact:
+        case user.UserSignedUp():
+            ids = (fact.user.user_id,)
+        case user.ProfileChanged():
+            ids = (fact.card.user_id,)
+        case user.TimeZoneChanged() | user.VisibilityChanged() | user.UserDeleted() | SecurityNoticed():
+            ids = (fact.user_id,)
+        case friendship.FriendRequested() | friendship.FriendRequestWithdrawn():
+            ids = (fact.requester, fact.addressee)
+        case friendship.FriendshipAccepted():
+            ids = (fact.accepter, fact.requester)
+        case friendship.FriendshipEnded() | friendship.FriendVisibilityChanged():
+            ids = (fact.user, fact.friend)
+        case friendship.UserBlocked() | friendship.UserUnblocked():
+            ids = (fact.blocker, fact.blocked)
+        case CheerSent():
+            ids = (fact.sender, fact.receiver)
+        case _:
+            ids = (fact.group_id,)
+    return min(ids)
 
 
 def _profile(card: Card) -> pb.Profile:

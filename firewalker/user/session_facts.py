@@ -44,7 +44,8 @@ class ToldSessions(Sessions):
             at = session.create_time
             event_id = EventId(new_uuid7(_ms(at)))
             event = pb.Event(event_id=str(event_id), create_time=at, security_noticed=noticed)
-            await self._outbox.append(tx, [OutboxEvent(event_id, "SecurityNoticed", bytes(event), at)], to=_TOLD)
+            told = OutboxEvent(event_id, "SecurityNoticed", bytes(event), at, session.user_id)
+            await self._outbox.append(tx, [told], to=_TOLD)
 
     async def save(self, tx: Transaction, session: Session) -> bool:
         """Store what may change; an end is told once, when it is stored first."""
@@ -52,7 +53,8 @@ class ToldSessions(Sessions):
         if changed and (at := session.end_time) is not None:
             _write(tx, "session ended", session, why=session.end_reason and session.end_reason.name)
             event_id, event = ended_event(session, at)
-            await self._outbox.append(tx, [OutboxEvent(event_id, "SessionEnded", bytes(event), at)], to=_TOLD)
+            told = OutboxEvent(event_id, "SessionEnded", bytes(event), at, session.user_id)
+            await self._outbox.append(tx, [told], to=_TOLD)
         return changed
 
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final, NamedTuple
+from uuid import UUID
 
 from firewalker.kernel.ids import EventId
 from firewalker.runtime import tracing
 from firewalker.runtime.mysql import Transaction
+from firewalker.runtime.outbox.shares import ALL, share_of
 
-_APPEND = "INSERT INTO outbox (destination, event_id, kind, payload, create_time) VALUES"
+_APPEND = "INSERT INTO outbox (destination, event_id, kind, payload, create_time, about_id, share) VALUES"
 
 _TRACEPARENT: Final = b"\xe2\x01"
 """The tag of ``Event.traceparent``: field 28, with a length. What is put behind a serialised message is part of it."""
@@ -23,6 +26,8 @@ class OutboxEvent(NamedTuple):
     payload: bytes
     """The serialised ``firewalker.event.v1.Event``."""
     create_time: datetime
+    about: UUID
+    """Whom or what it is about, such as a user, a group, of two users the lower id: facts about the same stay in order."""
 
 
 class Outbox:
@@ -32,12 +37,12 @@ class Outbox:
         if not destinations:
             raise ValueError("an outbox without destinations would lose every fact")
         self._destinations = destinations
-        self._wakers: list[Callable[[], None]] = []
+        self._wakers: list[Callable[[Collection[int]], None]] = []
 
     async def append(
         self,
         tx: Transaction,
-        events: Sequence[OutboxEvent | tuple[EventId, str, bytes, datetime]],
+        events: Sequence[OutboxEvent],
         *,
         to: Collection[str] | None = None,
     ) -> None:
@@ -52,26 +57,29 @@ class Outbox:
         if not set(destinations) <= set(self._destinations):
             raise ValueError("no relay delivers there: the events would wait for ever")
         events = _traced(events)
-        rows = [(destination, *event) for destination in destinations for event in events]
-        await tx.execute_rows(_APPEND, "(%s,%s,%s,%s,%s)", rows)
-        tx.after_commit(self.wake)
+        shares = [share_of(event.about.bytes) for event in events]
+        rows = [
+            (destination, *event, share)
+            for destination in destinations
+            for event, share in zip(events, shares, strict=True)
+        ]
+        await tx.execute_rows(_APPEND, "(%s,%s,%s,%s,%s,%s,%s)", rows)
+        tx.after_commit(partial(self.wake, set(shares)))
 
-    def wake(self) -> None:
+    def wake(self, shares: Collection[int] = ALL) -> None:
         """Have the relays of this process look now. Needed only after changes made by other means than `append`."""
         for waken in self._wakers:
-            waken()
+            waken(shares)
 
-    def on_wake(self, waken: Callable[[], None]) -> None:
-        """Have *waken* called by `wake`; it must return at once."""
+    def on_wake(self, waken: Callable[[Collection[int]], None]) -> None:
+        """Have *waken* called by `wake`, with the shares in which there is something new; it must return at once."""
         self._wakers.append(waken)
 
 
-def _traced(
-    events: Sequence[OutboxEvent | tuple[EventId, str, bytes, datetime]],
-) -> Sequence[OutboxEvent | tuple[EventId, str, bytes, datetime]]:
+def _traced(events: Sequence[OutboxEvent]) -> Sequence[OutboxEvent]:
     """*events*, each told of which trace it is part, if there is one."""
     told = tracing.onward().encode()
     if not told:
         return events
     tail = _TRACEPARENT + bytes([len(told)]) + told
-    return [OutboxEvent(event_id, kind, payload + tail, at) for event_id, kind, payload, at in events]
+    return [event._replace(payload=event.payload + tail) for event in events]

@@ -8,7 +8,7 @@ from firewalker.runtime.outbox.lane import Counts, Lane
 _HAS_OUTBOX = """
     SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'outbox_lane'
 """
-_DESTINATIONS = "SELECT destination FROM outbox_lane ORDER BY destination"
+_DESTINATIONS = "SELECT DISTINCT SUBSTRING_INDEX(destination, '/', 1) FROM outbox_lane ORDER BY 1"  # lane.OF
 _SET_ASIDE = """
     SELECT kind, last_error, COUNT(*) FROM outbox WHERE destination = %s AND set_aside = 1
     GROUP BY kind, last_error ORDER BY COUNT(*) DESC, kind LIMIT 10

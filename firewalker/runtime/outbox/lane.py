@@ -6,10 +6,12 @@ All times are the database's, so that processes whose clocks differ agree on lea
 import math
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid4
 
 from firewalker.runtime.mysql import Database, Transaction, retried
+from firewalker.runtime.outbox.gate import Gate
+from firewalker.runtime.outbox.shares import EVERYBODY
 
 BATCH = 100
 """Most facts in one delivery (event_sink.proto)."""
@@ -21,11 +23,21 @@ expired means that nothing of its holder is on the way."""
 MAX_ATTEMPTS = 10
 """After so many failures of its own a fact is set aside: by then about a quarter of an hour has passed."""
 
+OF: Final = "/"
+"""Between a destination and a share in the name of a lane, such as ``notification/3``."""
+
 _MAKE = "INSERT INTO outbox_lane (destination) VALUES (%s) ON DUPLICATE KEY UPDATE destination = VALUES(destination)"
+# Indexes are forced: one that reads the whole table in the order of its key finds what is due to a destination behind all that
+# waits for others.
 _ANY = """
-    SELECT 1 FROM outbox
+    SELECT 1 FROM outbox FORCE INDEX (outbox_next)
     WHERE destination = %s AND set_aside = 0 AND due_time <= CURRENT_TIMESTAMP(3) ORDER BY position LIMIT 1
 """  # outbox_next
+_ANY_OF_SHARE = """
+    SELECT 1 FROM outbox FORCE INDEX (outbox_share)
+    WHERE destination = %s AND share = %s AND set_aside = 0 AND due_time <= CURRENT_TIMESTAMP(3)
+    ORDER BY position LIMIT 1
+"""  # outbox_share
 _TAKE = """
     SELECT owner, lease_until > CURRENT_TIMESTAMP(3) FROM outbox_lane WHERE destination = %s FOR UPDATE SKIP LOCKED
 """  # primary key
@@ -35,9 +47,29 @@ _LEASE = (
 _OWNER = "SELECT owner FROM outbox_lane WHERE destination = %s FOR UPDATE"  # primary key
 _RELEASE = "UPDATE outbox_lane SET owner = NULL, lease_until = NULL WHERE destination = %s AND owner = %s"
 _NEXT = """
-    SELECT position, event_id, payload, attempts FROM outbox
+    SELECT position, event_id, payload, attempts FROM outbox FORCE INDEX (outbox_next)
     WHERE destination = %s AND set_aside = 0 AND due_time <= CURRENT_TIMESTAMP(3) ORDER BY position LIMIT %s
 """  # outbox_next
+_NEXT_OF_SHARE = """
+    SELECT position, event_id, payload, attempts FROM outbox FORCE INDEX (outbox_share)
+    WHERE destination = %s AND share = %s AND set_aside = 0 AND due_time <= CURRENT_TIMESTAMP(3)
+      AND position < COALESCE((
+        SELECT position FROM outbox FORCE INDEX (outbox_share)
+        WHERE destination = %s AND share = 0 AND set_aside = 0 AND due_time <= CURRENT_TIMESTAMP(3)
+        ORDER BY position LIMIT 1
+      ), ~0)
+    ORDER BY position LIMIT %s
+"""  # outbox_share, twice
+_NEXT_OF_EVERYBODY = """
+    SELECT position, event_id, payload, attempts FROM outbox FORCE INDEX (outbox_share)
+    WHERE destination = %s AND share = %s AND set_aside = 0 AND due_time <= CURRENT_TIMESTAMP(3)
+      AND position < COALESCE((
+        SELECT position FROM outbox FORCE INDEX (outbox_next)
+        WHERE destination = %s AND share > 0 AND set_aside = 0 AND due_time <= CURRENT_TIMESTAMP(3)
+        ORDER BY position LIMIT 1
+      ), ~0)
+    ORDER BY position LIMIT %s
+"""  # outbox_share, outbox_next
 _DELIVERED = "DELETE FROM outbox WHERE position IN ({places})"  # primary key
 _ATTEMPT = "UPDATE outbox SET attempts = attempts + 1 WHERE position = %s"  # primary key
 _FAILED = """
@@ -84,11 +116,17 @@ class Taken(NamedTuple):
 
 
 class Lane:
-    """The way to one destination, as seen by one relay."""
+    """The way to one destination, or of one share of the facts for it, as seen by one relay."""
 
-    def __init__(self, database: Database, destination: str) -> None:
+    def __init__(
+        self, database: Database, destination: str, share: int | None = None, gate: Gate | None = None
+    ) -> None:
+        """With a *share*, all lanes of the destination in this process have one *gate*."""
         self._db = database
         self.destination = destination
+        self.share = share
+        self.name = destination if share is None else f"{destination}{OF}{share}"
+        self._gate = gate
         self._owner = uuid4()
         self._ours_until = -math.inf
 
@@ -100,13 +138,17 @@ class Lane:
     @retried(idempotent=True)
     async def prepare(self) -> None:
         """Make the lane's row if it is missing."""
+        if self._gate is not None:
+            await self._gate.prepare()
         async with self._db.transaction() as tx:
-            await tx.execute(_MAKE, (self.destination,))
+            await tx.execute(_MAKE, (self.name,))
 
     async def has_work(self) -> bool:
         """Whether anything is due. Takes no lock."""
         async with self._db.reading() as tx:
-            return await tx.find(_ANY, (self.destination,)) is not None
+            if self.share is None:
+                return await tx.find(_ANY, (self.destination,)) is not None
+            return await tx.find(_ANY_OF_SHARE, (self.destination, self.share)) is not None
 
     @retried(idempotent=True)
     async def take(self, delivered: Sequence[Row] = ()) -> Taken | None:
@@ -114,23 +156,24 @@ class Lane:
 
         With nothing due, the lane is given up and the rows are empty.
         """
+        may = await self._may_deliver()
         began = time.monotonic()
         async with self._db.transaction() as tx:
             if delivered:
                 places = ",".join(["%s"] * len(delivered))
                 await tx.execute(_DELIVERED.format(places=places), [row.position for row in delivered])
-            lane = await tx.find(_TAKE, (self.destination,))
+            lane = await tx.find(_TAKE, (self.name,)) if may else None
             if lane is None:
                 return None
             owner, alive = lane
             ours = owner == self._owner.bytes
             if owner is not None and not ours and alive:
                 return None
-            found = await tx.all(_NEXT, (self.destination, BATCH))
+            found = await self._next(tx)
             if found:
-                await tx.execute(_LEASE, (self._owner, LEASE_S, self.destination))
+                await tx.execute(_LEASE, (self._owner, LEASE_S, self.name))
             elif owner is not None:
-                await tx.execute(_RELEASE, (self.destination, owner))
+                await tx.execute(_RELEASE, (self.name, owner))
         self._ours_until = began + LEASE_S if found else -math.inf
         rows = [
             Row(position, UUID(bytes=event_id), payload, attempts) for position, event_id, payload, attempts in found
@@ -141,7 +184,7 @@ class Lane:
     async def release(self) -> None:
         """Let others have the lane, if it is ours."""
         async with self._db.transaction() as tx:
-            await tx.execute(_RELEASE, (self.destination, self._owner))
+            await tx.execute(_RELEASE, (self.name, self._owner))
 
     @retried
     async def begin_attempt(self, row: Row) -> bool:
@@ -149,6 +192,8 @@ class Lane:
 
         False if somebody else has the lane by now: then nothing is counted, and *row* is not ours to deliver.
         """
+        if not await self._may_deliver():
+            return False
         began = time.monotonic()
         async with self._db.transaction() as tx:
             if not await self._renewed(tx):
@@ -181,15 +226,24 @@ class Lane:
 
     async def _renewed(self, tx: Transaction) -> bool:
         """Whether the lane is ours still; then the lease begins anew. Locks it against who would take it."""
-        lane = await tx.find(_OWNER, (self.destination,))
+        lane = await tx.find(_OWNER, (self.name,))
         if lane is None or lane[0] != self._owner.bytes:
             return False
-        await tx.execute(_LEASE, (self._owner, LEASE_S, self.destination))
+        await tx.execute(_LEASE, (self._owner, LEASE_S, self.name))
         return True
+
+    async def _may_deliver(self) -> bool:
+        return self._gate is None or await self._gate.is_ours()
+
+    async def _next(self, tx: Transaction) -> Sequence[tuple[Any, ...]]:
+        if self.share is None:
+            return await tx.all(_NEXT, (self.destination, BATCH))
+        statement = _NEXT_OF_SHARE if self.share != EVERYBODY else _NEXT_OF_EVERYBODY
+        return await tx.all(statement, (self.destination, self.share, self.destination, BATCH))
 
     @retried(idempotent=True)
     async def replay(self) -> int:
-        """Put everything that was set aside back into the lane, and tell how much it was."""
+        """Put everything that was set aside for the destination back, and tell how much it was."""
         async with self._db.transaction() as tx:
             return await tx.execute(_REPLAY, (self.destination,))
 

@@ -1,13 +1,15 @@
 """Delivering what the outbox holds: in order, at least once, to each destination at its own pace.
 
-Any number of processes run a relay on the same table; for each destination one of them delivers at a time. A destination
-that is away holds up its own lane only. A fact that is refused holds up nobody: it is put off, and in the end set aside.
+Any number of processes run a relay on the same table; in each lane one of them delivers at a time. A destination is one lane,
+or, where one is not enough, one for each share of those whom facts are about (`shares`): then processes have lanes in turns.
+A destination that is away holds up its own lanes only. A fact that is refused holds up nobody: it is put off, and in the end set aside.
 A destination that fails at whatever it is given has a bug; then no fact is to blame, and none is set aside for it.
 """
 
 import asyncio
+import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -18,8 +20,10 @@ from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import lane as lanes
 from firewalker.runtime.outbox.appending import Outbox
 from firewalker.runtime.outbox.doubts import Doubts
-from firewalker.runtime.outbox.lane import Lane, Row
+from firewalker.runtime.outbox.gate import Gate
+from firewalker.runtime.outbox.lane import Lane, Row, Taken
 from firewalker.runtime.outbox.reports import LaneReport
+from firewalker.runtime.outbox.shares import ALL, EVERYBODY
 from firewalker.runtime.tasks import begin
 
 POLL_S = 1.0
@@ -27,6 +31,15 @@ POLL_S = 1.0
 
 BUSY_POLL_S = 0.05
 """The same while another process has the lane: it may have looked just before our commit."""
+
+TURN_S = 10.0
+"""How long a process keeps the lane of a share while there is no end of work: then others have their turn, if they want it."""
+
+LEAVE_S = 0.25
+"""How long to leave the lane of a share to another process, whatever is committed here meanwhile: it finds that as well."""
+
+GATHER_S = 0.2
+"""How long the lane of a share waits behind a delivery that was not full: many small ones cost more than few large ones."""
 
 DELIVERY_S = 5.0
 """Longest time for one delivery; half of the lease. With less than half of the lease left none is begun."""
@@ -69,9 +82,24 @@ class SinkFailed(Fault):
 class Relay:
     """Delivers to *destinations* (by name) from the outbox in *database*. Between `start` and `stop` it works by itself."""
 
-    def __init__(self, database: Database, destinations: Mapping[str, EventSink], outbox: Outbox | None = None) -> None:
-        """With *outbox*, commits of this process are delivered at once, not within a second."""
-        self._lanes = {name: _LaneWorker(Lane(database, name), sink) for name, sink in destinations.items()}
+    def __init__(
+        self,
+        database: Database,
+        destinations: Mapping[str, EventSink],
+        outbox: Outbox | None = None,
+        *,
+        split: Collection[str] = (),
+    ) -> None:
+        """With *outbox*, commits of this process are delivered at once, not within a second.
+
+        Destinations that are *split* have a lane for each share: order is kept among facts about the same thing alone.
+        """
+        self._database = database
+        self._lanes = {
+            worker.lane.name: worker
+            for name, sink in destinations.items()
+            for worker in (_split(database, name, sink) if name in split else [_LaneWorker(Lane(database, name), sink)])
+        }
         self._tasks: list[asyncio.Task[None]] = []
         if outbox is not None:
             outbox.on_wake(self.wake)
@@ -80,10 +108,11 @@ class Relay:
         """Begin to deliver."""
         self._tasks = [begin(worker.run(), f"relay to {name}") for name, worker in self._lanes.items()]
 
-    def wake(self) -> None:
-        """Look now."""
+    def wake(self, shares: Collection[int] = ALL) -> None:
+        """Look now, in lanes of whole destinations and of these *shares*."""
         for worker in self._lanes.values():
-            worker.wake()
+            if worker.lane.share is None or worker.lane.share in shares:
+                worker.wake()
 
     async def stop(self) -> None:
         """Finish the deliveries under way and give up the lanes; the rest waits for the next process."""
@@ -93,21 +122,28 @@ class Relay:
 
     async def replay(self, destination: str) -> int:
         """Deliver what was set aside for *destination* again, and tell how many facts that are."""
-        worker = self._lanes[destination]
-        count = await worker.lane.replay()
-        worker.wake()
+        count = await Lane(self._database, destination).replay()
+        self.wake()
         return count
 
 
+def _split(database: Database, destination: str, sink: EventSink) -> list["_LaneWorker"]:
+    gate, doubts = Gate(database, destination), Doubts()
+    return [_LaneWorker(Lane(database, destination, share, gate), sink, doubts) for share in ALL]
+
+
 class _LaneWorker:
-    def __init__(self, lane: Lane, sink: EventSink) -> None:
+    def __init__(self, lane: Lane, sink: EventSink, doubts: Doubts | None = None) -> None:
+        """*doubts* are those of all lanes to the receiver: what arrives in one speaks against a fact in another."""
         self.lane = lane
         self._sink = sink
         self._report = LaneReport(lane.destination)
         self._woken = asyncio.Event()
         self._finishing = False
         self._troubles = 0
-        self._doubts = Doubts()
+        self._patient = False
+        """Whether others have the lane, and commits are their matter."""
+        self._doubts = doubts or Doubts()
         self._counted = 0.0
 
     def wake(self) -> None:
@@ -121,6 +157,7 @@ class _LaneWorker:
         prepared = False
         while not self._finishing:
             self._woken.clear()
+            self._patient = False
             try:
                 if not prepared:
                     await self.lane.prepare()
@@ -130,13 +167,13 @@ class _LaneWorker:
             except Fault as fault:
                 pause_s = self._in_trouble(fault.reason)
             except Exception:  # noqa: BLE001 - logged, counted, tried again
-                _log.exception("relay_failed", destination=self.lane.destination)
+                _log.exception("relay_failed", lane=self.lane.name)
                 pause_s = self._in_trouble("bug")
             await self._pause(pause_s)
         try:
             await self.lane.release()
         except Fault as fault:
-            _log.warning("lane_not_released", destination=self.lane.destination, reason=fault.reason)  # it expires
+            _log.warning("lane_not_released", lane=self.lane.name, reason=fault.reason)  # it expires
 
     async def _work(self) -> float:
         """Deliver until nothing is due; how long to wait then."""
@@ -144,27 +181,43 @@ class _LaneWorker:
             self._troubles = 0
             return POLL_S
         delivered: Sequence[Row] = ()
+        now = asyncio.get_running_loop().time
+        until = math.inf if self.lane.share is None else now() + TURN_S
         while True:
             taken = await self.lane.take(delivered)
-            delivered = ()
             if taken is None:
-                return BUSY_POLL_S
+                return self._left_to_others()
             if not taken.rows or self._finishing:
                 return POLL_S
-            if taken.orphaned:
-                _log.warning("lane_taken_over", destination=self.lane.destination)
+            if now() > until:
+                await self.lane.release()
+                return self._left_to_others()
+            delivered = await self._hand_over(taken)
+
+    def _left_to_others(self) -> float:
+        self._patient = self.lane.share is not None
+        return LEAVE_S if self._patient else BUSY_POLL_S
+
+    async def _hand_over(self, taken: Taken) -> Sequence[Row]:
+        """Deliver what was *taken*; those that are to be removed yet."""
+        delivered: Sequence[Row] = ()
+        if taken.orphaned:
+            _log.warning("lane_taken_over", lane=self.lane.name)
+            await self._deliver_one_by_one(taken.rows)
+        else:
+            try:
+                await self._deliver(taken.rows)
+            except _LaneLost:
+                return ()
+            except _Refused:
+                # Somebody in there is refused; whoever it is, the others go through.
                 await self._deliver_one_by_one(taken.rows)
             else:
-                try:
-                    await self._deliver(taken.rows)
-                except _LaneLost:
-                    continue
-                except _Refused:
-                    # Somebody in there is refused; whoever it is, the others go through.
-                    await self._deliver_one_by_one(taken.rows)
-                else:
-                    delivered = taken.rows
-            self._troubles = 0
+                delivered = taken.rows
+                if self.lane.share is not None and len(delivered) < lanes.BATCH:
+                    await asyncio.sleep(GATHER_S)
+        self._troubles = 0
+        return delivered
 
     async def _deliver_one_by_one(self, rows: Sequence[Row]) -> None:
         """Deliver as many of *rows* as can be, and find out which cannot.
@@ -212,7 +265,7 @@ class _LaneWorker:
                 await self.lane.spare(row, reason, wait_s)
 
     async def _fail(self, row: Row, reason: str) -> None:
-        _log.warning("event_refused", destination=self.lane.destination, event_id=row.event_id, reason=reason)
+        _log.warning("event_refused", lane=self.lane.name, event_id=row.event_id, reason=reason)
         self._report.refused()
         await self.lane.fail(row, reason)
 
@@ -241,7 +294,7 @@ class _LaneWorker:
         except TimeoutError:
             raise _NoAnswer from None
         except Exception as error:
-            _log.exception("delivery_failed", destination=self.lane.destination)
+            _log.exception("delivery_failed", lane=self.lane.name)
             raise _Refused(type(error).__name__, doubtful=True) from error
         self._report.delivered(len(rows))
         self._doubts.arrived()
@@ -251,12 +304,12 @@ class _LaneWorker:
         self._report.in_trouble()
         longest_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self._troubles, 10))
         if self._troubles == 1 or self._troubles % 20 == 0:
-            _log.warning("relay_in_trouble", destination=self.lane.destination, reason=reason, times=self._troubles)
+            _log.warning("relay_in_trouble", lane=self.lane.name, reason=reason, times=self._troubles)
         return random.uniform(longest_s / 2, longest_s)  # noqa: S311 - spreads, protects nothing
 
     async def _pause(self, seconds: float) -> None:
-        # In trouble, being woken by each commit would make the pauses void.
-        woken = self._woken.wait() if not self._troubles else self._until_finishing()
+        # Being woken by each commit would make the pauses void.
+        woken = self._until_finishing() if self._troubles or self._patient else self._woken.wait()
         try:
             async with asyncio.timeout(seconds):
                 await woken
@@ -269,6 +322,8 @@ class _LaneWorker:
             await self._woken.wait()
 
     async def _count(self) -> None:
+        if self.lane.share not in (None, EVERYBODY):
+            return  # one of a destination's lanes counts for all
         now = asyncio.get_running_loop().time()
         if now - self._counted >= _COUNT_EVERY_S:
             self._counted = now

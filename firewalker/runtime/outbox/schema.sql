@@ -24,3 +24,10 @@ CREATE TABLE outbox_lane (
   lease_until DATETIME(3) NULL,
   PRIMARY KEY (destination)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- Whom or what a fact is about: an id whose facts stay in order, and by which this table can be sharded. Which share of all
+-- ids that is: each may have a lane of its own; 0 is before and behind all others, as from processes that know no shares.
+ALTER TABLE outbox
+  ADD COLUMN about_id BINARY(16) NOT NULL DEFAULT '',
+  ADD COLUMN share TINYINT UNSIGNED NOT NULL DEFAULT 0,
+  ADD KEY outbox_share (destination, share, set_aside, position);

@@ -72,6 +72,13 @@ TABLES = (
     PersonalTable("frozen_board", "user_id", not_exported="what others walked; the own days are exported"),
     PersonalTable("group_change", "user_id", not_exported="a copy of the memberships, which the user service gives"),
     PersonalTable(
+        "outbox",
+        "about_id",
+        not_exported="what the other services are about to be told of what is exported",
+        erased=False,
+        kept="gone once it is told, the deletion itself too; what was set aside is dropped",
+    ),
+    PersonalTable(
         "tombstone",
         "user_id",
         not_exported="there is none as long as there is a person",

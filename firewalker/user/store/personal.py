@@ -166,6 +166,13 @@ TABLES = (
     ),
     PersonalTable("mail_token", "user_id", not_exported="worth nothing without a key, and secret with it"),
     PersonalTable(
+        "outbox",
+        "about_id",
+        not_exported="what the other services are about to be told of what is exported",
+        erased=False,
+        kept="gone once it is told, the deletion itself too; what was set aside is dropped",
+    ),
+    PersonalTable(
         "tombstone",
         "user_id",
         not_exported="there is none as long as there is a person",

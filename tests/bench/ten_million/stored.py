@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from importlib.resources import files
 from random import Random
 from typing import NamedTuple, TypeVar
+from uuid import UUID
 
 from firewalker.kernel.ids import EventId, SessionId, UserId
 from firewalker.local.servers import PrivateServers
@@ -126,8 +127,11 @@ async def keep_steps(servers: PrivateServers, crowd: Crowd, day: Day, kept: Kept
                 await days.raise_counts(tx, tuple(range(SLOTS)), some)
         await _freeze(database, day.begin, kept)
         async with database.reading() as tx:
-            told = await tx.all("SELECT event_id, kind, payload, create_time FROM outbox ORDER BY position")
-        kept.results = [OutboxEvent(EventId(one), kind, payload, at) for one, kind, payload, at in told]
+            told = await tx.all("SELECT event_id, kind, payload, create_time, about_id FROM outbox ORDER BY position")
+        kept.results = [
+            OutboxEvent(EventId(UUID(bytes=one)), kind, payload, at, UUID(bytes=about))
+            for one, kind, payload, at, about in told
+        ]
         kept.daily += await sizes(url, ["day_device", "frozen_board"])
         kept.mysql_us_a_row = await _cost_of_rows(servers, database, rises, today)
 

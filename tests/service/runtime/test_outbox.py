@@ -58,7 +58,7 @@ async def db(url: str) -> AsyncIterator[Database]:
 
 
 def event(name: str) -> OutboxEvent:
-    return OutboxEvent(EventId(new_uuid7()), "Tested", name.encode(), datetime.now(UTC))
+    return OutboxEvent(EventId(new_uuid7()), "Tested", name.encode(), datetime.now(UTC), new_uuid7())
 
 
 async def append(db: Database, outbox: Outbox, *names: str) -> None:
@@ -113,7 +113,7 @@ async def test_an_event_leaves_within_100_ms_of_its_commit(db: Database) -> None
 @pytest.mark.requirement("DLV-01")
 async def test_a_rolled_back_change_leaves_no_event_and_wakes_nobody(db: Database) -> None:
     outbox, woken = Outbox("step"), []
-    outbox.on_wake(lambda: woken.append(1))
+    outbox.on_wake(lambda _: woken.append(1))
     with pytest.raises(ZeroDivisionError):
         async with db.transaction() as tx:
             await outbox.append(tx, [event("never")])

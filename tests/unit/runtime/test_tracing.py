@@ -43,7 +43,7 @@ def test_the_trace_travels_on_and_into_events() -> None:
     assert within_a_call().run(tracing.onward) == TOLD.decode()
     assert tracing.onward() == ""
     made = Event(event_id="e", create_time=datetime(2026, 1, 1, tzinfo=UTC))
-    row = OutboxEvent(EventId(new_uuid7()), "Kind", bytes(made), datetime(2026, 1, 1, tzinfo=UTC))
+    row = OutboxEvent(EventId(new_uuid7()), "Kind", bytes(made), datetime(2026, 1, 1, tzinfo=UTC), new_uuid7())
     (stored,) = within_a_call().run(_traced, [row])
     read = Event.parse(stored[2])
     assert (read.event_id, read.create_time, read.traceparent) == ("e", made.create_time, TOLD.decode())
