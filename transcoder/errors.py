@@ -116,8 +116,6 @@ class Reason(StrEnum):
     """The service's answer is no gRPC."""
     SERVER_DRAINING = "SERVER_DRAINING"
     """This process is stopping; connect again."""
-    CLIENT_CLOSED_REQUEST = "CLIENT_CLOSED_REQUEST"
-    """The client left before the answer."""
     CROSS_ORIGIN = "CROSS_ORIGIN"
     """Routes below `/session` are for pages of their own origin, which send `X-Firewalker-Session: 1`."""
     NO_SESSION = "NO_SESSION"

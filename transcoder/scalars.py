@@ -24,6 +24,9 @@ _LARGEST_FLOAT: Final = struct.unpack("<f", b"\xff\xff\x7f\x7f")[0]
 _MOST_DIGITS: Final = 400
 """Longest number text that is looked at; the largest double written out has 309 digits."""
 
+_MOST_NAMED: Final = 16
+"""Most values of an enum that a refusal lists."""
+
 MOST_REFUSALS: Final = 50
 """Most faults that one answer names."""
 
@@ -133,6 +136,7 @@ def _enum_reader(enum: EnumDescriptor) -> Reader:
     known = frozenset(numbers.values())
     as_number = _integer_reader(-(2**31), 2**31 - 1)
 
+    wanted = _wanted(enum)
     is_null = enum.full_name == "google.protobuf.NullValue"
 
     def read(value: Any) -> int:
@@ -143,9 +147,9 @@ def _enum_reader(enum: EnumDescriptor) -> Reader:
         try:
             number = int(as_number(value))
         except Refusal:
-            raise Refusal(f"not a value of {enum.name}") from None
+            raise Refusal(wanted) from None
         if enum.is_closed and number not in known:
-            raise Refusal(f"not a value of {enum.name}")
+            raise Refusal(wanted)
         return number
 
     return read
@@ -154,14 +158,23 @@ def _enum_reader(enum: EnumDescriptor) -> Reader:
 def _known_enum_reader(enum: EnumDescriptor) -> Callable[[str], int]:
     read = _enum_reader(enum)
     known = frozenset(value.number for value in enum.values)
+    wanted = _wanted(enum)
 
     def read_known(text: str) -> int:
         number = int(read(text))
         if number not in known:
-            raise Refusal(f"not a value of {enum.name}")
+            raise Refusal(wanted)
         return number
 
     return read_known
+
+
+def _wanted(enum: EnumDescriptor) -> str:
+    """What to say of a value that is none of *enum*: which there are, without the one that stands for none."""
+    names = [value.name for value in enum.values if value.number or not value.name.endswith("_UNSPECIFIED")]
+    if not 1 < len(names) <= _MOST_NAMED:
+        return f"a value of {enum.name} is wanted"
+    return f"{', '.join(names[:-1])} or {names[-1]} is wanted"
 
 
 def _read_double(value: Any) -> float:

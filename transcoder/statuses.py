@@ -57,20 +57,24 @@ class FaultRenderer:
         """Status, headers and body. ``Retry-After`` where there is RetryInfo.
 
         Services name fields of *request* as its proto does; over HTTP they are named as its JSON does, and then
-        *as_written*.
+        *as_written*. So is the one that the message begins with.
         """
         details: list[dict[str, Any]] = []
         headers: Headers = []
+        message = fault.message
         for packed in packed_details(fault.details):
             detail = self._any(packed)
             if packed.type_url.rpartition("/")[2] == _BAD_REQUEST:
                 for violation in detail.get("fieldViolations", ()):
-                    violation["field"] = as_written(json_path(violation["field"], request))
+                    field = violation["field"]
+                    violation["field"] = as_written(json_path(field, request))
+                    if field and message.startswith(f"{field}: "):
+                        message = violation["field"] + message[len(field) :]
             details.append(detail)
             wait_s = _retry_delay_s(packed)
             if wait_s is not None:
                 headers.append(retry_after(wait_s))
-        return Rendered(HTTP_STATUS[fault.code], headers[:1], status_body(fault.code, fault.message, details))
+        return Rendered(HTTP_STATUS[fault.code], headers[:1], status_body(fault.code, message, details))
 
 
 def packed_details(encoded: bytes) -> list[Any]:

@@ -124,10 +124,10 @@ def backup(folder: Annotated[Path, typer.Argument(help="Where the backups are; m
 
 @app.command(rich_help_panel=BACKEND)
 def restore(place: Annotated[Path, typer.Argument(help="One backup in that folder.", exists=True)]) -> None:
-    """Make a backend of a backup, where there is none yet: then `firewalker up`."""
+    """Make a backend of a backup, where there is none yet: then `firewalker up`. Broken off, it can be run again."""
     from firewalker.cli.backup import restore_here
 
-    asyncio.run(restore_here(place))
+    asyncio.run(restore_here(place.resolve()))
 
 
 tombstones_app = typer.Typer(help="Who was deleted, for restored backups.", no_args_is_help=True, add_completion=False)

@@ -25,7 +25,8 @@ async def show() -> None:
             aside = f"[red]{number(counts.set_aside)}[/]" if counts.set_aside else "0"
             table.add_row(service, lane.destination, number(counts.waiting), oldest, aside)
             reasons += [
-                f"{number(found.facts)} {found.kind} to {lane.destination}: {found.error}" for found in lane.reasons
+                f"{number(found.facts)} {found.kind} to {lane.destination}: {found.error}, since {found.oldest:%Y-%m-%d %H:%M}"
+                for found in lane.reasons
             ]
     out.print(table)
     for reason in reasons:

@@ -77,6 +77,10 @@ class Fault(Exception):
         self.retry_after = retry_after
         self.metadata = dict(metadata or {})
 
+    def told(self) -> str:
+        """What the client reads: the message, unless the particulars say more."""
+        return self.message
+
 
 class InvalidRequest(Fault):
     """Some fields are missing or malformed; every one of them is in `violations`."""
@@ -84,6 +88,13 @@ class InvalidRequest(Fault):
     kind = Kind.INVALID
     reason = "INVALID_REQUEST"
     message = "The request is malformed."
+
+    def told(self) -> str:
+        """The first field and what is wrong with it: many clients show no details."""
+        if not self.violations:
+            return self.message
+        first, others = self.violations[0], len(self.violations) - 1
+        return f"{first.field}: {first.description}" + (f" (and {others} more)" if others else "")
 
 
 class PageTokenInvalid(Fault):

@@ -91,8 +91,7 @@ class Watcher:
             news = await self._read()
             if news is None:
                 continue
-            whole = len(news.notifications) < _PORTION
-            if not whole:
+            if not news.whole:
                 self._news.set()
             self.revision = news.revision
             changed = bool(news.notifications) or news.unread_count != self._unread

@@ -24,8 +24,8 @@ _log = structlog.get_logger(__name__)
 class Chore:
     """Runs *work* every *every*, in portions. A part of a process; several processes may run the same one.
 
-    *work* does one bounded portion and tells how much it did; 0 ends the round. Its faults end the round with a warning: the
-    next one tries again. The first round comes after a random part of *every*, so that processes take turns.
+    *work* does one bounded portion and tells how much it did; 0 ends the round. Whatever it raises ends the round and is
+    logged: the next one tries again, and calls need not suffer for it. The first round comes after a random part of *every*, so that processes take turns.
     """
 
     def __init__(self, name: str, every: timedelta, work: Callable[[], Awaitable[int]]) -> None:
@@ -57,4 +57,7 @@ class Chore:
             except Fault as fault:
                 _ROUNDS.labels(self._name, "failed").inc()
                 _log.warning("chore_put_off", chore=self._name, reason=fault.reason)
+            except Exception:  # noqa: BLE001 - logged whole
+                _ROUNDS.labels(self._name, "failed").inc()
+                _log.exception("chore_failed", chore=self._name)
             await asyncio.sleep(self._every_s)

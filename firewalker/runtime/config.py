@@ -38,8 +38,8 @@ _LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 _SHARED = {"redis_url": "FIREWALKER_REDIS_URL"}
 
 
-class ConfigError(Exception):
-    """The configuration cannot be used. The text has one line for each thing to mend, and no value of a secret."""
+class ConfigError(ValueError):
+    """The configuration, or a file that it names, cannot be used. The text has a line for each thing to mend, and no secret."""
 
 
 def _listed(value: object) -> object:
@@ -74,8 +74,8 @@ class ServiceConfig(BaseSettings):
     mysql_replica_url: SecretStr | None = None
     """The same database on one replica of that server (not an address that leads to several), in the same form, best by a
     user who may only SELECT. Statistics, past days and exports are then read there while it has all that they need, over up
-    to ``pool_size`` connections. How far it is shows in GTIDs: without them (a binary log, and on MySQL ``gtid_mode``, on
-    both servers) it is never asked."""
+    to ``pool_size`` connections. How far it is shows in GTIDs: without them (a binary log of that server, and on MySQL
+    ``gtid_mode`` on both) it is never asked."""
 
     redis_url: SecretStr
     """``redis://``, ``rediss://`` or ``unix://`` URL, ``redis+sentinel://host:port,host:port/service`` or

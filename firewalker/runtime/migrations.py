@@ -21,6 +21,7 @@ from firewalker.runtime.mysql.address import Address
 from firewalker.runtime.mysql.connection import Connection, connect
 from firewalker.runtime.mysql.errors import code_of
 from firewalker.runtime.mysql.literals import fill
+from firewalker.runtime.mysql.restoring import unfinished
 
 LOCK_WAIT_S = 60
 """How long a runner waits for another one to finish."""
@@ -50,7 +51,9 @@ _log = structlog.get_logger(__name__)
 
 
 class MigrationError(Exception):
-    """The schema cannot be brought forward: a file is misnamed, was changed after it was applied, or its SQL is refused."""
+    """The schema cannot be brought forward: a file is misnamed, was changed after it was applied, or its SQL is refused; or
+    the database holds a restore that did not come to its end.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ async def migrate(url: str, directory: Path | Traversable) -> list[str]:
     address = Address.parse(url)
     await _make_database(address)
     async with _connected(address) as connection, _alone(connection, address.database):
+        await _refuse_unfinished(connection, address.database)
         await _ask(connection, _TABLE)
         applied = await _applied(connection)
         done = []
@@ -96,12 +100,14 @@ async def pending(url: str, directory: Path | Traversable) -> list[str]:
     Migrations of a later release that are in the database and not in *directory* are no obstacle.
 
     Raises:
-        MigrationError: A file was changed after it was applied.
+        MigrationError: A file was changed after it was applied, or a restore did not come to its end.
         DatabaseUnavailable: Not reached.
     """
     files = _read(directory)
+    address = Address.parse(url)
     try:
-        async with _connected(Address.parse(url)) as connection:
+        async with _connected(address) as connection:
+            await _refuse_unfinished(connection, address.database)
             applied = await _applied(connection)
     except _DatabaseMissing:
         applied = {}
@@ -151,6 +157,18 @@ async def _apply(connection: Connection, file: _File, before: _Applied | None) -
                 raise MigrationError(f"{file.name}, statement {number + 1}: {error}") from error
         await _ask(connection, fill(_PROGRESS, (number + 1, file.name)))
     await _ask(connection, fill(_FINISH, (file.name,)))
+
+
+async def _refuse_unfinished(connection: Connection, database: str) -> None:
+    try:
+        backup = await unfinished(connection)
+    except MySQLError as error:
+        raise DatabaseUnavailable from error
+    if backup is not None:
+        raise MigrationError(
+            f"the database {database} holds an unfinished restore of the backup {backup}: it was broken off, or is under way; "
+            "`firewalker restore`, run again, begins anew"
+        )
 
 
 async def _applied(connection: Connection) -> dict[str, _Applied]:

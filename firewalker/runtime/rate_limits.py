@@ -3,9 +3,10 @@
 What is limited, and for whom, its users say (`runtime/grpc/rates.py` for calls); here are keys and rates only. One script
 does it in one step by the server's clock, so that neither races nor clocks of processes matter.
 
-In any span of t seconds at most burst + t x per_s are let through (NET-34). Where a rate is generous, a process takes a few
-turns at a time and hands them out for up to a second: a busy user then costs one question in ten. Turns that are not used
-are lost, never given twice. While Redis is away each process counts for itself; on a cluster, only those whose part is away.
+In any span of t seconds at most burst + t x per_s turns are taken (NET-34). Where a rate is generous, a process takes a few at
+a time and hands them out for up to a second: a busy user then costs one question in ten. So a tenth of the burst more, for each
+process at most, may be let through in a moment; where every turn counts, as for passwords, they are taken one by one. Turns
+that are not used are lost, never given twice. While Redis is away each process counts for itself; on a cluster, only those whose part is away.
 """
 
 from collections import OrderedDict

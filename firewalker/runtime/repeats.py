@@ -165,6 +165,7 @@ class Repeatable(Generic[V, M]):
         parsed = parse_uuid(message.request_id)
         if parsed is None:
             raise InvalidRequest(violations=[Violation("request_id", "must be a UUID of 36 characters")])
+        message.request_id = str(parsed)  # which may be spelled in capitals, and is the same then
         digest = hashlib.sha256(bytes(message)).digest()
         key = {"user_id": caller, "method": method, "request_id": parsed, "request_hash": digest}
         self.once = _Named(key, render, clock)

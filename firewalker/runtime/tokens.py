@@ -17,6 +17,7 @@ from firewalker.kernel.clock import Clock, SystemClock
 from firewalker.kernel.faults import AccessTokenExpired, Unauthenticated
 from firewalker.kernel.ids import SessionId, UserId, parse_uuid
 from firewalker.kernel.principal import Principal
+from firewalker.runtime.config import ConfigError
 
 ALGORITHM = "EdDSA"
 """The one algorithm of access tokens (AUTH-01); never taken from a token."""
@@ -65,18 +66,21 @@ class KeyRing:
         """Read a JWKS (RFC 7517) of Ed25519 keys.
 
         Raises:
-            ValueError: Not a JWKS, a key of another kind, or a private key, which has no business here.
+            ConfigError: Not a JWKS, a key of another kind, or a private key, which has no business here.
         """
-        return cls.from_jwks(path.read_text(encoding="utf-8"))
+        try:
+            return cls.from_jwks(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ConfigError(f"{path}: {error}") from error
 
     @classmethod
     def from_jwks(cls, text: str) -> Self:
-        """The same, from its JSON text."""
+        """The same, from its JSON text. Raises ValueError."""
         document = json.loads(text)
         if not isinstance(document, dict) or not isinstance(document.get("keys"), list):
             raise ValueError("not a JSON Web Key Set")  # noqa: TRY004 - the text is wrong, not a type of ours
         keys = dict(_key(entry) for entry in document["keys"])
-        return cls(keys, {entry["kid"]: float(entry["exp"]) for entry in document["keys"] if "exp" in entry})
+        return cls(keys, {entry["kid"]: _retires(entry["exp"]) for entry in document["keys"] if "exp" in entry})
 
     def find(self, key_id: str, now_s: float) -> Ed25519PublicKey | None:
         """The key of that id, unless it has retired by *now_s*."""
@@ -216,6 +220,12 @@ def _key_id(token: str) -> str:
     if fields.get("typ") != TYPE or fields.get("alg") != ALGORITHM or not isinstance(key_id, str):
         raise Unauthenticated
     return key_id
+
+
+def _retires(exp: object) -> float:
+    if not isinstance(exp, int | float):
+        raise ValueError("the exp of a key is no number")  # noqa: TRY004 - the text is wrong, not a type of ours
+    return float(exp)
 
 
 def _key(entry: object) -> tuple[str, Ed25519PublicKey]:

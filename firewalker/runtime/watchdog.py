@@ -8,7 +8,6 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -25,10 +24,8 @@ _FRAMES = 12
 class Watchdog:
     """Watches the event loop it is started on."""
 
-    def __init__(self, *, lag_s: float = LAG_S, now: Callable[[], float] = time.monotonic) -> None:
-        self._lag_s = lag_s
-        self._now = now
-        self._beat = now()
+    def __init__(self) -> None:
+        self._beat = time.monotonic()
         self._told = 0.0
         self._thread_id = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -52,17 +49,17 @@ class Watchdog:
             self._thread.join()
 
     def _turn(self) -> None:
-        self._beat = self._now()
+        self._beat = time.monotonic()
         self._timer = asyncio.get_running_loop().call_later(_LOOK_S / 2, self._turn)
 
     def _watch(self) -> None:
-        looked = self._now()
+        looked = time.monotonic()
         while not self._stopping.wait(_LOOK_S):
-            now = self._now()
+            now = time.monotonic()
             late_s, looked = now - looked - _LOOK_S, now
             lag_s = now - self._beat
             # Late itself: then the whole process had no turn on the processor, and nothing in it is to blame.
-            if lag_s > self._lag_s and late_s < self._lag_s / 2 and now - self._told > _QUIET_S:
+            if lag_s > LAG_S and late_s < LAG_S / 2 and now - self._told > _QUIET_S:
                 self._tell(lag_s)
 
     def _tell(self, lag_s: float) -> None:
@@ -71,7 +68,7 @@ class Watchdog:
         if frame is None or not where or where[-1].startswith("selectors.py:"):
             # It waits for the system, which has been starving it.
             return
-        self._told = self._now()
+        self._told = time.monotonic()
         self._log.warning("event loop blocked", lag_ms=round(lag_s * 1000), stack=" > ".join(where))
 
 

@@ -17,11 +17,10 @@ _log = structlog.get_logger(__name__)
 class WatchedFile:
     """Calls *load* with *path* when the file there is replaced. A part of a process; the first reading is the caller's."""
 
-    def __init__(self, path: Path, load: Callable[[Path], None], *, look_s: float = LOOK_S) -> None:
+    def __init__(self, path: Path, load: Callable[[Path], None]) -> None:
         """What *load* raises as ValueError or OSError is logged, and what was read before stays in use."""
         self._path = path
         self._load = load
-        self._look_s = look_s
         self._seen = _state(path)
         self._task: asyncio.Task[None] | None = None
 
@@ -35,7 +34,7 @@ class WatchedFile:
 
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(self._look_s)
+            await asyncio.sleep(LOOK_S)
             found = _state(self._path)
             if found is None or found == self._seen:
                 continue

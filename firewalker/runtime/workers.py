@@ -109,6 +109,7 @@ class Workers:
         self._workers: dict[int, _Worker] = {}
         """Those that run, by number; for a moment one more than asked for while one is replaced."""
         self._leaving: set[_Worker] = set()
+        self._starting = asyncio.Lock()
         self._deaths = 0
         self._ever_served = False
         self._stop = asyncio.Event()
@@ -150,6 +151,10 @@ class Workers:
         self._stop.set()
 
     async def _start(self) -> _Worker:
+        async with self._starting:  # one after the other: two that began at once would take the same number
+            return await self._start_next()
+
+    async def _start_next(self) -> _Worker:
         number = next(number for number in range(len(self._workers) + 1) if number not in self._workers)
         ours, theirs = socket.socketpair()
         ours.setblocking(False)  # noqa: FBT003 - the name says it

@@ -72,7 +72,7 @@ class AccountPart:
         """*others* are the other services' parts of an export; *notification* is told at once which sessions ended.
 
         Raises:
-            ConfigError, OSError, ValueError: A file or setting is not what it should be.
+            ConfigError, OSError: A file or setting is not what it should be.
         """
         signer = AccessTokenSigner.from_file(config.access_token_key_file)
         roots = read_key_ring(config.refresh_key_file)

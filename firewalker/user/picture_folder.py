@@ -7,8 +7,9 @@ import hmac
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import uvicorn
 from starlette.applications import Starlette
@@ -19,7 +20,10 @@ from starlette.routing import Route
 from firewalker.kernel.clock import Clock
 from firewalker.runtime.tasks import begin, end
 from firewalker.user.domain.avatar import MAX_BYTES, Avatar, AvatarId
+from firewalker.user.domain.avatar_faults import PicturesUnavailable
 from firewalker.user.usecases.ports import Place
+
+R = TypeVar("R")
 
 STOP_S = 3.0
 
@@ -46,23 +50,20 @@ class PictureFolder:
 
     async def uploaded(self, avatar: Avatar) -> bytes | None:
         """What was put there, if it is of the size that was promised."""
-        try:
-            content = await asyncio.to_thread(self._upload(avatar.avatar_id.hex).read_bytes)
-        except FileNotFoundError:
-            return None
-        return content if len(content) == avatar.size_bytes else None
+        content = await _ask(lambda: _content(self._upload(avatar.avatar_id.hex)))
+        return content if content is not None and len(content) == avatar.size_bytes else None
 
     async def forget_upload(self, avatar_id: AvatarId) -> None:
         """Remove what was put there, if anything was."""
-        await asyncio.to_thread(self._upload(avatar_id.hex).unlink, missing_ok=True)
+        await _ask(lambda: self._upload(avatar_id.hex).unlink(missing_ok=True))
 
     async def show(self, name: str, content: bytes) -> None:
         """Let everybody who knows its link see a picture, WebP."""
-        await asyncio.to_thread(_write, self._folder / "shown" / name, content)
+        await _ask(lambda: _write(self._folder / "shown" / name, content))
 
     async def hide(self, name: str) -> None:
         """Remove a picture, if it is there."""
-        await asyncio.to_thread(self._hide, self._folder / "shown" / name)
+        await _ask(lambda: self._hide(self._folder / "shown" / name))
 
     def url_of(self, name: str) -> str:
         """The link of a picture that is shown."""
@@ -131,6 +132,21 @@ class PictureFolder:
         path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # the other size is still there, or nothing ever was
             path.parent.rmdir()
+
+
+async def _ask(call: Callable[[], R]) -> R:
+    """Run *call*, which waits for the disk, on a thread."""
+    try:
+        return await asyncio.to_thread(call)
+    except OSError as error:
+        raise PicturesUnavailable from error
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def _write(path: Path, content: bytes) -> None:

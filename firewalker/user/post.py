@@ -26,6 +26,9 @@ SEND_S = 10.0
 STOP_S = 8.0
 """How long a mail that is being sent holds up the end of the process."""
 
+MOST_CHARACTERS = 64
+"""Of the word that says why a mail was not sent."""
+
 _MAILS = Counter(
     "firewalker_user_mails_total", "Mails by kind and by what became of them.", ["kind", "outcome"], registry=REGISTRY
 )
@@ -64,7 +67,7 @@ class Post:
                 for mail in mails:
                     if not self._stopping:
                         with tracing.caused("send mail", [mail.traceparent], kind=mail.kind.name.lower()):
-                            await self._send(mail)
+                            await self._try(mail)
             except Fault as fault:
                 _log.warning("mails put off", reason=fault.reason)
                 mails = []
@@ -72,6 +75,15 @@ class Post:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._poll_s):
                         await self._work.wait()
+
+    async def _try(self, mail: Mail) -> None:
+        """Send *mail*, or put it off: whatever is wrong with one, it must not keep the others from being sent."""
+        try:
+            await self._send(mail)
+        except Fault:
+            raise
+        except Exception as error:  # noqa: BLE001 - named by class: texts hold addresses
+            await self._fail(mail, type(error).__name__.upper()[:MOST_CHARACTERS], for_good=False)
 
     async def _send(self, mail: Mail) -> None:
         kind = mail.kind.name.lower()

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Self
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from firewalker.kernel.ids import SessionId, UserId
+from firewalker.runtime.config import ConfigError
 from firewalker.runtime.tokens import ALGORITHM, AUDIENCE, ISSUER, LIFETIME, TYPE
 
 
@@ -41,12 +43,15 @@ class AccessTokenSigner:
         """Read an Ed25519 private key, PEM of PKCS#8, unencrypted.
 
         Raises:
-            ValueError: There is something else in the file.
+            ConfigError: There is something else in the file.
             OSError: It cannot be read.
         """
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        try:
+            key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: it is encrypted
+            key = None
         if not isinstance(key, Ed25519PrivateKey):
-            raise ValueError(f"{path} holds no Ed25519 private key")  # noqa: TRY004 - the file is wrong, not a type
+            raise ConfigError(f"{path} holds no unencrypted Ed25519 private key as PEM of PKCS#8")
         return cls(key)
 
     def load(self, path: Path) -> None:

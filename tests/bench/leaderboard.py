@@ -45,7 +45,7 @@ SERVICE = "firewalker.step.v1.LeaderboardService"
 SIZES = (5, 50, 200)
 READ_TARGET_US = {200: 900}
 PUSH_TARGET_US = 40
-"""Server CPU (performance.md)."""
+"""Server CPU that a read of so many friends, and a frame to one watcher, may take."""
 
 BOARD_OF_WATCHERS = 20
 STREAMS_PER_CHANNEL = 25

@@ -61,7 +61,7 @@ LAST_FRAME_S = 10.0
 """How long the last totals may take to be shown."""
 
 TARGETS = {"ack_p99_ms": 50, "fresh_p50_ms": 300, "fresh_p99_ms": 1_200}
-"""performance.md."""
+"""What p50 and p99 may be at most, in milliseconds: of acknowledgements, and of what is shown after them."""
 
 TrackRequest = message_class("firewalker.step.v1.TrackStepsRequest")
 TrackResponse = message_class("firewalker.step.v1.TrackStepsResponse")

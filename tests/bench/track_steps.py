@@ -43,7 +43,7 @@ from tests.support.signing import Signer
 METHOD = "/firewalker.step.v1.StepService/TrackSteps"
 SIZES = (1, 10, 100)
 TARGET_US = {1: 60, 10: 12, 100: 6}
-"""Server CPU per reading by readings a message (performance.md)."""
+"""Server CPU that a reading may take, by readings a message."""
 
 PACED_RATE, PACED_SIZE = 5_000, 5
 """Readings a second, and a message, at which the time to the answer is measured."""

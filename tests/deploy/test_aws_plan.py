@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from firewalker.local.ports import DEFAULTS
 from firewalker.notification.config import NotificationConfig
 from firewalker.runtime.config import ServiceConfig, load
 from firewalker.runtime.grpc.rates import client_address
+from firewalker.runtime.mysql.address import Address
+from firewalker.runtime.mysql.replica import MOST_LAG_S
 from firewalker.runtime.workers import METRICS_STEP
 from firewalker.step.config import StepConfig
 from firewalker.user.config import UserConfig
@@ -42,10 +45,10 @@ def operators(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an operator who has put there what only they can know."""
     folder = tmp_path_factory.mktemp("secrets")
     for service in plan.SERVICES:
-        url = (
-            f"mysql://{service}:pass@db.example:3306/firewalker_{service}?ssl_ca={plan.SECRETS}/{plan.RDS_AUTHORITIES}"
-        )
-        (folder / f"{service}-mysql.url").write_text(url + "\n")
+        for name, host in (("mysql.url", "db.example"), ("mysql_replica.url", "replica.example")):
+            (folder / f"{service}-{name}").write_text(
+                f"mysql://{service}:pass@{host}:3306/firewalker_{service}?ssl_ca={plan.SECRETS}/{plan.RDS_AUTHORITIES}\n"
+            )
     (folder / "mail.url").write_text("smtps://me:pass@mail.example")
     (folder / "providers.json").write_text("{}")
     (folder / "fcm.json").write_text("{}")
@@ -57,11 +60,12 @@ def loaded(
 ) -> ServiceConfig:
     """What *service* understands of what its instance is told, with its secret files in *folder*."""
     here = str(folder)
-    files = program.content(operators, service) | {plan.REDIS_URL_FILE: "rediss://:pass@cache.example:6379/0"}
+    files = program.content(operators, sizes, service) | {plan.REDIS_URL_FILE: "rediss://:pass@cache.example:6379/0"}
     for name, text in files.items():
         (folder / name).write_text(text.replace(plan.SECRETS, here))
     trustme.CA().cert_pem.write_to_path(folder / plan.RDS_AUTHORITIES)
-    for name, value in plan.settings(service, PLACE, sizes.fleets[service]).items():
+    place = replace(PLACE, replica=sizes.replicas > 0)
+    for name, value in plan.settings(service, place, sizes.fleets[service]).items():
         monkeypatch.setenv(name, value.replace(plan.SECRETS, here))
     return load(CONFIGS[service])
 
@@ -75,6 +79,25 @@ def test_a_service_takes_the_settings_and_files_that_it_is_given(
     assert (config.port, config.internal_port) == (plan.GRPC_PORTS[service], plan.INTERNAL_PORTS[service])
     assert (config.metrics_port, config.workers) == (plan.METRICS_PORTS[service], sizes.fleets[service].workers)
     assert config.redis_url.get_secret_value().startswith("rediss://")
+
+
+@pytest.mark.parametrize("service", plan.SERVICES)
+def test_reads_go_to_a_replica_over_tls_where_there_is_one(
+    service: str, operators: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, host in (("prod", "replica.example"), ("dev", None)):
+        folder = tmp_path / name
+        folder.mkdir()
+        with monkeypatch.context() as patch:
+            config = loaded(service, plan.SIZES[name], operators, folder, patch)
+        primary, url = config.mysql_url.get_secret_value(), config.mysql_replica_url
+        assert Address.parse(primary).host == "db.example"
+        if url is None:
+            assert host is None
+        else:
+            replica = Address.parse(url.get_secret_value())
+            assert (replica.host, replica.database) == (host, f"firewalker_{service}")
+            assert replica.tls is not None
 
 
 @pytest.mark.parametrize("service", plan.SERVICES)
@@ -98,6 +121,10 @@ def test_ports_are_those_of_the_contract() -> None:
         assert DEFAULTS[f"FIREWALKER_{service.upper()}_PORT"] == plan.GRPC_PORTS[service]
         assert DEFAULTS[f"FIREWALKER_{service.upper()}_INTERNAL_PORT"] == plan.INTERNAL_PORTS[service]
     assert plan.METRICS_STEP == METRICS_STEP
+
+
+def test_the_alarm_of_a_late_replica_rings_when_services_leave_it_aside() -> None:
+    assert plan.MOST_LAG_S == MOST_LAG_S
 
 
 def test_every_route_of_the_contract_gets_through_the_balancer() -> None:
@@ -125,8 +152,14 @@ def test_the_web_page_gets_through_the_balancer_with_its_sessions() -> None:
 
 
 def test_what_an_operator_forgot_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="user-mysql"):
-        program.content(tmp_path, "user")
+    with pytest.raises(FileNotFoundError, match=r"user-mysql\.url"):
+        program.content(tmp_path, plan.PROD, "user")
+    for service in ("step-mysql.url", "step-mysql_replica.url"):
+        with pytest.raises(FileNotFoundError, match=service):
+            program.content(tmp_path, plan.PROD, "step")
+        (tmp_path / service).write_text("mysql://x")
+    assert program.content(tmp_path, plan.PROD, "step")["mysql_replica.url"] == "mysql://x"
+    assert "mysql_replica.url" not in program.content(tmp_path, plan.DEV, "step")
 
 
 @pytest.mark.parametrize("group", plan.GROUPS)
@@ -142,6 +175,7 @@ def test_what_an_instance_runs_is_a_script_whose_programs_are_programs(group: st
         resource="Fleet",
         log_group="lines",
         secret="arn:own",
+        files=tuple(plan.secret_files(group, replica=True).values()) if group != "transcoder" else (),
         redis_secret="arn:redis",
         redis_host="cache.example",
     )
@@ -150,6 +184,6 @@ def test_what_an_instance_runs_is_a_script_whose_programs_are_programs(group: st
     assert not checked.stderr
     for program_text in re.findall(r"<<'END'\n(#!/usr/bin/python3.*?)\nEND\n", script, flags=re.DOTALL):
         compile(program_text, "firewalker-secrets", "exec")
-        assert json.dumps(sorted(plan.secret_files(group).values())) in program_text
+        assert json.dumps(sorted(plan.secret_files(group, replica=True).values())) in program_text
     assert ("arn:own" in script) == (group != "transcoder")
     assert ("put-metric-data" in script) == (group == "step")

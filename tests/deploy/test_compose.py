@@ -12,6 +12,7 @@ from firewalker.local.layout import Layout
 from firewalker.local.secrets import SERVICES, Secrets
 from firewalker.notification.config import NotificationConfig
 from firewalker.runtime.config import ServiceConfig, load
+from firewalker.runtime.grpc.arrivals import within
 from firewalker.step.config import StepConfig
 from firewalker.user.config import UserConfig
 from transcoder.config import Settings
@@ -55,6 +56,10 @@ def test_a_service_takes_what_compose_tells_it(
     assert services[service]["healthcheck"]["test"] == ["CMD", "firewalker", "health", service]
     assert services[f"migrate-{service}"]["environment"] == services[service]["environment"]
     assert services[f"migrate-{service}"]["volumes"][0] == services[service]["volumes"][0]
+    # The engine's gateway, through which everybody on this machine comes, and the transcoder.
+    for caller in ("172.18.0.1", "10.89.0.7", "127.0.0.1"):
+        assert within(caller, made.exempt_networks)
+    assert made.mysql_replica_url is None
 
 
 def test_the_keys_are_dealt_into_the_volumes_that_processes_see(services: dict[str, Any], volumes: Path) -> None:

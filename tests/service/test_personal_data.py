@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from firewalker.gen.pb.firewalker.event import v1 as event_pb
+from firewalker.kernel.faults import DatabaseUnavailable
 from firewalker.kernel.ids import UserId, new_uuid7
 from firewalker.notification.app import build as build_notification
 from firewalker.notification.config import NotificationConfig
@@ -21,7 +22,7 @@ from firewalker.runtime.migrations import migrate
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.mysql.literals import fill
 from firewalker.runtime.personal_data import Erasure, PersonalTable, exported
-from firewalker.runtime.personal_data.erasure import BATCH, LAST_PASS
+from firewalker.runtime.personal_data.erasure import AGAIN, BATCH, LAST_PASS
 from firewalker.step.app import build as build_step
 from firewalker.step.config import StepConfig
 from firewalker.step.store.personal import TABLES as STEP
@@ -126,21 +127,54 @@ async def test_an_erasure_that_was_interrupted_goes_on_and_late_arrivals_go_too(
 
 
 @pytest.mark.requirement("PRIV-06")
-async def test_nobody_waits_for_the_last_pass_over_others(database: tuple[Database, str]) -> None:
+async def test_however_many_are_deleted_at_once_all_of_them_are_erased_in_one_round(
+    database: tuple[Database, str],
+) -> None:
     opened, url = database
-    crowd, clock = [UserId(new_uuid7()) for _ in range(2 * BATCH + 1)], FakeClock()
-    for user in crowd:
-        await notify(url, user, 1)
-    erasure = Erasure(opened, NOTIFICATION, clock)
-    await erasure.take(crowd)
+    gone = [UserId(new_uuid7()) for _ in range(BATCH + 1)]
+    await notify(url, gone[0], 1)
+    await notify(url, gone[-1], 1)
+    clock, erased = FakeClock(), []
+
+    async def first(user: UserId) -> None:
+        erased.append(user)
+
+    erasure = Erasure(opened, NOTIFICATION, clock, first=first)
+    await erasure.take(gone)
     await erasure.round()
     assert await run_on(url, "SELECT COUNT(*) FROM notification") == [(0,)]
-    clock.advance(LAST_PASS)
+    await erasure.round()
+    assert len(erased) == len(gone)  # not every half minute
+    clock.advance(AGAIN)
+    await erasure.round()
+    assert len(erased) == 2 * len(gone)
+    clock.advance(LAST_PASS - AGAIN)
     await erasure.round()
     assert REGISTRY.get_sample_value("firewalker_erasure_oldest_seconds") == LAST_PASS.total_seconds()
     await erasure.round()
     assert await run_on(url, "SELECT COUNT(*) FROM tombstone WHERE erase_time IS NULL") == [(0,)]
     assert REGISTRY.get_sample_value("firewalker_erasure_oldest_seconds") == 0
+
+
+@pytest.mark.requirement("PRIV-06")
+@pytest.mark.parametrize("trouble", [DatabaseUnavailable(), ValueError("a bug over this one")])
+async def test_trouble_over_one_person_does_not_keep_others_from_being_erased(
+    database: tuple[Database, str], trouble: Exception
+) -> None:
+    opened, url = database
+    unlucky, gone = sorted(UserId(new_uuid7()) for _ in range(2))  # the first to be erased is the first
+    await notify(url, gone, 1)
+
+    async def fail(user: UserId) -> None:
+        if user == unlucky:
+            raise trouble
+
+    erasure = Erasure(opened, NOTIFICATION, FakeClock(), first=fail)
+    await erasure.take([unlucky, gone])
+    await erasure.start()
+    await becomes(url, "SELECT COUNT(*) FROM notification", [(0,)])
+    await erasure.stop()
+    assert await run_on(url, "SELECT COUNT(*) FROM tombstone WHERE erase_time IS NULL") == [(2,)]
 
 
 @pytest.mark.requirement("PRIV-05")

@@ -11,7 +11,7 @@ from firewalker.emulator.ledger import Record
 LEAST_WAIT_S = {
     "unavailable": 10.0, "internal": 10.0, "quota": 60.0, "bad_gateway": 30.0, "empty": 10.0,
 }  # fmt: skip
-"""How long a sender has to wait after an answer that names no time (reliability.md 3.1)."""
+"""How long a sender has to wait after an answer that names no time."""
 
 UNHEARD_WAIT_S = 10.0
 """The same where the answer may have been lost: whoever did not hear it does not know how long to wait."""

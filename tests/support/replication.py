@@ -34,7 +34,10 @@ ACKNOWLEDGED_WITHIN_S = 20
 
 @dataclass(frozen=True, slots=True)
 class Node(MySQLServer):
-    """A server with a port for the other one, a binary log, and numbered transactions."""
+    """A server with a port for the other one, a binary log, and numbered transactions.
+
+    A replica on MySQL goes without that log, as on RDS, where there is none without backups.
+    """
 
     number: int = 0
     port: int = 0
@@ -55,7 +58,7 @@ class Node(MySQLServer):
             f"--port={self.port}",
             "--bind-address=127.0.0.1",
             f"--server-id={self.number}",
-            "--log-bin=binlog",
+            "--skip-log-bin" if (self.number, self.binary.flavour) == (2, "mysql") else "--log-bin=binlog",
             "--relay-log=relay",
             "--binlog-format=ROW",
             *of_flavour[self.binary.flavour],

@@ -192,6 +192,12 @@ def test_bad_json_is_refused_with_the_path_to_it(value: Any, field: str) -> None
     assert caught.value.field == field
 
 
+def test_a_value_that_an_enum_has_not_is_told_which_there_are() -> None:
+    with pytest.raises(Refusal) as caught:
+        read({"color": "GREEN"})
+    assert caught.value.why == "RED or BLUE is wanted"
+
+
 def test_every_fault_of_a_body_is_refused_at_once_in_canonical_names() -> None:
     value = {
         "pages": "x",

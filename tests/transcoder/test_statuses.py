@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from tests.transcoder.library_server import Library
 from transcoder.app import Transcoder
 from transcoder.errors import HTTP_STATUS, Code
 from transcoder.fieldpaths import json_path
+from transcoder.statuses import Fault, FaultRenderer
 
 
 async def fail(client: httpx.AsyncClient, code: int, *details: Any, raw: bytes | None = None) -> httpx.Response:
@@ -78,6 +80,24 @@ async def test_fields_that_services_name_are_shown_in_json_names(
         {"field": shown, "description": "", "reason": ""},
     ]
     assert details[1]["metadata"] == {"page_size": "page_size"}
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("page_size: is bad (and 1 more)", "pageSize: is bad (and 1 more)"),
+        ("page_size is bad", "page_size is bad"),
+        ("page_sizes: are bad", "page_sizes: are bad"),
+        ("Of page_size: is bad", "Of page_size: is bad"),
+    ],
+)
+def test_a_field_that_a_message_begins_with_is_shown_in_json_names_too(message: str, shown: str) -> None:
+    bad = error_details_pb2.BadRequest(field_violations=[{"field": "page_size"}, {"field": "x_y"}, {"field": ""}])
+    status = status_pb2.Status(code=3, message=message)
+    status.details.add().Pack(bad)
+    packed = base64.b64encode(status.SerializeToString())
+    rendered = FaultRenderer(library()).render(Fault(Code.INVALID_ARGUMENT, message, packed))
+    assert json.loads(rendered.body)["message"] == shown
 
 
 @pytest.mark.parametrize(

@@ -219,7 +219,17 @@ def test_a_token_with_any_byte_changed_is_refused_or_the_same(position: int, cha
 
 @pytest.mark.parametrize(
     "changes",
-    [{"d": "AA"}, {"kty": "RSA"}, {"crv": "X25519"}, {"alg": "ES256"}, {"kid": ""}, {"kid": None}, {"x": "AA"}],
+    [
+        {"d": "AA"},
+        {"kty": "RSA"},
+        {"crv": "X25519"},
+        {"alg": "ES256"},
+        {"kid": ""},
+        {"kid": None},
+        {"x": "AA"},
+        {"exp": None},
+        {"exp": "soon"},
+    ],
 )
 def test_a_key_ring_takes_nothing_but_public_ed25519_keys(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - any of them

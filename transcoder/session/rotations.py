@@ -30,8 +30,7 @@ class Granted:
 class Rotations:
     """The exchanges of this process that are under way or just over."""
 
-    def __init__(self, kept_s: float = KEPT_S) -> None:
-        self._kept_s = kept_s
+    def __init__(self) -> None:
         self._known: dict[str, asyncio.Future[Granted]] = {}
 
     async def exchange(self, token: str, ask: Callable[[str], Awaitable[Granted]]) -> Granted:
@@ -75,7 +74,7 @@ class Rotations:
         if granted.token == token:
             self._drop(token, mine)
         else:
-            loop.call_later(self._kept_s, self._drop, token, mine)
+            loop.call_later(KEPT_S, self._drop, token, mine)
         return granted
 
     def _drop(self, token: str, future: asyncio.Future[Granted]) -> None:

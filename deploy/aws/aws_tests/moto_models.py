@@ -305,7 +305,11 @@ def _database(name: str, properties: Properties, region: str) -> Made:
     source = properties.get("SourceDBInstanceIdentifier")
     if source:
         client.create_db_instance_read_replica(
-            DBInstanceIdentifier=identifier, SourceDBInstanceIdentifier=source, **common
+            DBInstanceIdentifier=identifier,
+            SourceDBInstanceIdentifier=source,
+            **common,
+            **only(properties, "DBParameterGroupName", "EnableCloudwatchLogsExports"),
+            **numbers(properties, "MaxAllocatedStorage"),
         )
     else:
         client.create_db_instance(

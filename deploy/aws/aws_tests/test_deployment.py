@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from collections import Counter
 from typing import Any
 
@@ -120,6 +122,34 @@ def test_the_database_stands_in_two_zones_and_its_replica_follows_it() -> None:
     assert (primary["Engine"], primary["EngineVersion"][:3], primary["BackupRetentionPeriod"]) == ("mysql", "8.4", 35)
 
 
+def test_services_reach_the_replica_and_operators_are_told_where_it_is(deployed: dict[str, str]) -> None:
+    rds = boto3.client("rds")
+    databases = rds.describe_db_instances()["DBInstances"]
+    (replica,) = [each for each in databases if each.get("ReadReplicaSourceDBInstanceIdentifier")]
+    assert deployed["DatabaseReplica1Host"] == replica["Endpoint"]["Address"] != deployed["DatabaseHost"]
+    assert replica["Endpoint"]["Port"] == 3306
+    assert [each["VpcSecurityGroupId"] for each in replica["VpcSecurityGroups"]] == [group("MySQL")["GroupId"]]
+    assert not replica["PubliclyAccessible"]
+    groups = {each["DBParameterGroups"][0]["DBParameterGroupName"] for each in databases}
+    (shared,) = groups
+    found = rds.describe_db_parameters(DBParameterGroupName=shared)["Parameters"]
+    parameters = {each["ParameterName"]: each["ParameterValue"] for each in found}
+    assert (parameters["gtid-mode"], parameters["enforce_gtid_consistency"]) == ("ON", "ON")
+
+
+def test_what_instances_run_tells_services_of_the_replica() -> None:
+    ec2 = boto3.client("ec2")
+    told = {}
+    for template in ec2.describe_launch_templates()["LaunchTemplates"]:
+        (version,) = ec2.describe_launch_template_versions(LaunchTemplateId=template["LaunchTemplateId"])[
+            "LaunchTemplateVersions"
+        ]
+        script = base64.b64decode(version["LaunchTemplateData"].get("UserData", "")).decode()
+        for name in re.findall(r"^FIREWALKER_(\w+)_MYSQL_REPLICA_URL_FILE=(\S+)$", script, flags=re.MULTILINE):
+            told[name[0]] = name[1]
+    assert told == dict.fromkeys(("USER", "STEP", "NOTIFICATION"), "/run/secrets/mysql_replica.url")
+
+
 def test_redis_fails_over_and_speaks_tls() -> None:
     (cache,) = boto3.client("elasticache").describe_replication_groups()["ReplicationGroups"]
     assert (cache["MultiAZ"], cache["AutomaticFailover"]) == ("enabled", "enabled")
@@ -153,5 +183,5 @@ def test_the_internal_name_leads_to_the_internal_balancer(deployed: dict[str, st
 
 def test_alarms_tell_operators(deployed: dict[str, str]) -> None:
     alarms = boto3.client("cloudwatch").describe_alarms()["MetricAlarms"]
-    assert len(alarms) == 20
+    assert len(alarms) == 24
     assert all(each["AlarmActions"] == each["OKActions"] == [deployed["NewsTopic"]] for each in alarms)

@@ -107,6 +107,47 @@ def test_mysql_takes_no_connection_in_the_clear_and_loses_no_commit(each: Synthe
     assert (parameters["innodb_flush_log_at_trx_commit"], parameters["sync_binlog"]) == ("1", "1")
 
 
+def test_primary_and_replica_number_what_is_committed(each: Synthesised) -> None:
+    ((group, values),) = each.of_type("RDS::DBParameterGroup").items()
+    assert (values["Parameters"]["gtid-mode"], values["Parameters"]["enforce_gtid_consistency"]) == ("ON", "ON")
+    for database in each.of_type("RDS::DBInstance").values():
+        assert database["DBParameterGroupName"] == {"Ref": group}
+        # The source keeps the binary log that numbers come from; RDS keeps one where there are backups.
+        assert database.get("BackupRetentionPeriod", 0) > 0 or "SourceDBInstanceIdentifier" in database
+
+
+def test_a_replica_is_as_fast_as_what_it_follows(prod: Synthesised) -> None:
+    replica, primary = sorted(prod.of_type("RDS::DBInstance").values(), key=lambda one: "Engine" in one)
+    for name in ("DBInstanceClass", "StorageType", "MaxAllocatedStorage", "EnableCloudwatchLogsExports"):
+        assert replica[name] == primary[name], name
+
+
+def test_every_database_is_watched_and_a_replica_for_being_late_or_still(each: Synthesised) -> None:
+    alarms = [one for one in each.of_type("CloudWatch::Alarm").values() if one["Namespace"] == "AWS/RDS"]
+    watched: dict[str, list[tuple[str, str, int]]] = {}
+    for alarm in alarms:
+        (dimension,) = alarm["Dimensions"]
+        if alarm["MetricName"] == "ReplicaLag":
+            bound = (alarm["ComparisonOperator"], alarm["TreatMissingData"], alarm["Threshold"])
+            watched.setdefault(dimension["Value"]["Ref"], []).append(bound)
+        else:
+            watched.setdefault(dimension["Value"]["Ref"], [])
+    late, still = ("GreaterThanThreshold", "notBreaching", 10), ("LessThanThreshold", "breaching", 0)
+    assert watched == {
+        name: [late, still] if "SourceDBInstanceIdentifier" in one else []
+        for name, one in each.of_type("RDS::DBInstance").items()
+    }
+    metrics = [alarm["MetricName"] for alarm in alarms if alarm["MetricName"] != "ReplicaLag"]
+    assert sorted(metrics) == sorted(["CPUUtilization", "FreeStorageSpace", "FreeableMemory"] * len(watched))
+
+
+def test_services_are_told_of_a_replica_where_there_is_one(each: Synthesised, prod: Synthesised) -> None:
+    for name, script in scripts(each).items():
+        told = "_MYSQL_REPLICA_URL_FILE=/run/secrets/mysql_replica.url" in script
+        # And the instance does not start without the file.
+        assert told == ('"mysql_replica.url"' in script) == (each is prod and not name.startswith("Transcoder")), name
+
+
 def statements(each: Synthesised, role: str) -> list[dict[str, Any]]:
     policies = each.of_type("IAM::Policy").values()
     return [

@@ -9,14 +9,16 @@ from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
+from aws_cdk import aws_rds as rds
 from aws_cdk import aws_sns as sns
 from firewalker_aws.balancers import Balancers
 from firewalker_aws.data import Data
-from firewalker_aws.plan import Sizes
+from firewalker_aws.plan import MOST_LAG_S, Sizes
 
 GIB = 1024**3
 ABOVE = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
 BELOW = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
+BREACHING = cloudwatch.TreatMissingData.BREACHING
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Watch:
     bound: float
     comparison: cloudwatch.ComparisonOperator = ABOVE
     periods: int = 3
+    missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING
 
 
 def make_alarms(
@@ -41,7 +44,7 @@ def make_alarms(
     fleets: dict[str, autoscaling.AutoScalingGroup],
 ) -> None:
     """Make all of them; each tells *topic* when it begins and when it is over."""
-    watches = [*_database(sizes, data), *_cache(sizes, data), *_balancers(balancers), *_fleets(sizes, fleets)]
+    watches = [*_databases(sizes, data), *_cache(sizes, data), *_balancers(balancers), *_fleets(sizes, fleets)]
     for watch in watches:
         alarm = cloudwatch.Alarm(
             stack,
@@ -51,34 +54,40 @@ def make_alarms(
             comparison_operator=watch.comparison,
             evaluation_periods=watch.periods,
             alarm_description=watch.why,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            treat_missing_data=watch.missing,
         )
         alarm.add_alarm_action(actions.SnsAction(topic))
         alarm.add_ok_action(actions.SnsAction(topic))
 
 
-def _database(sizes: Sizes, data: Data) -> list[Watch]:
+def _databases(sizes: Sizes, data: Data) -> list[Watch]:
+    found = _database("Database", "MySQL", data.database, sizes)
     minute = Duration.minutes(1)
-    database = data.database
-    found = [
-        Watch(
-            "DatabaseCpu", "MySQL's processor is full", database.metric_cpu_utilization(period=minute), 80, periods=5
-        ),
-        Watch(
-            "DatabaseSpace",
-            "a tenth of MySQL's storage is left and it has not grown by itself",
-            database.metric_free_storage_space(period=minute),
-            sizes.database_gib * GIB / 10,
-            BELOW,
-        ),
-        Watch(
-            "DatabaseMemory", "MySQL is about to swap", database.metric_freeable_memory(period=minute), GIB / 4, BELOW
-        ),
-    ]
     for number, replica in enumerate(data.replicas, 1):
+        name, who = f"DatabaseReplica{number}", f"replica {number}"
+        found += _database(name, who, replica, sizes)
         lag = replica.metric("ReplicaLag", period=minute, statistic="Maximum")
-        found.append(Watch(f"DatabaseReplica{number}Lag", "reads from the replica are old", lag, 30))
+        least = replica.metric("ReplicaLag", period=minute, statistic="Minimum")
+        found += [
+            Watch(f"{name}Lag", f"{who} is left aside, MySQL bears its reads: it is late", lag, MOST_LAG_S),
+            # -1 while nothing is replicated, which would pass for no lag at all.
+            Watch(f"{name}Stopped", f"{who} does not follow, or is gone", least, 0, BELOW, missing=BREACHING),
+        ]
     return found
+
+
+def _database(name: str, who: str, database: rds.IDatabaseInstance, sizes: Sizes) -> list[Watch]:
+    minute = Duration.minutes(1)
+    cpu, memory = database.metric_cpu_utilization(period=minute), database.metric_freeable_memory(period=minute)
+    space = database.metric_free_storage_space(period=minute)
+    tenth = sizes.database_gib * GIB / 10
+    return [
+        Watch(f"{name}Cpu", f"{who}: the processor is full", cpu, 80, periods=5),
+        Watch(
+            f"{name}Space", f"{who}: a tenth of the storage is left and it has not grown by itself", space, tenth, BELOW
+        ),
+        Watch(f"{name}Memory", f"{who} is about to swap", memory, GIB / 4, BELOW),
+    ]
 
 
 def _cache(sizes: Sizes, data: Data) -> list[Watch]:

@@ -11,7 +11,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from firewalker_aws.plan import RDS_AUTHORITIES, REDIS_URL_FILE, SECRETS, metrics_ports, secret_files
+from firewalker_aws.plan import RDS_AUTHORITIES, REDIS_URL_FILE, SECRETS, metrics_ports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +39,8 @@ class Machine:
     log_group: str
     secret: str
     """Of the service's files; empty for the transcoder, which has none."""
+    files: tuple[str, ...]
+    """What has to be in it."""
     redis_secret: str
     redis_host: str
 
@@ -75,7 +77,7 @@ def _environment(machine: Machine) -> str:
 
 
 def _secrets(machine: Machine) -> str:
-    names = json.dumps(sorted(secret_files(machine.group).values()))
+    names = json.dumps(sorted(machine.files))
     return f"""\
 cat > /usr/local/bin/firewalker-secrets <<'END'
 #!/usr/bin/python3

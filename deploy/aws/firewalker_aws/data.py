@@ -22,9 +22,13 @@ MYSQL_PARAMETERS = {
     "binlog_format": "ROW",
     "innodb_flush_log_at_trx_commit": "1",  # an OK means durable
     "sync_binlog": "1",
+    "gtid-mode": "ON",  # RDS's spelling; by these numbers the services know what a replica has
+    "enforce_gtid_consistency": "ON",
     "slow_query_log": "1",
     "long_query_time": "0.5",
 }
+ENGINE = rds.DatabaseInstanceEngine.mysql(version=rds.MysqlEngineVersion.VER_8_4_8)
+MYSQL_LOGS = ["error", "slowquery"]
 REDIS_PARAMETERS = {"maxmemory-policy": "noeviction"}
 """An evicted key could be an ended session; the services count on this (``redis_eviction``)."""
 
@@ -42,7 +46,11 @@ class Data:
 
 def make_data(stack: Stack, sizes: Sizes, network: Network, key: kms.Key) -> Data:
     """Make all of it."""
-    database = _database(stack, sizes, network, key)
+    # Shared, so that a replica numbers its transactions too, and is as durable as its source was once it is promoted.
+    parameters = rds.ParameterGroup(
+        stack, "DatabaseParameters", engine=ENGINE, description="MySQL and its replicas", parameters=MYSQL_PARAMETERS
+    )
+    database = _database(stack, sizes, network, key, parameters)
     password = secretsmanager.Secret(
         stack,
         "CachePassword",
@@ -63,7 +71,7 @@ def make_data(stack: Stack, sizes: Sizes, network: Network, key: kms.Key) -> Dat
     return Data(
         database,
         [
-            _replica(stack, sizes, network, key, source=database, number=number)
+            _replica(stack, sizes, network, key, parameters, source=database, number=number)
             for number in range(1, sizes.replicas + 1)
         ],
         _cache(stack, sizes, network, key, password),
@@ -72,14 +80,16 @@ def make_data(stack: Stack, sizes: Sizes, network: Network, key: kms.Key) -> Dat
     )
 
 
-def _database(stack: Stack, sizes: Sizes, network: Network, key: kms.Key) -> rds.DatabaseInstance:
+def _database(
+    stack: Stack, sizes: Sizes, network: Network, key: kms.Key, parameters: rds.ParameterGroup
+) -> rds.DatabaseInstance:
     return rds.DatabaseInstance(
         stack,
         "Database",
         vpc=network.vpc,
         vpc_subnets=network.data_subnets,
         security_groups=[network.database],
-        engine=rds.DatabaseInstanceEngine.mysql(version=rds.MysqlEngineVersion.VER_8_4_8),
+        engine=ENGINE,
         instance_type=ec2.InstanceType(sizes.database),
         multi_az=sizes.multi_az,
         port=MYSQL,
@@ -98,15 +108,23 @@ def _database(stack: Stack, sizes: Sizes, network: Network, key: kms.Key) -> rds
         removal_policy=RemovalPolicy.SNAPSHOT,
         enable_performance_insights=sizes.protected,
         performance_insight_encryption_key=key if sizes.protected else None,
-        cloudwatch_logs_exports=["error", "slowquery"],
-        parameters=MYSQL_PARAMETERS,
+        cloudwatch_logs_exports=MYSQL_LOGS,
+        parameter_group=parameters,
         auto_minor_version_upgrade=True,
     )
 
 
 def _replica(
-    stack: Stack, sizes: Sizes, network: Network, key: kms.Key, *, source: rds.DatabaseInstance, number: int
+    stack: Stack,
+    sizes: Sizes,
+    network: Network,
+    key: kms.Key,
+    parameters: rds.ParameterGroup,
+    *,
+    source: rds.DatabaseInstance,
+    number: int,
 ) -> rds.DatabaseInstanceReadReplica:
+    """It has no backups of its own and therefore no binary log, which would slow it down; it gets both when it is promoted."""
     replica = rds.DatabaseInstanceReadReplica(
         stack,
         f"DatabaseReplica{number}",
@@ -116,9 +134,15 @@ def _replica(
         security_groups=[network.database],
         instance_type=ec2.InstanceType(sizes.database),
         port=MYSQL,
+        max_allocated_storage=sizes.database_max_gib,
+        storage_type=rds.StorageType.GP3,
         storage_encryption_key=key,
         iam_authentication=True,
         deletion_protection=sizes.protected,
+        enable_performance_insights=sizes.protected,
+        performance_insight_encryption_key=key if sizes.protected else None,
+        cloudwatch_logs_exports=MYSQL_LOGS,
+        parameter_group=parameters,
         auto_minor_version_upgrade=True,
     )
     # In its source's region it is encrypted as that is, and CloudFormation refuses to be told so (E3020).

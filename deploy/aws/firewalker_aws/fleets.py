@@ -16,7 +16,7 @@ from firewalker_aws import boot
 from firewalker_aws.data import Data
 from firewalker_aws.images import Storage
 from firewalker_aws.network import Network
-from firewalker_aws.plan import GROUPS, Fleet, Place, Sizes, settings
+from firewalker_aws.plan import GROUPS, Fleet, Place, Sizes, secret_files, settings
 
 RETENTION = {7: logs.RetentionDays.ONE_WEEK, 90: logs.RetentionDays.THREE_MONTHS}
 
@@ -115,6 +115,7 @@ def _machine(
         resource=stack.get_logical_id(group.node.default_child),
         log_group=lines.log_group_name,
         secret=secret.secret_arn if secret else "",
+        files=tuple(secret_files(name, replica=parts.place.replica).values()) if secret else (),
         redis_secret=parts.data.cache_password.secret_arn,
         redis_host=parts.data.cache.attr_primary_end_point_address,
     )

@@ -16,6 +16,8 @@ GRPC_PORTS: Mapping[str, int] = {"user": 50051, "step": 50052, "notification": 5
 """The same on the instances, inside, and on the public balancer."""
 INTERNAL_PORTS: Mapping[str, int] = {"user": 50061, "step": 50062, "notification": 50063}
 METRICS_PORTS: Mapping[str, int] = {"user": 9464, "step": 9465, "notification": 9466, "transcoder": 9467}
+MOST_LAG_S = 10
+"""How late a replica of MySQL may be; then the services ask it nothing more."""
 METRICS_STEP = 10
 """From one worker's metrics to the next one's."""
 REST_PORT = 8080
@@ -53,6 +55,8 @@ FILES: Mapping[str, str] = {
     "MYSQL_URL_FILE": "mysql.url",
 }
 """Secret files of every service, by setting. ``mysql.url`` holds a URL with ``?ssl_ca=`` of `RDS_AUTHORITIES`."""
+REPLICA_FILES: Mapping[str, str] = {"MYSQL_REPLICA_URL_FILE": "mysql_replica.url"}
+"""And where a replica of MySQL answers reads: such a URL too, of that replica, by a user who may only read."""
 OWN_FILES: Mapping[str, Mapping[str, str]] = {
     "user": {
         "ACCESS_TOKEN_KEY_FILE": "access_token.pem",
@@ -97,6 +101,7 @@ class Sizes:
     database_max_gib: int
     multi_az: bool
     replicas: int
+    """Of MySQL. The secrets decide which of them a service reads from; with none, services are told of none."""
     backup_days: int
     """At most 35: whoever deletes an account is out of the last backup then."""
     cache: str
@@ -168,6 +173,8 @@ class Place:
     web_url: str
     """Where links in mails and invitations lead to."""
     mail_from: str
+    replica: bool = False
+    """Whether MySQL has a replica, which then answers reads."""
 
 
 def metrics_ports(group: str, workers: int) -> tuple[int, ...]:
@@ -181,9 +188,9 @@ def settings(group: str, place: Place, fleet: Fleet) -> dict[str, str]:
     return {f"FIREWALKER_{group.upper()}_{name}": value for name, value in made.items()}
 
 
-def secret_files(service: str) -> dict[str, str]:
-    """The secret files that an operator provides for *service*, by setting."""
-    return {**FILES, **OWN_FILES[service]}
+def secret_files(service: str, *, replica: bool) -> dict[str, str]:
+    """The secret files that an operator provides for *service*, by setting; *replica* says whether MySQL has one."""
+    return {**FILES, **OWN_FILES[service], **(REPLICA_FILES if replica else {})}
 
 
 def _service(service: str, place: Place, fleet: Fleet) -> dict[str, str]:
@@ -199,7 +206,7 @@ def _service(service: str, place: Place, fleet: Fleet) -> dict[str, str]:
         "REDIS_EVICTION": "declared_none",
         "DRAIN_DELAY_S": "15",
         "REDIS_URL_FILE": f"{SECRETS}/{REDIS_URL_FILE}",
-        **{setting: f"{SECRETS}/{file}" for setting, file in secret_files(service).items()},
+        **{setting: f"{SECRETS}/{file}" for setting, file in secret_files(service, replica=place.replica).items()},
         **{f"{other.upper()}_ADDRESS": f"{INSIDE}:{INTERNAL_PORTS[other]}" for other in CALLS[service]},
     }
     if service == "user":

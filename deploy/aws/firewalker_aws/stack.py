@@ -71,6 +71,7 @@ class FirewalkerStack(Stack):
             images_url=f"https://{storage.cdn.distribution_domain_name}",
             web_url=choices.web_url,
             mail_from=choices.mail_from,
+            replica=bool(data.replicas),
         )
         fleets = make_fleets(self, sizes, Parts(network, data, storage, key, news, place, choices.image_tag))
         balancers = make_balancers(Ground(self, sizes, network, storage, fleets), choices.certificate_arn)
@@ -84,6 +85,10 @@ class FirewalkerStack(Stack):
             "GrpcAddress": balancers.grpc.load_balancer_dns_name,
             "PicturesAddress": storage.cdn.distribution_domain_name,
             "DatabaseHost": data.database.db_instance_endpoint_address,
+            **{
+                f"DatabaseReplica{number}Host": replica.db_instance_endpoint_address
+                for number, replica in enumerate(data.replicas, 1)
+            },
             "CacheHost": data.cache.attr_primary_end_point_address,
             "RegistryUri": storage.registry.repository_uri,
             "BastionId": bastion.instance_id,

@@ -6,6 +6,7 @@ from typing import ClassVar
 from firewalker.gen.pb.firewalker.notification import v1 as pb
 from firewalker.kernel.faults import InvalidRequest, Violation
 from firewalker.kernel.principal import principal
+from firewalker.kernel.texts import is_printable
 from firewalker.notification.domain.device import (
     MAX_FID,
     MAX_LABEL,
@@ -80,7 +81,7 @@ def _told(message: pb.RegisterDeviceRequest) -> NewDevice:
 def _check(violations: list[Violation], field: str, text: str, longest: int, *, needed: bool = False) -> None:
     if needed and not text:
         violations.append(Violation(field, "must be given", "REQUIRED"))
-    elif len(text) > longest or not text.isprintable():
+    elif len(text) > longest or not is_printable(text):
         violations.append(Violation(field, f"must have at most {longest} characters, all of them printable"))
 
 

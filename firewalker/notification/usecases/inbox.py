@@ -20,6 +20,9 @@ KEPT = timedelta(days=90)
 
 _PORTION = 1_000
 
+_MOST_OF_A_REVISION = 1_000
+"""Far more than one delivery tells: that has at most 100 events."""
+
 
 @dataclass(frozen=True, slots=True)
 class InboxPage:
@@ -38,6 +41,8 @@ class InboxNews:
     unread_count: int
     revision: int
     locale: Locale
+    whole: bool
+    """Whether that is all; else there is more to ask for at once."""
 
 
 class Inbox:
@@ -72,21 +77,24 @@ class Inbox:
         return InboxPage(Page(rows, rows[-1].notification_id.hex if more else None), unread, locale)
 
     async def since(self, user: UserId, revision: int | None, limit: int) -> InboxNews:
-        """What came after *revision*, *limit* at most, as it came; None asks only where the inbox stands.
+        """What came after *revision*, about *limit* at most, as it came; None asks only where the inbox stands.
 
-        The revision told is the one up to which everything is in the answer.
+        The revision told is the one up to which everything is in the answer: of none there is only a part, though one delivery
+        may have told more than *limit*.
         """
         async with self._db.reading() as tx:
             # First, so that what comes in between is told twice rather than never.
             now = (await self._recipients.list_revisions(tx, [user])).get(user, 0)
-            rows = [] if revision is None else await self._notifications.list_since(tx, user, revision, limit)
+            rows: Sequence[Notification] = (
+                [] if revision is None else await self._notifications.list_since(tx, user, revision, limit)
+            )
+            whole = len(rows) < limit
+            if not whole:
+                rows = await self._in_whole_revisions(tx, user, rows)
+                now = rows[-1].revision
             unread = await self._notifications.count_unread(tx, user)
             locale = await self._locale_of(tx, user)
-        if len(rows) == limit and rows[0].revision < rows[-1].revision:
-            # The last state may not be whole: it is left for the next look.
-            rows = [row for row in rows if row.revision < rows[-1].revision]
-            now = rows[-1].revision
-        return InboxNews(rows, unread, max([now, *(row.revision for row in rows)]), locale)
+        return InboxNews(rows, unread, max([now, *(row.revision for row in rows)]), locale, whole)
 
     async def revisions(self, users: Collection[UserId]) -> dict[UserId, int]:
         """How often the inboxes of *users* were changed, in one query."""
@@ -126,6 +134,16 @@ class Inbox:
         """Remove some notifications that are older than they are kept, and tell how many: 0 when none is left."""
         async with self._db.transaction() as tx:
             return await self._notifications.delete_before(tx, self._clock.now() - KEPT, _PORTION)
+
+    async def _in_whole_revisions(
+        self, tx: Transaction, user: UserId, rows: Sequence[Notification]
+    ) -> Sequence[Notification]:
+        """*rows* without those of the last revision, of which there may be more; where it is the only one, all of that."""
+        last = rows[-1].revision
+        if rows[0].revision < last:
+            return [row for row in rows if row.revision < last]
+        found = await self._notifications.list_since(tx, user, last - 1, _MOST_OF_A_REVISION)
+        return [row for row in found if row.revision == last]
 
     async def _locale_of(self, tx: Transaction, user: UserId) -> Locale:
         return (await self._recipients.get(tx, user)).locale(self._locale)

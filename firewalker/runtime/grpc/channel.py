@@ -38,7 +38,7 @@ CALL_S = 5.0
 """Longest call where neither the caller nor the present deadline says less."""
 
 MARGIN_S = 0.02
-"""Taken off an onward deadline, so that this side still has time to answer (conventions.md, after boulder)."""
+"""Taken off an onward deadline, so that this side still has time to answer; boulder takes as much."""
 
 
 class CallRefused(Exception):

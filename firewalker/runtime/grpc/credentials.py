@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from firewalker.kernel.faults import ServiceCredentialInvalid
+from firewalker.runtime.config import ConfigError
 
 _LINE = re.compile(r"(?P<name>[a-z][a-z0-9-]*) +(?P<hash>[0-9a-f]{64})")
 _MAX_TOKEN_BYTES = 256
@@ -24,7 +25,7 @@ class ServiceCredentials:
         """Read lines of a name, a blank and the SHA-256 of its token in hexadecimal; `#` starts a comment line.
 
         Raises:
-            ValueError: A line is something else, or there is none.
+            ConfigError: A line is something else, or there is none.
         """
         names: dict[bytes, str] = {}
         for number, line in enumerate(path.read_text(encoding="ascii").splitlines(), 1):
@@ -32,10 +33,10 @@ class ServiceCredentials:
                 continue
             match = _LINE.fullmatch(line.strip())
             if match is None:
-                raise ValueError(f"{path}:{number}: expected a service name and a SHA-256 in hexadecimal")
+                raise ConfigError(f"{path}:{number}: expected a service name and a SHA-256 in hexadecimal")
             names[bytes.fromhex(match["hash"])] = match["name"]
         if not names:
-            raise ValueError(f"{path}: no service may call; at least one line is needed")
+            raise ConfigError(f"{path}: no service may call; at least one line is needed")
         return cls(names)
 
     def verify(self, token: str) -> str:
@@ -58,9 +59,9 @@ def read_service_token(path: Path) -> str:
     """This service's own token: the one line of *path*.
 
     Raises:
-        ValueError: It is empty or not one word.
+        ConfigError: It is empty or not one word.
     """
     text = path.read_text(encoding="ascii").strip()
     if not text or len(text.split()) != 1:
-        raise ValueError(f"{path}: expected one line with a service token")
+        raise ConfigError(f"{path}: expected one line with a service token")
     return text

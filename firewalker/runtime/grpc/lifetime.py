@@ -39,7 +39,6 @@ class Lifetime:
         *,
         ended: Callable[[str], None],
         cut: Callable[[str], None],
-        chance: Callable[[], float] = random.random,
     ) -> None:
         """*ended* is told why a drain begins, *cut* drops a connection whose calls outlive the grace."""
         self._limits = limits
@@ -47,7 +46,7 @@ class Lifetime:
         self._ended = ended
         self._cut = cut
         self._loop = asyncio.get_running_loop()
-        age_s = limits.age_s * (1 - _SPREAD + 2 * _SPREAD * chance())
+        age_s = limits.age_s * random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311 - spreads, protects nothing
         self._idle = self._loop.call_later(limits.idle_s, self._look)
         self._age = self._loop.call_later(age_s, self._grow_old)
 

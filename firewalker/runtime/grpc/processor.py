@@ -377,7 +377,4 @@ class CallsProcessor(EventsProcessor):
             self.connection.write_headers(stream_id, headers, end=True)
         except ProtocolError:
             return
-        self._reset_open(stream_id)
-
-    def _reset_open(self, stream_id: int) -> None:
         self._reset(stream_id, ErrorCodes.NO_ERROR)

@@ -89,7 +89,7 @@ def _outcome(fault: Fault) -> Outcome:
         delay = Duration()
         delay.FromTimedelta(fault.retry_after)
         details.append(RetryInfo(retry_delay=delay))
-    return _render(STATUS_OF_KIND[fault.kind], fault.reason, fault.message, details)
+    return _render(STATUS_OF_KIND[fault.kind], fault.reason, fault.told(), details)
 
 
 def _render(status: Status, reason: str, text: str, details: list[Any]) -> Outcome:

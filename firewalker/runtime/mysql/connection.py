@@ -170,9 +170,7 @@ class Connection:
         self._wire.abort()
 
 
-async def connect(
-    address: Address, *, statement_s: float, within_s: float = CONNECT_S, read_only: bool = False
-) -> Connection:
+async def connect(address: Address, *, statement_s: float, read_only: bool = False) -> Connection:
     """Open a connection and set its session up; host names are looked up anew each time.
 
     *statement_s* is the server's own limit for a statement: for all of them on MariaDB, for SELECT on MySQL. Through a
@@ -180,11 +178,11 @@ async def connect(
 
     Raises:
         MySQLError: Not reached, not let in, or a setting was refused.
-        TimeoutError: Not done within *within_s*.
+        TimeoutError: Not done within `CONNECT_S`.
     """
     wire = _Wire(address)
     try:
-        async with asyncio.timeout(within_s):
+        async with asyncio.timeout(CONNECT_S):
             await wire._connect()  # noqa: SLF001 - aiomysql.connect is this and no subclass
             connection = Connection(wire)
             await wire.query(_settings(connection.mariadb, statement_s, read_only))

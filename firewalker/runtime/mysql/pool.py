@@ -46,13 +46,12 @@ class Pool:
         *,
         size: int,
         name: str,
-        acquire_s: float = ACQUIRE_S,
         abandoned: Callable[[Connection], None] = lambda _: None,
     ) -> None:
         """*abandoned* is told of connections that were dropped while the server still works on their statement."""
         self._connect = connect
         self._size = size
-        self._acquire_s = acquire_s
+        self._acquire_s = ACQUIRE_S
         self._abandoned = abandoned
         self._idle: list[Connection] = []
         self._waiters = Waiters()

@@ -28,8 +28,10 @@ INSERT_BYTES = 1_000_000
 
 _BEGIN = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 _REPEATABLE = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+# Without the mark of a restore (`restoring`), which is no part of what a database holds.
 _TABLES = """
-    SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = {database} AND TABLE_TYPE = 'BASE TABLE'
+    SELECT TABLE_NAME FROM information_schema.TABLES
+    WHERE TABLE_SCHEMA = {database} AND TABLE_TYPE = 'BASE TABLE' AND TABLE_NAME <> 'unfinished_restore'
     ORDER BY TABLE_NAME
 """
 _COLUMNS = """
@@ -71,7 +73,7 @@ async def dump(urls: Sequence[str], paths: Sequence[Path]) -> list[Contents]:
     addresses = [Address.parse(url) for url in urls]
     if len({(each.host, each.port, each.unix_socket) for each in addresses}) != 1:
         raise SnapshotError("databases on several servers have no moment in common; back them up where they are")
-    async with _connected(addresses[0]) as connection:
+    async with connected(addresses[0]) as connection:
         await connection.ask(_REPEATABLE, STATEMENT_S)
         await connection.ask(_BEGIN, STATEMENT_S)
         return [
@@ -86,8 +88,8 @@ async def load(url: str, path: Path) -> None:
         SnapshotError: It is not empty, for nothing is ever overwritten; or the dump is broken.
     """
     address = Address.parse(url)
-    async with _connected(address) as connection:
-        if await _tables(connection, address.database):
+    async with connected(address) as connection:
+        if await tables(connection, address.database):
             raise SnapshotError(f"the database {address.database} is not empty")
         try:
             with gzip.open(path, "rt", encoding="utf-8", newline="\n") as lines:
@@ -100,15 +102,15 @@ async def load(url: str, path: Path) -> None:
 async def contents(url: str) -> Contents:
     """What the database of *url* holds, by table."""
     address = Address.parse(url)
-    async with _connected(address) as connection:
+    async with connected(address) as connection:
         return {
             table: await _content(connection, address.database, table)
-            for table in await _tables(connection, address.database)
+            for table in await tables(connection, address.database)
         }
 
 
 @asynccontextmanager
-async def _connected(address: Address) -> AsyncIterator[Connection]:
+async def connected(address: Address) -> AsyncIterator[Connection]:
     """A connection for the block; what the server says against it is a SnapshotError."""
     try:
         connection = await connect(address, statement_s=STATEMENT_S)
@@ -121,14 +123,14 @@ async def _connected(address: Address) -> AsyncIterator[Connection]:
 
 
 async def _dump_one(connection: Connection, database: str, path: Path) -> Contents:
-    tables = await _tables(connection, database)
-    if not tables:
+    names = await tables(connection, database)
+    if not names:
         # Tables that a user may not read are not listed either: an empty dump would pass for a backup.
         raise SnapshotError(f"the database {database} has no tables that this user may read")
     found = {}
     with gzip.open(path, "wt", encoding="utf-8", newline="\n", compresslevel=1) as file:
         file.write("SET FOREIGN_KEY_CHECKS = 0;\n")
-        for table in tables:
+        for table in names:
             shown = (await connection.ask(f"SHOW CREATE TABLE {_name(database, table)}", STATEMENT_S)).rows
             file.write(" ".join(str(shown[0][1]).split("\n")) + ";\n")
             found[table] = await _content(connection, database, table, file)
@@ -190,7 +192,8 @@ def _beyond(key: Sequence[str], values: Sequence[object]) -> str:
     return " OR ".join(choices)
 
 
-async def _tables(connection: Connection, database: str) -> list[str]:
+async def tables(connection: Connection, database: str) -> list[str]:
+    """The names of the tables in *database*, in their order."""
     found = await connection.ask(_TABLES.format(database=literal(database)), STATEMENT_S)
     return [str(row[0]) for row in found.rows]
 

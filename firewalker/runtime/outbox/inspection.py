@@ -1,5 +1,6 @@
 """Looking at an outbox from outside: what `firewalker outbox` and `firewalker doctor` show."""
 
+from datetime import datetime
 from typing import NamedTuple
 
 from firewalker.runtime.mysql import Database
@@ -10,17 +11,18 @@ _HAS_OUTBOX = """
 """
 _DESTINATIONS = "SELECT DISTINCT SUBSTRING_INDEX(destination, '/', 1) FROM outbox_lane ORDER BY 1"  # lane.OF
 _SET_ASIDE = """
-    SELECT kind, last_error, COUNT(*) FROM outbox WHERE destination = %s AND set_aside = 1
+    SELECT kind, last_error, COUNT(*), MIN(create_time) FROM outbox WHERE destination = %s AND set_aside = 1
     GROUP BY kind, last_error ORDER BY COUNT(*) DESC, kind LIMIT 10
 """  # outbox_next
 
 
 class Reason(NamedTuple):
-    """Why facts of a kind were set aside, and how many."""
+    """Why facts of a kind were set aside, how many, and of when the first is."""
 
     kind: str
     error: str
     facts: int
+    oldest: datetime
 
 
 class LaneState(NamedTuple):
@@ -43,7 +45,7 @@ async def look(url: str) -> list[LaneState]:
             counts = await Lane(database, destination).counts()
             async with database.reading() as tx:
                 reasons = await tx.all(_SET_ASIDE, (destination,)) if counts.set_aside else ()
-            found = tuple(Reason(kind, error, int(count)) for kind, error, count in reasons)
+            found = tuple(Reason(kind, error, int(count), oldest) for kind, error, count, oldest in reasons)
             states.append(LaneState(destination, counts, found))
         return states
 

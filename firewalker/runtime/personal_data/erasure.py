@@ -28,8 +28,11 @@ LOOK_S = 30.0
 LAST_PASS = MAX_LIFETIME + LEEWAY + timedelta(minutes=5)
 """So long after the deletion nothing of that person can arrive any more: no token lives, no event is on its way."""
 
-BATCH = 20
-"""People who are looked up at once."""
+AGAIN = timedelta(minutes=5)
+"""How often somebody is erased before the last pass. More often would be in the way of others, where many go at a time."""
+
+BATCH = 100
+"""Tombstones read at once."""
 
 Work = Callable[[UserId], Awaitable[None]]
 
@@ -49,18 +52,16 @@ class Erasure:
         clock: Clock,
         *,
         first: Work | None = None,
-        after: Work | None = None,
-        look_s: float = LOOK_S,
     ) -> None:
-        """*first* does what is more than deleting rows, before they go; *after* tells who should know. Both are repeated."""
+        """*first* does what is more than deleting rows, before they go. It is repeated."""
         self._database = database
         self._tables = [table for table in tables if table.erased]
         self._clock = clock
         self._first = first
-        self._after = after
-        self._look_s = look_s
         self._work = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._passed: dict[tuple[UserId, datetime], datetime] = {}
+        """When this process erased those whose last pass is to come."""
 
     async def bury(self, tx: Transaction, users: Iterable[UserId], at: datetime) -> None:
         """Set the tombstones of *users* in the caller's transaction. Erasing begins after its commit."""
@@ -94,24 +95,39 @@ class Erasure:
             except Fault as fault:
                 _log.warning("erasure put off", reason=fault.reason)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._look_s):
+                async with asyncio.timeout(LOOK_S):
                     await self._work.wait()
 
     async def round(self) -> None:
-        """Erase who is to be erased now."""
-        after = None
-        while found := await self._open(after):
-            if after is None:
-                _OLDEST.set((self._clock.now() - found[0][1]).total_seconds())
-            for user, delete_time in found:
-                await self._erase(user, last=self._clock.now() - delete_time >= LAST_PASS)
-                after = (delete_time, user)
-        if after is None:
-            _OLDEST.set(0)
+        """Erase who is to be erased now, everybody with an open tombstone: a new one may stand behind thousands."""
+        before, self._passed = self._passed, {}
+        behind = tombstones.FIRST
+        while True:
+            async with self._database.reading() as reading:
+                found = await tombstones.list_open(reading, behind, BATCH)
+            if behind is tombstones.FIRST:
+                _OLDEST.set((self._clock.now() - found[0][1]).total_seconds() if found else 0)
+            for tomb in found:
+                await self._try(*tomb, passed=before.get(tomb))
+            if len(found) < BATCH:
+                return
+            behind = found[-1]
 
-    async def _open(self, after: tuple[datetime, UserId] | None) -> Sequence[tuple[UserId, datetime]]:
-        async with self._database.reading() as reading:
-            return await tombstones.list_open(reading, BATCH, after)
+    async def _try(self, user: UserId, deleted: datetime, *, passed: datetime | None) -> None:
+        """Erase one, unless that was *passed* a moment ago; trouble over them keeps nobody else waiting, and the next round
+        tries again.
+        """
+        now = self._clock.now()
+        last = now - deleted >= LAST_PASS
+        try:
+            if last or passed is None or now - passed >= AGAIN:
+                await self._erase(user, last=last)
+                passed = now
+            self._passed[user, deleted] = passed
+        except Fault as fault:
+            _log.warning("erasure put off", user_id=user, reason=fault.reason)
+        except Exception:  # noqa: BLE001 - logged whole
+            _log.exception("erasure failed", user_id=user)
 
     async def _erase(self, user: UserId, *, last: bool) -> None:
         if self._first is not None:
@@ -119,8 +135,6 @@ class Erasure:
         for table in self._tables:
             while (last or not table.last) and await self._erase_some(table, user):
                 pass
-        if self._after is not None:
-            await self._after(user)
         if last:
             await self._close(user)
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Transaction
 
-_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST = (UserId(UUID(int=0)), datetime(1970, 1, 1, tzinfo=UTC))
+"""In front of everybody."""
 
 _ADD = """
     INSERT INTO tombstone (user_id, delete_time, erase_time) VALUES (%(user)s, %(at)s, NULL)
@@ -16,18 +18,16 @@ _ADD = """
 
 _LIST_OPEN = """
     SELECT user_id, delete_time FROM tombstone
-    WHERE erase_time IS NULL AND (delete_time, user_id) > (%(at)s, %(after)s)
+    WHERE erase_time IS NULL AND delete_time >= %(since)s AND (delete_time > %(since)s OR user_id > %(after)s)
     ORDER BY delete_time, user_id LIMIT %(rows)s
 """  # tombstone_open
 
 _CLOSE = "UPDATE tombstone SET erase_time = %(at)s WHERE user_id = %(user)s"
 # primary key
 
-
 _LIST = """
     SELECT user_id, delete_time FROM tombstone WHERE user_id > %(after)s ORDER BY user_id LIMIT %(rows)s
 """  # primary key
-
 
 _LIST_AMONG = "SELECT user_id FROM tombstone WHERE user_id IN ({places})"
 # primary key
@@ -38,13 +38,10 @@ async def add(tx: Transaction, user: UserId, at: datetime) -> None:
     await tx.execute(_ADD, {"user": user, "at": at.replace(microsecond=at.microsecond // 1000 * 1000)})
 
 
-async def list_open(
-    tx: Transaction, rows: int, after: tuple[datetime, UserId] | None = None
-) -> Sequence[tuple[UserId, datetime]]:
-    """Ids and times of those who are not erased yet, the first deleted first; behind *after*, of a page before."""
-    at, last = after or (_FIRST, UUID(int=0))
-    found = await tx.all(_LIST_OPEN, {"rows": rows, "at": at, "after": last})
-    return [(UserId(UUID(bytes=user_id)), delete_time) for user_id, delete_time in found]
+async def list_open(tx: Transaction, behind: tuple[UserId, datetime], rows: int) -> Sequence[tuple[UserId, datetime]]:
+    """Those who are not erased yet and when they were deleted, the first deleted first, from behind one of them or `FIRST`."""
+    after, since = behind
+    return _users(await tx.all(_LIST_OPEN, {"after": after, "since": since, "rows": rows}))
 
 
 async def close(tx: Transaction, user: UserId, at: datetime) -> None:
@@ -61,5 +58,8 @@ async def list_among(tx: Transaction, ids: Collection[UUID]) -> set[UUID]:
 
 async def list_from(tx: Transaction, after: UserId, rows: int) -> Sequence[tuple[UserId, datetime]]:
     """Everybody with a tombstone and an id beyond *after*, erased or not, by id."""
-    found = await tx.all(_LIST, {"after": after, "rows": rows})
-    return [(UserId(UUID(bytes=user_id)), delete_time) for user_id, delete_time in found]
+    return _users(await tx.all(_LIST, {"after": after, "rows": rows}))
+
+
+def _users(rows: Sequence[tuple[Any, ...]]) -> Sequence[tuple[UserId, datetime]]:
+    return [(UserId(UUID(bytes=user_id)), delete_time) for user_id, delete_time in rows]

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from firewalker.kernel.ids import SessionId, UserId
+from firewalker.kernel.ids import SessionId
 
 TAG = "rv"
 STREAM = f"{{{TAG}}}:stream"
@@ -28,19 +28,12 @@ BATCH = 1000
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """The end of one session, or of everything a user was issued before a moment."""
+    """The end of one session. Who signs out everywhere ends each of theirs."""
 
-    session_id: SessionId | None = None
-    user_id: UserId | None = None
-    not_before: datetime | None = None
-    """With *user_id*: tokens issued before it are dead; aware."""
+    session_id: SessionId
     reason: str = ""
     time: datetime | None = None
     """When it was decided; now if left out."""
-
-    def __post_init__(self) -> None:
-        if (self.session_id is None) == (self.user_id is None) or (self.user_id is None) != (self.not_before is None):
-            raise ValueError("either a session, or a user and a moment")
 
 
 Replay = Callable[[datetime], Awaitable[Iterable[Revocation]]]

@@ -164,13 +164,7 @@ class RevocationFeed:
 
     def _fields(self, revocation: Revocation) -> dict[Any, Any]:
         time = revocation.time or self._clock.now()
-        fields = {b"time": to_ms(time), b"reason": revocation.reason.encode()}
-        if revocation.session_id is not None:
-            fields[b"sid"] = revocation.session_id.bytes
-        elif revocation.user_id is not None and revocation.not_before is not None:
-            fields[b"uid"] = revocation.user_id.bytes
-            fields[b"not_before"] = to_ms(revocation.not_before)
-        return fields
+        return {b"time": to_ms(time), b"reason": revocation.reason.encode(), b"sid": revocation.session_id.bytes}
 
     def _oldest(self) -> str:
         return f"{int((self._clock.now() - KEEP).timestamp() * 1000)}-0"

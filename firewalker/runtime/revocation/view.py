@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
@@ -51,15 +51,12 @@ _log = structlog.get_logger("firewalker.revocation")
 class RevocationView:
     """What one process knows of ended sessions. `is_revoked` is a dictionary lookup."""
 
-    def __init__(self, url: str, *, clock: Clock | None = None, keep: timedelta = KEEP) -> None:
-        """*url* names the Redis; an entry is remembered for *keep*, longer than any access token lives."""
+    def __init__(self, url: str, *, clock: Clock | None = None) -> None:
+        """*url* names the Redis; an entry is remembered for `KEEP`, longer than any access token lives."""
         self._redis: Redis = redis_clients.connect_blocking(url, TAG, longest_block_s=_BLOCK_MS / 1000)
         self._clock = clock or SystemClock()
-        self._keep = keep
         self._sessions: OrderedDict[UUID, datetime] = OrderedDict()
-        self._users: OrderedDict[UUID, tuple[datetime, datetime]] = OrderedDict()
         self._watchers: dict[UUID, set[_Watcher]] = {}
-        self._user_watchers: dict[UUID, set[_Watcher]] = {}
         self._cursor = "0-0"
         self._epoch: bytes | None = None
         """The memory of Redis whose stream was read from its beginning; empty for one without a name."""
@@ -98,42 +95,32 @@ class RevocationView:
 
     def is_revoked(self, principal: Principal) -> bool:
         """Whether the principal's session has ended, as far as this process knows."""
-        if principal.session_id in self._sessions:
-            return True
-        return bool(self._users) and self._is_user_revoked(principal)
+        return principal.session_id in self._sessions
 
     def has_ended(self, session_id: SessionId) -> bool:
-        """Whether this session has ended by itself, as far as this process knows."""
+        """Whether this session has ended, as far as this process knows."""
         return session_id in self._sessions
 
     def learn(self, revocations: Iterable[Revocation]) -> None:
         """Take in what this process knows by itself, without Redis: what it has just ended, what MySQL says."""
         for revocation in revocations:
-            until = self._until(revocation.time or self._clock.now())
-            if revocation.session_id is not None:
-                self._end_session(revocation.session_id, until)
-            elif revocation.user_id is not None and revocation.not_before is not None:
-                self._end_user(revocation.user_id, revocation.not_before, until)
+            self._end(revocation.session_id, self._until(revocation.time or self._clock.now()))
 
     def on_revoked(self, principal: Principal, callback: Callable[[], None]) -> Callable[[], None]:
         """Call *callback* once, soon, when the principal's session ends, at once if it has. Returns what undoes it."""
-        watcher = _Watcher(principal, callback)
-        by_session = self._watchers.setdefault(principal.session_id, set())
-        by_user = self._user_watchers.setdefault(principal.user_id, set())
-        by_session.add(watcher)
-        by_user.add(watcher)
-        if principal.session_id in self._sessions or self._is_user_revoked(principal):
+        session, watcher = principal.session_id, _Watcher(callback)
+        self._watchers.setdefault(session, set()).add(watcher)
+        if session in self._sessions:
             watcher.fire()
 
         def undo() -> None:
-            _forget(self._watchers, principal.session_id, watcher)
-            _forget(self._user_watchers, principal.user_id, watcher)
+            watchers = self._watchers.get(session)
+            if watchers is not None:
+                watchers.discard(watcher)
+                if not watchers:
+                    del self._watchers[session]
 
         return undo
-
-    def _is_user_revoked(self, principal: Principal) -> bool:
-        found = self._users.get(principal.user_id)
-        return found is not None and principal.issued < found[0]
 
     # -- following -------------------------------------------------------------------------------------------------
 
@@ -200,31 +187,17 @@ class RevocationView:
         decided = from_ms(fields[b"time"])
         if self._caught_up.is_set():
             _LAG_S.observe(max(0.0, (self._clock.now() - decided).total_seconds()))
-        until = self._until(decided)
-        if b"sid" in fields:
-            self._end_session(UUID(bytes=fields[b"sid"]), until)
-        else:
-            self._end_user(UUID(bytes=fields[b"uid"]), from_ms(fields[b"not_before"]), until)
+        self._end(UUID(bytes=fields[b"sid"]), self._until(decided))
 
     def _until(self, announced: datetime) -> datetime:
         """How long to remember. By the announcer's time, so that what is read late is not kept longer."""
-        return min(announced, self._clock.now()) + self._keep
+        return min(announced, self._clock.now()) + KEEP
 
-    def _end_session(self, session_id: UUID, until: datetime) -> None:
-        if session_id not in self._sessions:
-            self._sessions[session_id] = until
-            self._fire(self._watchers.get(session_id, ()))
-
-    def _end_user(self, user_id: UUID, not_before: datetime, until: datetime) -> None:
-        known = self._users.get(user_id)
-        if known is None or known[0] < not_before:
-            self._users[user_id] = (not_before, until)
-            self._users.move_to_end(user_id)
-            of_user = self._user_watchers.get(user_id, ())
-            self._fire(watcher for watcher in of_user if self._is_user_revoked(watcher.principal))
-
-    def _fire(self, watchers: Iterable["_Watcher"]) -> None:
-        for watcher in list(watchers):
+    def _end(self, session_id: UUID, until: datetime) -> None:
+        if session_id in self._sessions:
+            return
+        self._sessions[session_id] = until
+        for watcher in list(self._watchers.get(session_id, ())):
             try:
                 watcher.fire()
             except Exception:  # noqa: BLE001 - logged whole; one stream's bug must not keep the others open
@@ -238,26 +211,15 @@ class RevocationView:
         # Nearly in the order of time; a late one only stays a little longer.
         while self._sessions and next(iter(self._sessions.values())) < now:
             self._sessions.popitem(last=False)
-        while self._users and next(iter(self._users.values()))[1] < now:
-            self._users.popitem(last=False)
 
 
 class _Watcher:
     """One callback, called once."""
 
-    def __init__(self, principal: Principal, callback: Callable[[], None]) -> None:
-        self.principal = principal
+    def __init__(self, callback: Callable[[], None]) -> None:
         self._callback: Callable[[], None] | None = callback
 
     def fire(self) -> None:
         if self._callback is not None:
             callback, self._callback = self._callback, None
             callback()
-
-
-def _forget(watchers: dict[UUID, set[_Watcher]], key: UUID, watcher: _Watcher) -> None:
-    of_key = watchers.get(key)
-    if of_key is not None:
-        of_key.discard(watcher)
-        if not of_key:
-            del watchers[key]

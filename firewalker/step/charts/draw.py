@@ -10,10 +10,12 @@ from io import BytesIO
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 import matplotlib as mpl
 from matplotlib import font_manager
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -36,6 +38,10 @@ DARK = {
 }  # fmt: skip
 PARTS = ("#1d6fdc", "#f59e0b", "#10b981", "#a855f7", "#ef4444", "#9ca3af")
 """Of stacked bars: told apart also by who does not see red or green, by their brightness."""
+
+
+MARGIN = 0.03
+"""Left and right of what is written, of the picture's width."""
 
 
 def _find_fonts() -> None:
@@ -61,6 +67,7 @@ def draw(chart: dict[str, Any]) -> bytes:
     colours = DARK if style["dark"] else LIGHT
     scale = min(max(style["width"] / 360, 0.85), 1.6)
     figure = Figure(figsize=(style["width"] / DPI, style["height"] / DPI), dpi=DPI, facecolor=colours["ground"])
+    FigureCanvasAgg(figure)  # measures what is written
     below = 0.13 + (0.11 if chart["legend"] else 0.0)
     axes = figure.add_axes((0.135 / scale, below, 0.985 - 0.135 / scale, 0.80 - below))
     _words(figure, chart, colours, scale)
@@ -74,12 +81,9 @@ def draw(chart: dict[str, Any]) -> bytes:
         )  # fmt: skip
         axes.set_ylim(0, 1_000)
     _frame(axes, chart, colours, scale)
+    _make_room(axes)
     if chart["legend"]:
-        figure.legend(
-            handles=[axes.bar([0], [0], color=PARTS[place % len(PARTS)]) for place in range(len(chart["legend"]))],
-            labels=chart["legend"], loc="lower center", ncols=3, frameon=False, fontsize=7.5 * scale,
-            labelcolor=colours["text"], handlelength=0.9, handleheight=0.8, columnspacing=1.2, borderaxespad=0.1,
-        )  # fmt: skip
+        _legend(figure, axes, chart, colours, 7.5 * scale)
     file = BytesIO()
     metadata = {"Date": None} if style["format"] == "svg" else {"Software": None}
     figure.savefig(file, format=style["format"], facecolor=colours["ground"], metadata=metadata)
@@ -87,8 +91,20 @@ def draw(chart: dict[str, Any]) -> bytes:
 
 
 def _words(figure: Figure, chart: dict[str, Any], colours: dict[str, str], scale: float) -> None:
-    figure.text(0.03, 0.955, chart["title"], color=colours["text"], fontsize=10.5 * scale, weight=BOLD, va="top")
-    figure.text(0.97, 0.945, chart["subtitle"], color=colours["muted"], fontsize=8 * scale, ha="right", va="top")
+    right = figure.text(
+        1 - MARGIN, 0.945, chart["subtitle"], color=colours["muted"], fontsize=8 * scale, ha="right", va="top"
+    )
+    left = figure.text(
+        MARGIN, 0.955, chart["title"], color=colours["text"], fontsize=10.5 * scale, weight=BOLD, va="top"
+    )
+    room = right.get_window_extent().x0 - 8 * scale
+    # Without emoji: the fonts have none of them, or one half.
+    whole = "".join(character for character in chart["name"] if category(character) not in {"So", "Cf", "Mn"}).strip()
+    for kept in range(len(whole), 0, -1):
+        left.set_text(f"{whole if kept == len(whole) else whole[:kept].rstrip() + '…'} · {chart['title']}")
+        if left.get_window_extent().x1 <= room:
+            return
+    left.set_text(chart["title"])
 
 
 def _bars(axes: Axes, chart: dict[str, Any], colours: dict[str, str]) -> None:
@@ -129,6 +145,28 @@ def _goal(axes: Axes, chart: dict[str, Any], colours: dict[str, str], scale: flo
         ha="right", va="bottom", color=colours["goal"], fontsize=7.5 * scale,
         path_effects=[withStroke(linewidth=2.5, foreground=colours["ground"])],
     )  # fmt: skip
+
+
+def _legend(figure: Figure, axes: Axes, chart: dict[str, Any], colours: dict[str, str], size: float) -> None:
+    """What each part is: in letters of that *size*, or smaller ones where the names are wider than the picture."""
+    legend = figure.legend(
+        handles=[axes.bar([0], [0], color=PARTS[place % len(PARTS)]) for place in range(len(chart["legend"]))],
+        labels=chart["legend"], loc="lower center", ncols=3, frameon=False, fontsize=size,
+        labelcolor=colours["text"], handlelength=0.9, handleheight=0.8, columnspacing=1.2, borderaxespad=0.1,
+    )  # fmt: skip
+    too_wide = legend.get_window_extent().width / figure.bbox.width
+    if too_wide > 1:
+        legend.remove()
+        _legend(figure, axes, chart, colours, size / too_wide * 0.98)
+
+
+def _make_room(axes: Axes) -> None:
+    """Move the left side to where its labels do not leave the picture, however many digits they have."""
+    labels = axes.yaxis.get_tightbbox()
+    missing = MARGIN / 3 - (labels.x0 / axes.figure.bbox.width if labels is not None else 1.0)
+    if missing > 0:
+        box = axes.get_position()
+        axes.set_position((box.x0 + missing, box.y0, box.width - missing, box.height))
 
 
 def _frame(axes: Axes, chart: dict[str, Any], colours: dict[str, str], scale: float) -> None:

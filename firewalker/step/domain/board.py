@@ -9,7 +9,7 @@ from collections.abc import Iterable, KeysView, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from firewalker.step.domain.leaderboard import Row, Standing, rank_all, rank_in
+from firewalker.step.domain.leaderboard import Row, Standing, rank_all, rank_in, ranks
 
 KEPT_CHANGES = 64
 """How many versions back a watcher can resume. At one a second at most, over a minute of a busy board."""
@@ -87,9 +87,9 @@ class LiveBoard:
         after += [new for old, new in moves if old is None]
         after.sort()
         order[start:stop] = after
-        was = dict(zip([one.user_id for one in before], _ranks(before, start), strict=True))
+        was = dict(zip([one.user_id for one in before], ranks(before, start), strict=True))
         rows = []
-        for standing, rank in zip(after, _ranks(after, start), strict=True):
+        for standing, rank in zip(after, ranks(after, start), strict=True):
             if rank == was.get(standing.user_id):
                 old = moved.get(standing.user_id)
                 if old is None or standing.conceals(old):
@@ -127,17 +127,3 @@ class LiveBoard:
         present = sorted(standing for user in touched if (standing := self._by_user.get(user)) is not None)
         rows = tuple(Row(rank_in(self._order, standing), standing) for standing in present)
         return Change(rows, tuple(sorted(touched - self._by_user.keys())))
-
-
-def _ranks(part: Iterable[Standing], start: int) -> list[int]:
-    """The ranks of *part*, which stands on a board from position *start* on and begins with no tie."""
-    ranks = []
-    rank, before = 0, None
-    for place, standing in enumerate(part, start + 1):
-        behind = standing.behind
-        if standing.unranked:
-            rank = 0
-        elif behind != before:
-            rank, before = place, behind
-        ranks.append(rank)
-    return ranks

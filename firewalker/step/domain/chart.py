@@ -27,9 +27,6 @@ MOST_NAMED = 5
 LONGEST_NAME = 10
 """Characters of a member's name: three columns of a legend on a small phone."""
 
-LONGEST_IN_TITLE = 8
-"""Characters of a group's name: beside the dates of a week and a sum."""
-
 
 @dataclass(frozen=True, slots=True)
 class Style:
@@ -64,6 +61,8 @@ class Chart:
     title: str
     subtitle: str
     bars: tuple[Bar, ...]
+    name: str = ""
+    """Whose it is, before the title as far as there is room; empty where it need not be said."""
     legend: tuple[str, ...] = ()
     """What each part is, where there are several."""
     cumulative: bool = False
@@ -102,14 +101,13 @@ def group_chart(
             month_label(style.locale, axis[place].month) if by_month else label_of(style.locale, period, axis[place])
         )
         bars.append(Bar(label, tuple(parts) if point.active else ()))
-    legend = [_short(one.person.nickname) for one in named] + ([f"{words.others} {len(others)}"] if others else [])
-    title = title_of(style.locale, period, span)
-    title = f"{_short(name, LONGEST_IN_TITLE)} · {title}" if name else title
-    return Chart(style, title, f"{words.total} {numbers.total:,}", tuple(bars), tuple(legend))
+    legend = [_short(one.person.nickname) for one in named] + ([words.others.format(len(others))] if others else [])
+    title, subtitle = title_of(style.locale, period, span), f"{words.total} {numbers.total:,}"
+    return Chart(style, title, subtitle, tuple(bars), name, tuple(legend))
 
 
-def _short(name: str, longest: int = LONGEST_NAME) -> str:
-    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _by_point(locale: str, period: Period, series: Sequence[Point]) -> tuple[Bar, ...]:
@@ -125,11 +123,12 @@ def _by_point(locale: str, period: Period, series: Sequence[Point]) -> tuple[Bar
 
 
 def _by_month(locale: str, series: Sequence[Point]) -> tuple[Bar, ...]:
-    """Averages over the days with data of each calendar month, of steps and of goals."""
+    """Averages of each calendar month: of steps over the days with data, of goals over those of them that had one."""
     bars = []
     for month, found in groupby(series, key=lambda point: point.day.month):
         counted = [point for point in found if point.has_data]
         value = sum(point.value for point in counted) // max(1, len(counted))
-        goal = sum(point.goal for point in counted) // max(1, len(counted))
+        wanted = [point.goal for point in counted if point.goal]
+        goal = sum(wanted) // max(1, len(wanted))
         bars.append(Bar(month_label(locale, month), (value,) if counted else (), goal, 0 < goal <= value))
     return tuple(bars)

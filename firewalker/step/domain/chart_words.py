@@ -26,10 +26,10 @@ class Words(NamedTuple):
 
 WORDS = {
     "ko": Words(
-        "목표", "합계", "하루 평균", "그 외", "기록 없음", tuple("월화수목금토일"), tuple(map(str, range(1, 13)))
+        "목표", "합계", "하루 평균", "그 외 {}명", "기록 없음", tuple("월화수목금토일"), tuple(map(str, range(1, 13)))
     ),
     "en": Words(
-        "goal", "total", "a day", "others", "no data",
+        "goal", "total", "a day", "{} more", "no data",
         ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
         ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
     ),

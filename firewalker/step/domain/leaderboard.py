@@ -173,19 +173,23 @@ def rank_in(order: Sequence[Standing], standing: Standing) -> int:
     return 0 if standing.unranked else bisect_left(order, (0, standing.behind)) + 1
 
 
-def rank_all(order: Sequence[Standing], start: int = 0, stop: int | None = None) -> list[Row]:
-    """The rows of the sorted *order* from *start* to before *stop*, with the ranks they have in the whole of it."""
-    rows = []
+def ranks(part: Iterable[Standing], start: int = 0) -> list[int]:
+    """The ranks of *part*, which stands on a sorted board from position *start* on and begins with no tie."""
+    found = []
     rank, before = 0, None
-    for position, standing in enumerate(order[start:stop], start):
-        unranked, behind = standing[0], standing[1]
-        if unranked:
+    for place, standing in enumerate(part, start + 1):
+        behind = standing.behind
+        if standing.unranked:
             rank = 0
         elif behind != before:
-            rank = position + 1 if before is not None else rank_in(order, standing)
-        before = behind
-        rows.append(Row(rank, standing))
-    return rows
+            rank, before = place, behind
+        found.append(rank)
+    return found
+
+
+def rank_all(order: Sequence[Standing]) -> list[Row]:
+    """The rows of the sorted *order*, with their ranks."""
+    return list(map(Row, ranks(order), order))
 
 
 def arranged(standings: Iterable[Standing]) -> list[Row]:

@@ -23,10 +23,9 @@ class KnownTotals:
     full, it becomes the older one. So nothing is kept for long, and keeping costs no bookkeeping per read.
     """
 
-    def __init__(self, live: LiveTotals, clock: Clock, *, max_known: int = MAX_KNOWN) -> None:
+    def __init__(self, live: LiveTotals, clock: Clock) -> None:
         self._live = live
         self._clock = clock
-        self._half = max_known // 2
         self._younger: _Totals = {}
         self._older: _Totals = {}
         self._turned = clock.monotonic()
@@ -102,7 +101,7 @@ class KnownTotals:
         if now - self._turned >= 2 * RENEWED_S:
             self._forget()
             self._turned = now
-        elif now - self._turned >= RENEWED_S or len(self._younger) > self._half:
+        elif now - self._turned >= RENEWED_S or len(self._younger) > MAX_KNOWN // 2:
             self._younger, self._older = {}, self._younger
             self._turned = now
 

@@ -86,8 +86,12 @@ class Writer:
 
     async def _send(self) -> None:
         if self._lost:
-            await self._buckets.doubt()
-            self._lost = False
+            self._lost = False  # before it is told: more may be given up meanwhile
+            try:
+                await self._buckets.doubt()
+            except BaseException:
+                self._lost = True
+                raise
         while self._pending:
             day, totals = self._pending.popitem()
             rest = list(totals.items())

@@ -107,7 +107,7 @@ class GroupCircles:
                 self._keep(key, kept)
             return kept
         finally:
-            if self._reading.get(key) in (changed, None):
+            if (present := self._reading.get(key)) is changed or present is None:
                 self._reading.pop(key, None)
 
     async def _load(self, key: _Key, now: float) -> _Kept:

@@ -58,14 +58,6 @@ class Zones:
             if self._reading.get(user) is mark:
                 del self._reading[user]
 
-    async def zone_of(self, user_id: UserId) -> ZoneInfo:
-        """The walker's newest zone. For the bounds of a date ask `of` for the zone on it.
-
-        Raises:
-            DatabaseUnavailable, DeadlineExceeded, Overloaded: It had to be read and could not be.
-        """
-        return (await self.of(user_id)).newest
-
     def drop(self, users: Iterable[bytes]) -> None:
         """Read the zones of these users (16-byte ids) anew when they are next asked for."""
         for user in users:

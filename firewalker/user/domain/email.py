@@ -10,7 +10,7 @@ _MAX_LOCAL_LENGTH = 64  # octets before the @ (RFC 5321, 4.5.3.1.1)
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ADDRESS = re.compile(
-    rf"(?P<local>{_ATOM}(?:\.{_ATOM})*)@(?P<domain>(?:{_LABEL}\.)+(?!\d+\Z){_LABEL})",
+    rf"(?!.*=\?)(?P<local>{_ATOM}(?:\.{_ATOM})*)@(?P<domain>(?:{_LABEL}\.)+(?!\d+\Z){_LABEL})",
     re.ASCII,
 )
 
@@ -39,7 +39,8 @@ def parse_email(text: str) -> Email | None:
     """Read an address; None if it is none.
 
     Taken are dot-atoms at a domain name of two labels or more, in ASCII: names with other letters are written in their
-    `xn--` form. Not taken: quoted local parts, comments, address literals.
+    `xn--` form. Not taken: quoted local parts, comments, address literals, and "=?", which begins an encoded word (RFC 2047):
+    in the header of a mail it would be read as another address.
     """
     if len(text) > MAX_EMAIL_LENGTH:
         return None

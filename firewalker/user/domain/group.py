@@ -8,6 +8,7 @@ from typing import NewType
 from uuid import UUID
 
 from firewalker.kernel.ids import UserId
+from firewalker.kernel.texts import is_printable
 from firewalker.user.domain.faults import (
     GroupFull,
     GroupHasMoreMembers,
@@ -215,14 +216,14 @@ def ensure_may_send_away(actor: Role, target: Role | None) -> None:
 def parse_name(text: str) -> str | None:
     """Read a group's name, without the spaces around it; None if it is empty, too long or has control characters."""
     name = unicodedata.normalize("NFC", text).strip()
-    return name if 0 < len(name) <= MAX_NAME_CHARACTERS and name.isprintable() else None
+    return name if 0 < len(name) <= MAX_NAME_CHARACTERS and is_printable(name) else None
 
 
 def parse_description(text: str) -> str | None:
     """Read a description, which may have several lines; None if it is too long or has control characters."""
     description = unicodedata.normalize("NFC", text).strip()
     plain = description.replace("\n", " ")
-    return description if len(description) <= MAX_DESCRIPTION_CHARACTERS and plain.isprintable() else None
+    return description if len(description) <= MAX_DESCRIPTION_CHARACTERS and is_printable(plain) else None
 
 
 def parse_size(count: int) -> int | None:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from firewalker.kernel.ids import SessionId, UserId
+from firewalker.kernel.texts import is_printable
 from firewalker.user.domain.faults import RefreshTokenInvalid
 from firewalker.user.domain.refresh_token import RefreshKeys, RefreshToken
 
@@ -144,4 +145,4 @@ def overflowing(alive: Iterable[Session]) -> Sequence[Session]:
 
 def is_label(text: str) -> bool:
     """Whether *text* can be an installation id or a device name."""
-    return len(text) <= MAX_LABEL_LENGTH and (not text or text.isprintable())
+    return len(text) <= MAX_LABEL_LENGTH and is_printable(text)

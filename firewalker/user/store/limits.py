@@ -6,6 +6,7 @@ from uuid import UUID
 
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Transaction
+from firewalker.user.domain.faults import UserNotFound
 from firewalker.user.domain.friend_limits import A_DAY, Counts, Quota
 
 _ADD = "INSERT INTO friend_count (user_id, friends, outgoing, incoming) VALUES (%(user)s, 0, 0, 0)"
@@ -46,9 +47,12 @@ class Limits:
         """The user's counters, locked until *tx* ends.
 
         Raises:
-            LookupError: There is no such user.
+            UserNotFound: There is no such user; who was erased just now is none either.
         """
-        friends, outgoing, incoming = await tx.one(_LOCK, {"user": user})
+        row = await tx.find(_LOCK, {"user": user})
+        if row is None:
+            raise UserNotFound
+        friends, outgoing, incoming = row
         return Counts(friends, outgoing, incoming)
 
     async def exist(self, tx: Transaction, user: UserId) -> bool:

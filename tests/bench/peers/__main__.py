@@ -30,7 +30,7 @@ OURS = (1, 10)
 """Readings a message."""
 
 TARGETS = {"http": 30, "grpc": 20}
-"""How many times more CPU a reading costs there than in our stream of 10 a message, at least (performance.md)."""
+"""How many times more CPU a reading costs there than in our stream of 10 a message, at least."""
 
 NAMES = {"http": "FastAPI + SQLAlchemy", "grpc": "grpc.aio + SQLAlchemy"}
 

@@ -8,7 +8,9 @@ from uuid import UUID
 import pytest
 
 from firewalker.kernel.ids import new_uuid7
+from firewalker.runtime.mysql.literals import fill
 from tests.service.notification.conftest import Post, event, profile
+from tests.support.databases import run_on
 
 DAY = "2026-05-20"
 GROUP = str(new_uuid7())
@@ -82,12 +84,27 @@ async def test_a_block_hides_both_from_each_other(post: Post) -> None:
     assert await post.inbox(other) == []
 
 
+async def given_up(post: Post, user: UUID, actor: UUID | None) -> None:
+    """A delivery that is kept for people to look at."""
+    dead = """
+        INSERT INTO delivery (delivery_id, user_id, notification_id, installation_id, platform, type, lane, actor_id, params,
+          fold_key, content, state, check_time, due_time, expire_time, create_time)
+        VALUES (%(id)s, %(user)s, %(id)s, 'phone', 'ANDROID', 'CHEER', 2, %(actor)s, %(params)s,
+          '', '{}', 'DEAD', %(at)s, %(at)s, %(at)s, %(at)s)
+    """
+    values = {"id": new_uuid7(), "user": user, "actor": actor, "at": post.clock.now()}
+    await run_on(post.mysql_url, fill(dead, values | {"params": json.dumps({"user_id": str(actor)})}))
+
+
+@pytest.mark.requirement("PRIV-06")
 async def test_an_erased_account_leaves_nothing_and_does_not_come_back(post: Post) -> None:
     gone, friend = new_uuid7(), new_uuid7()
     await post.register(gone)
     await post.call("UpdatePreferences", gone, preferences={"locale": "ko"})
     facts = [*every_fact(gone, friend).values(), *every_fact(friend, gone).values()]
     events = [event(post.clock.now(), **{name: fact}) for name, fact in facts]
+    for user, actor in ((gone, friend), (friend, gone), (friend, None)):
+        await given_up(post, user, actor)
     await post.tell(*events[:-2], event(post.clock.now(), user_deleted={"user_id": str(gone)}))
     late = every_fact(gone, friend)["CHEER"], every_fact(friend, gone)["CHEER"]
     await post.tell(*(event(post.clock.now(), **{name: fact}) for name, fact in late))
@@ -96,6 +113,7 @@ async def test_an_erased_account_leaves_nothing_and_does_not_come_back(post: Pos
         rows = await post.sql(f"SELECT * FROM {table}")  # noqa: S608
         left = [row for row in rows if gone.bytes in row or str(gone) in json.dumps(row, default=str)]
         assert left == [] or (table == "recipient" and len(left) == 1), table
+    assert await post.sql("SELECT user_id, actor_id FROM delivery") == [(friend.bytes, None)]
     assert await post.sql("SELECT time_zone, locale FROM recipient WHERE user_id = %s", gone.bytes) == [("UTC", None)]
     assert {n.Type.Name(n.type) for n in await post.inbox(friend)}.isdisjoint({"CHEER", "FRIEND_REQUEST"})
 

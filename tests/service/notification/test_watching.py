@@ -13,7 +13,7 @@ from firewalker.kernel.ids import new_uuid7
 from firewalker.notification.app import build
 from firewalker.notification.config import NotificationConfig
 from firewalker.runtime.process import App
-from tests.service.notification.conftest import Post
+from tests.service.notification.conftest import Post, event, profile
 from tests.support.clock import FakeClock
 from tests.support.services import serving
 
@@ -89,6 +89,23 @@ async def test_many_at_once_come_each_once_and_in_order(post: Post) -> None:
         if news.HasField("notification"):
             seen.append(news.notification.notification_id)
     assert sorted(seen) == sorted(e.event_id for e in told)
+    stream.cancel()
+
+
+async def test_what_one_delivery_tells_comes_whole_however_much_it_is(post: Post) -> None:
+    me = new_uuid7()
+    stream = post.watch(me)
+    await heard(stream)
+    requests = [{"requester": profile(new_uuid7()), "addressee_id": str(me)} for _ in range(70)]
+    told = [event(post.clock.now(), friend_requested=request) for request in requests]
+    await post.tell(*told)
+    last = await post.request_from(new_uuid7(), me)
+    seen: list[str] = []
+    while last.event_id not in seen:
+        news = await heard(stream)
+        if news.HasField("notification"):
+            seen.append(news.notification.notification_id)
+    assert sorted(seen) == sorted(e.event_id for e in [*told, last])
     stream.cancel()
 
 

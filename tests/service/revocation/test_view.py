@@ -7,33 +7,10 @@ from typing import Any
 
 import pytest
 
-from firewalker.kernel.ids import SessionId, UserId, new_uuid7
-from firewalker.runtime.revocation import EPOCH, STREAM, Revocation, RevocationView
+from firewalker.runtime.revocation import EPOCH, STREAM, RevocationView
 from tests.service.revocation.conftest import World, someone
 from tests.support.clock import FakeClock
-from tests.support.databases import Servers
 from tests.support.waiting import until
-
-
-class TestUsers:
-    async def test_everything_issued_before_a_moment_ends_and_nothing_after(self, world: World) -> None:
-        feed, view = await world.feed(), await world.view()
-        now = datetime.now(UTC)
-        user_id = UserId(new_uuid7())
-        before, after = someone(now - timedelta(minutes=1), user_id), someone(now + timedelta(seconds=1), user_id)
-        await feed.publish([Revocation(user_id=user_id, not_before=now, reason="password")])
-        await until(lambda: view.is_revoked(before))
-        assert not view.is_revoked(after)
-
-    async def test_an_older_moment_does_not_replace_a_newer_one(self, world: World) -> None:
-        feed, view = await world.feed(), await world.view()
-        now = datetime.now(UTC)
-        who, marker = someone(now - timedelta(minutes=1)), someone()
-        for moment in (now, now - timedelta(minutes=5)):
-            await feed.publish([Revocation(user_id=who.user_id, not_before=moment)])
-        await world.revoke(feed, marker)
-        await until(lambda: view.is_revoked(marker))
-        assert view.is_revoked(who)
 
 
 class TestWatchers:
@@ -48,9 +25,7 @@ class TestWatchers:
         taken_back()
         await world.revoke(feed, who)
         await world.revoke(feed, who)
-        await until(lambda: calls)
-        await feed.publish([Revocation(user_id=who.user_id, not_before=datetime.now(UTC) + timedelta(seconds=1))])
-        await feed.publish([Revocation(user_id=other.user_id, not_before=datetime.now(UTC) + timedelta(seconds=1))])
+        await world.revoke(feed, other)
         await until(lambda: "other" in calls)
         assert calls == ["who", "other"]
 
@@ -63,25 +38,6 @@ class TestWatchers:
         view.on_revoked(who, lambda: calls.append(1))()
         assert calls == [1]
         assert not view._watchers
-        assert not view._user_watchers
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {},
-        {"session_id": SessionId(new_uuid7()), "user_id": UserId(new_uuid7()), "not_before": datetime.now(UTC)},
-        {"user_id": UserId(new_uuid7())},
-        {"session_id": SessionId(new_uuid7()), "not_before": datetime.now(UTC)},
-    ],
-)
-def test_a_revocation_is_of_a_session_or_of_a_user_and_a_moment(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="either"):
-        Revocation(**wrong)
-
-
-def test_servers_are_given(servers: Servers) -> None:
-    assert servers.redis_url()
 
 
 async def test_stopping_survives_a_cancellation_that_a_client_swallowed(
@@ -110,7 +66,7 @@ async def test_stopping_survives_a_cancellation_that_a_client_swallowed(
         {"sid": b"short", "time": "1"},
         {"sid": bytes(16)},
         {"sid": bytes(16), "time": "9" * 40},
-        {"uid": bytes(16), "time": "1", "not_before": "x"},
+        {"uid": bytes(16), "time": "1"},
         {"epoch": b"\xff\xfe"},
     ],
 )

@@ -29,14 +29,15 @@ async def test_a_chore_goes_on_until_nothing_is_left_and_again_later() -> None:
     await chore.stop()
 
 
-async def test_a_fault_puts_a_chore_off_and_does_not_end_it() -> None:
+@pytest.mark.parametrize("trouble", [DatabaseUnavailable(), ValueError("a bug")])
+async def test_trouble_puts_a_chore_off_and_ends_neither_it_nor_the_process(trouble: Exception) -> None:
     calls = 0
 
     async def work() -> int:
         nonlocal calls
         calls += 1
         if calls < 3:
-            raise DatabaseUnavailable
+            raise trouble
         return 0
 
     chore = Chore("sweep", OFTEN, work)

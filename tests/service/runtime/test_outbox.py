@@ -286,7 +286,10 @@ async def test_an_event_over_which_a_receiver_fails_that_takes_others_is_set_asi
     await relay.stop()
     assert (await lane.counts()).set_aside == 1
     [state] = await inspection.look(url)
-    assert (state.destination, state.reasons) == ("step", (("Tested", "EVENT_SINK_FAILED", 1),))
+    assert (state.destination, [reason[:3] for reason in state.reasons]) == (
+        "step",
+        [("Tested", "EVENT_SINK_FAILED", 1)],
+    )
     with pytest.raises(LookupError):
         await inspection.replay(url, "nowhere")
     assert await inspection.replay(url) == {"step": 1}

@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from firewalker.runtime import workers
+from firewalker.runtime.workers import Workers
 from tests.support.waiting import until
+
+SERVES_AT_ONCE = """
+import os, socket
+line = socket.socket(fileno=int(os.environ["FIREWALKER_WORKER"].partition(":")[2]))
+line.send(b"+")
+line.recv(1)
+"""
+"""A worker that says so, and stays until the first process is gone."""
 
 COMMAND = [sys.executable, "-m", "tests.support.tiny_service"]
 
@@ -99,6 +109,24 @@ async def test_a_worker_that_dies_is_started_again(start: Start) -> None:
     os.kill(killed, signal.SIGKILL)
     await until(lambda: serving(herd, 3), 60)
     assert len(herd.workers() - {killed}) == 2
+
+
+async def test_workers_that_die_together_are_started_again_under_a_number_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_STEADY_S", -1.0)  # they have lived for long: both come back after the same pause
+    herd = Workers(2, command=[sys.executable, "-c", SERVES_AT_ONCE])
+    running = asyncio.create_task(herd.run())
+
+    def alive() -> set[int]:
+        return {worker.process.pid for worker in herd._workers.values() if worker.serves.is_set()}
+
+    await until(lambda: len(alive()) == 2, 60)
+    killed = alive()
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    await until(lambda: len(alive() - killed) == 2, 60)
+    assert sorted(herd._workers) == [0, 1]
+    herd._on_stop()
+    assert await running == 0
 
 
 @pytest.mark.requirement("NET-41")

@@ -203,13 +203,13 @@ async def test_an_older_zone_does_not_win_whatever_came_between(database: Databa
 async def test_zones_follow_what_is_told(database: Database) -> None:
     me = someone()
     zones = Zones(database)
-    assert (await zones.zone_of(me)).key == "UTC"
+    assert (await zones.of(me)).newest.key == "UTC"
     projections = Projections(database, Announced())
     await projections.take([signed_up(me, zone="Asia/Seoul")])
     zones.drop([me.bytes])
-    assert (await zones.zone_of(me)).key == "Asia/Seoul"
+    assert (await zones.of(me)).newest.key == "Asia/Seoul"
     before = await queries(database)
-    await zones.zone_of(me)
+    await zones.of(me)
     assert await queries(database) == before
 
 

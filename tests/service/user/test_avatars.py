@@ -20,8 +20,9 @@ from firewalker.user.darkroom import PillowDarkroom
 from firewalker.user.domain.avatar import MAX_BYTES, SIZES, Avatar, AvatarId
 from firewalker.user.domain.avatar_faults import AvatarInvalid, PicturesUnavailable
 from firewalker.user.picture_bucket import PictureBucket
+from firewalker.user.picture_folder import PictureFolder
 from tests.service.user.conftest import PASSWORD, World, open_world
-from tests.support.clock import NOON
+from tests.support.clock import NOON, FakeClock
 from tests.support.waiting import until
 
 
@@ -54,6 +55,23 @@ async def upload(world: World, access: str, content: bytes, content_type: str = 
 async def get(url: str) -> httpx.Response:
     async with httpx.AsyncClient() as http:
         return await http.get(url)
+
+
+async def test_a_folder_that_cannot_be_used_is_a_storage_that_is_away(tmp_path: Path) -> None:
+    (tmp_path / "uploads").write_text("no folder")
+    (tmp_path / "shown").write_text("no folder")
+    folder, avatar = (
+        PictureFolder(tmp_path, "http://x", bytes(32), FakeClock()),
+        Avatar(AvatarId(uuid4()), UserId(new_uuid7()), "image/jpeg", 1, NOON),
+    )
+    for call in (
+        folder.uploaded(avatar),
+        folder.forget_upload(avatar.avatar_id),
+        folder.show("a/256.webp", b"x"),
+        folder.hide("a/256.webp"),
+    ):
+        with pytest.raises(PicturesUnavailable):
+            await call
 
 
 async def test_a_picture_is_shown_in_two_sizes_without_what_the_camera_noted(gallery: World) -> None:

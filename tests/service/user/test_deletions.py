@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from firewalker.runtime.chores import Chore
 from firewalker.runtime.grpc.messages import public_descriptors
+from firewalker.runtime.mysql.literals import fill
 from firewalker.runtime.personal_data.erasure import LAST_PASS
 from tests.service.user.conftest import PASSWORD, Person, World
 from tests.service.user.test_sessions import becomes_revoked
@@ -45,6 +47,19 @@ async def test_a_deleted_account_is_gone_at_once_for_everybody(world: World) -> 
     # Nothing keeps the address and the name.
     again = await world.sign_up("Ann", email=ann.email)
     assert again.user_id != ann.user_id
+
+
+@pytest.mark.requirement("AUTH-50")
+async def test_who_was_erased_just_now_is_no_bug_to_a_call_that_is_late(world: World) -> None:
+    ann, bob = await world.sign_up("Ann"), await world.sign_up("Bob")
+    await world.sql(fill("DELETE FROM friend_count WHERE user_id = %s", (UUID(ann.user_id),)))
+    late = [
+        await world.refusal("CreateGroup", ann.access, name="Walkers"),
+        await world.refusal("CreateInvite", ann.access),
+        await world.refusal("BlockUser", ann.access, user_id=bob.user_id),
+        await world.refusal("SendFriendRequest", bob.access, user_id=ann.user_id),
+    ]
+    assert {refusal.reason for refusal in late} == {"USER_NOT_FOUND"}
 
 
 @pytest.mark.requirement("AUTH-50", "PRIV-06")

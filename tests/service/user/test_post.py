@@ -129,7 +129,7 @@ class Slow:
 
     def __init__(self) -> None:
         self.sent: list[MailId] = []
-        self.failures: list[MailFailed] = []
+        self.failures: list[Exception] = []
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -181,6 +181,22 @@ async def test_a_mail_that_failed_is_sent_later_and_one_that_never_will_be_is_gi
     await post.stop()
     found = await run_on(mysql_url, "SELECT outcome, attempts FROM mail ORDER BY create_time, mail_id")
     assert sorted(map(repr, found)) == ["('SENT', 2)", "('SMTP_550', 1)"]
+
+
+async def test_a_mail_that_nobody_can_write_or_send_keeps_no_other_from_being_sent(
+    rooms: Rooms, mysql_url: str
+) -> None:
+    slow = Slow()
+    slow.failures = [ValueError("a line's end in walkera@example.org")]
+    post = Post(rooms.mails, slow, poll_s=0.02)
+    await post.start()
+    await rooms.sign_up("walkera")
+    await until(lambda: not slow.failures)
+    await rooms.sign_up("walkerb")
+    await until(lambda: slow.sent)
+    await post.stop()
+    found = await run_on(mysql_url, "SELECT outcome, attempts FROM mail")
+    assert sorted(map(repr, found)) == ["('SENT', 1)", "('VALUEERROR', 1)"]
 
 
 @pytest.mark.requirement("DLV-03")

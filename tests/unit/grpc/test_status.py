@@ -57,6 +57,20 @@ def test_every_violation_and_the_metadata_are_told() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ([], "The request is malformed."),
+        (["time_zone"], "time_zone: is required"),
+        (["email", "password", "nickname"], "email: is required (and 2 more)"),
+    ],
+)
+def test_a_malformed_request_is_told_by_its_first_field(fields: list[str], told: str) -> None:
+    outcome = outcome_of(InvalidRequest(violations=[Violation(field, "is required", "REQUIRED") for field in fields]))
+    assert dict(outcome.headers)[b"grpc-message"] == encode_message(told)
+    assert details(outcome)[0].message == told
+
+
 def test_so_many_violations_that_clients_would_choke_are_cut() -> None:
     fault = InvalidRequest(violations=[Violation(f"readings[{n}].date", "is required") for n in range(1000)])
     outcome = outcome_of(fault)

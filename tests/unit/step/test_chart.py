@@ -7,6 +7,7 @@ from io import BytesIO
 from xml.etree import ElementTree as ET
 
 import pytest
+from PIL import Image
 
 from firewalker.step.charts.worker import serve
 from firewalker.step.domain.chart import Bar, Chart, Style, my_chart
@@ -57,6 +58,14 @@ def test_a_year_is_drawn_by_month_and_a_day_by_hour() -> None:
     assert [bar.label for bar in day.bars if bar.label] == ["00:00", "06:00", "12:00", "18:00"]
 
 
+def test_the_goal_of_a_month_is_that_of_its_days_with_a_goal() -> None:
+    span = span_of(Period.YEAR, TODAY)
+    totals = {date(2026, 2, day): 9_000 for day in range(1, 29)}
+    goals = Goals(((date(2026, 2, 28), 8_000),), shared=False)
+    year = my_chart(Style(), Period.YEAR, span, by_date(span, totals, goals), summary(span, totals))
+    assert [bar.goal for bar in year.bars[:3]] == [0, 8_000, 0]
+
+
 def test_weeks_over_the_turn_of_a_month_name_both() -> None:
     span = span_of(Period.WEEK, date(2026, 2, 26))
     nothing = summary(span, {})
@@ -77,6 +86,26 @@ def test_pictures_have_the_size_asked_for_and_no_text_that_needs_a_font() -> Non
     root = ET.fromstring(vector)  # noqa: S314 - made here
     assert root.attrib["viewBox"] == "0 0 345.6 216"  # points of a 72nd inch
     assert not root.findall(".//{http://www.w3.org/2000/svg}text")
+
+
+def test_what_is_written_stays_within_the_picture() -> None:
+    names = ("WWWWWWWWW…", "걷는사람이름열글자임", "Verylongn…", "ann", "bora", "그 외 13명")
+    bars = (Bar("월", (1_200_000,) * len(names)), Bar("화", (0,) * len(names)))
+    crowd = [
+        Chart(
+            Style("png", *size),
+            "2026년 11월 23일\N{EN DASH}29일",
+            "합계 1,200,000",
+            bars,
+            "이름이 아주 긴 모임 🔥" * 3,
+            names,
+        )
+        for size in ((240, 160), (360, 240), (720, 480), (1_920, 1_080))
+    ]
+    for picture in drawn(*crowd, chart(Period.WEEK, Style("png", 720, 480))):
+        image = Image.open(BytesIO(picture)).convert("RGB")
+        for side in ((0, 0, 2, image.height), (image.width - 2, 0, image.width, image.height)):
+            assert image.crop(side).getcolors() == [(2 * image.height, (255, 255, 255))]
 
 
 def test_korean_is_drawn_from_the_font_of_the_package() -> None:

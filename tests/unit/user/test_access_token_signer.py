@@ -54,3 +54,12 @@ def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_bytes(other)
     with pytest.raises(ValueError, match="Ed25519"):
         AccessTokenSigner.from_file(tmp_path / "key.pem")
+
+
+def test_a_key_that_is_encrypted_is_refused(tmp_path: Path) -> None:
+    encrypted = Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"secret")
+    )
+    (tmp_path / "key.pem").write_bytes(encrypted)
+    with pytest.raises(ValueError, match="unencrypted"):
+        AccessTokenSigner.from_file(tmp_path / "key.pem")

@@ -44,6 +44,9 @@ def test_addresses_are_kept_as_written(text: str) -> None:
         "a" * 65 + "@example.org",
         "a@" + "b" * 64 + ".co",
         "a@" + "b." * 126 + "co",
+        "=?utf-8?q?ann?=@example.org",  # in a header these stand for other text: ann, a line's end, nothing at all
+        "=?utf-8?q?a=0Ab?=@example.org",
+        "x.=?utf-8?q??=@example.org",
     ],
 )
 def test_what_is_no_address_is_refused(text: str) -> None:

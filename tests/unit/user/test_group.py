@@ -79,7 +79,10 @@ def test_who_may_send_whom_away(actor: Role, target: Role | None) -> None:
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [(" Han River ", "Han River"), ("한강", "한강"), ("", None), (" ", None), ("a\nb", None), ("x" * 41, None)],
+    [
+        *((" Han River ", "Han River"), ("한강", "한강"), ("🏃‍♀️ 새벽", "🏃‍♀️ 새벽")),
+        *(("", None), (" ", None), ("a\nb", None), ("x" * 41, None)),
+    ],
 )
 def test_names_are_short_and_on_one_line(text: str, name: str | None) -> None:
     assert parse_name(text) == name

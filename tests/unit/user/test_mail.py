@@ -1,18 +1,22 @@
 """Mails: their tokens and their words."""
 
 import re
+from email import message_from_bytes
+from email.utils import parseaddr
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firewalker.kernel.clock import SystemClock
 from firewalker.kernel.ids import MailId, UserId, new_uuid7
-from firewalker.user.domain.email import Email
+from firewalker.user.domain.email import Email, parse_email
 from firewalker.user.domain.faults import MailTokenInvalid
 from firewalker.user.domain.mail import LIFETIMES, MailKind, MailToken
 from firewalker.user.domain.mail_secret import MailKeys
-from firewalker.user.domain.mail_text import letter
+from firewalker.user.domain.mail_text import Letter, letter
 from firewalker.user.domain.refresh_token import RefreshKeys
+from firewalker.user.mail_message import message
 from tests.support.clock import NOON
 
 OLD, NEW = bytes(range(32)), bytes(range(1, 33))
@@ -32,6 +36,15 @@ def test_a_token_has_one_spelling(place: int, other: str) -> None:
     place %= len(text)
     changed = text[:place] + other + text[place + 1 :]
     assert (keys.open(changed) is None) is (changed != text)
+
+
+@given(st.from_regex(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,40}(\.[a-z=?_-]{1,9})?@example\.org", fullmatch=True))
+def test_a_mail_is_addressed_to_the_very_address_that_was_taken(text: str) -> None:
+    email = parse_email(text)
+    if email is not None:
+        made = Letter(email.text, "Subject", "Body")
+        sent = bytes(message(MailId(new_uuid7()), made, sender="Firewalker <no-reply@fw.example>", clock=SystemClock()))
+        assert parseaddr(message_from_bytes(sent)["To"])[1] == text
 
 
 @pytest.mark.parametrize("text", ["", "fwm1_", "fwr1_" + "A" * 70, "fwm1_" + "A" * 70, "fwm1_" + "é" * 70])

@@ -116,7 +116,10 @@ def test_the_sessions_idle_longest_make_room() -> None:
 
 @pytest.mark.parametrize(
     ("text", "good"),
-    [("", True), ("지수의 Pixel 8", True), ("x" * 64, True), ("x" * 65, False), ("a\nb", False), ("\x00", False)],
+    [
+        *(("", True), ("지수의 Pixel 8", True), ("👩‍💻의 iPhone", True), ("x" * 64, True)),
+        *(("x" * 65, False), ("a\nb", False), ("\x00", False)),
+    ],
 )
 def test_labels_are_short_and_printable(text: str, good: bool) -> None:  # noqa: FBT001 - a table
     assert is_label(text) is good

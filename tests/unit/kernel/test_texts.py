@@ -1,0 +1,35 @@
+"""What people write."""
+
+import pytest
+
+from firewalker.kernel.texts import is_printable
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "한강 Runners", "🔥", "❤️‍🔥", "새벽 🏃‍♀️ 달리기", "👩🏽‍💻", "👨‍👩‍👧‍👦의 iPhone", "🏳️‍🌈", "🙂‍↔️"),
+        "\N{GRINNING FACE}\U0001faef",  # the last one is of a later Unicode than some Python that runs this
+    ],
+)
+def test_what_is_seen_is_printable(text: str) -> None:
+    assert is_printable(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a\nb",
+        "\x00",
+        "a\u200db",
+        "\u200d🔥",
+        "🔥\u200d",
+        "🔥\u200d\u200d🔥",
+        "️\u200d🔥",
+        "a\u202eb",
+        "a\u200bb",
+        "\ud800",
+    ],
+)
+def test_what_is_not_seen_is_not(text: str) -> None:
+    assert not is_printable(text)
