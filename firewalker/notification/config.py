@@ -19,7 +19,7 @@ class NotificationConfig(ServiceConfig):
     """Port on which the other services deliver their events."""
 
     locale: Locale = Locale.EN
-    """Language of titles and bodies for users of whom none is known, neither chosen nor their device's: ``en`` or ``ko``.
+    """Language of titles and bodies for users of whom none is known, neither chosen nor by their device or a Korean time zone: ``en`` or ``ko``.
     The facts behind them are in ``params`` either way."""
 
     device_unseen_days: int = Field(default=60, ge=1, le=270)

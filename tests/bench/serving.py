@@ -1,6 +1,8 @@
 """Servers for benchmarks, as processes of their own: `step`, the real service, and `echo`, the least that grpc.aio can do.
 
-    python -m tests.bench.serving step|echo
+    python -m tests.bench.serving step|freezing|echo
+
+`freezing` is `step`, but does not wait a minute to look for boards to freeze.
 
 Prints its port as its first line, then serves until SIGTERM.
 """
@@ -9,25 +11,41 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import grpc
 import grpc.aio
 
+from firewalker.kernel.clock import SystemClock
 from firewalker.runtime import logging
+from firewalker.runtime.chores import Chore
 from firewalker.runtime.config import load
 from firewalker.runtime.garbage import rare_collections
 from firewalker.runtime.grpc.messages import message_class
 from firewalker.runtime.grpc.server import GrpcServer
+from firewalker.runtime.mysql import Database
+from firewalker.runtime.outbox import Outbox
 from firewalker.step.app import build
 from firewalker.step.config import StepConfig
+from firewalker.step.standing_events import StandingEvents
+from firewalker.step.usecases.settling import Settling
 
 
-async def serve_step() -> None:
-    """The step service as `python -m firewalker.step` builds it, with its log off."""
+async def serve_step(*, eager: bool = False) -> None:
+    """The step service as `python -m firewalker.step` builds it, with its log off; *eager* to freeze boards."""
     logging.configure(level="error", form="json", service="step")
-    app = await build(load(StepConfig))
+    config = load(StepConfig)
+    app = await build(config)
     async with app.resources:
+        if eager:
+            # As the service's own, which looks once a minute.
+            database = await app.resources.enter_async_context(
+                Database(config.mysql_url.get_secret_value(), pool_size=1)
+            )
+            clock = SystemClock()
+            settling = Settling(database, StandingEvents(Outbox("notification"), clock), clock)
+            app.parts = [*app.parts, Chore("freeze boards at once", timedelta(seconds=0.2), settling.settle)]
         for part in app.parts:
             await part.start()
         for server in app.servers:
@@ -74,4 +92,4 @@ async def terminated() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run({"step": serve_step, "echo": serve_echo}[sys.argv[1]]())
+    asyncio.run({"step": serve_step, "freezing": lambda: serve_step(eager=True), "echo": serve_echo}[sys.argv[1]]())

@@ -203,7 +203,9 @@ def process(command: list[str], environment: dict[str, str]) -> Iterator[subproc
 
 
 @contextlib.asynccontextmanager
-async def step_service(mysql_url: str, redis_url: str, secrets: Secrets) -> AsyncIterator[tuple[str, int]]:
+async def step_service(
+    mysql_url: str, redis_url: str, secrets: Secrets, *, kind: str = "step"
+) -> AsyncIterator[tuple[str, int]]:
     await migrate(mysql_url, files("firewalker.step.store") / "schema")
     settings = {
         "PORT": "0", "INTERNAL_PORT": "0", "MYSQL_URL": mysql_url, "REDIS_URL": redis_url, "JWKS_FILE": secrets.jwks,
@@ -213,7 +215,7 @@ async def step_service(mysql_url: str, redis_url: str, secrets: Secrets) -> Asyn
         "RATE_LIMITS": "false",
     }  # fmt: skip
     environment = {f"FIREWALKER_STEP_{name}": str(value) for name, value in settings.items()}
-    with process([sys.executable, "-m", "tests.bench.serving", "step"], environment) as child:
+    with process([sys.executable, "-m", "tests.bench.serving", kind], environment) as child:
         assert child.stdout is not None
         port = int(child.stdout.readline())
         yield f"127.0.0.1:{port}", child.pid

@@ -18,7 +18,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 from uuid import UUID
 
 import pytest
@@ -48,6 +48,7 @@ from tests.support.house import (
 )
 from tests.support.proxy import FaultProxy, fault_proxy
 from tests.support.services import serving
+from tests.support.ways import RedisWay, redis_way
 
 pytestmark = [pytest.mark.requirement("NET-23"), pytest.mark.filterwarnings("error")]
 
@@ -310,22 +311,16 @@ async def test_a_call_of_another_service_to_the_step_service(tmp_path: Path, mys
             await survives(house, path, STEP_CALLS.get(path), partial(_a_service, house))
 
 
-def _server_of(url: str) -> str | tuple[str, int]:
-    parts = urlsplit(url)
-    return unquote(parts.path) if parts.scheme == "unix" else (parts.hostname or "", parts.port or 6_379)
-
-
 @asynccontextmanager
 async def through_proxies(
     folder: Path, mysql_url: str, redis_url: str
-) -> AsyncIterator[tuple[FaultProxy, FaultProxy, str, str]]:
+) -> AsyncIterator[tuple[FaultProxy, RedisWay, str, str]]:
     """Proxies to MySQL and to Redis, and the URLs that lead through them."""
     address = Address.parse(mysql_url)
     mysql_server = address.unix_socket or (address.host, address.port)
-    async with fault_proxy(mysql_server, folder / "mysql") as mysql, fault_proxy(_server_of(redis_url)) as redis:
+    async with fault_proxy(mysql_server, folder / "mysql") as mysql, redis_way(redis_url) as redis:
         through = urlunsplit(urlsplit(mysql_url)._replace(query=f"unix_socket={quote(str(folder / 'mysql'), safe='')}"))
-        database = dict(parse_qsl(urlsplit(redis_url).query)).get("db") or urlsplit(redis_url).path.strip("/") or "0"
-        yield mysql, redis, through, f"redis://127.0.0.1:{redis.port}/{database}"
+        yield mysql, redis, through, redis.url
 
 
 @pytest.mark.parametrize("path", [TRACK, WATCH, RECORD])

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -25,12 +24,13 @@ from firewalker.runtime.revocation import (
     SessionStateUnknown,
 )
 from firewalker.runtime.revocation.doubts import ASK_AT_ONCE, ASK_S
+from firewalker.runtime.revocation.entries import TAG
 from firewalker.runtime.revocation.eviction import ensure_nothing_is_evicted
 from firewalker.runtime.tokens import LIFETIME
 from tests.support.clock import FakeClock
 from tests.support.databases import Servers
-from tests.support.proxy import FaultProxy
 from tests.support.waiting import until
+from tests.support.ways import redis_way
 
 Outcome = Literal["OK", "SESSION_REVOKED", "SESSION_STATE_UNKNOWN"]
 Redis = Literal["up", "down", "black hole"]
@@ -90,40 +90,32 @@ Connect = Callable[[Redis], Awaitable[tuple[RevocationView, RevocationFeed]]]
 
 
 @pytest.fixture
-async def connect(redis_url: str, tmp_path: object) -> AsyncIterator[Connect]:
+async def connect(redis_url: str) -> AsyncIterator[Connect]:
     """A view and a feed on Redis in a given state; the view has been up before."""
-    parts = urlsplit(redis_url)
-    upstream: str | tuple[str, int] = (
-        parts.path if parts.scheme == "unix" else (parts.hostname or "", parts.port or 6379)
-    )
-    listen = f"{tmp_path}/r.sock"
-    proxy = FaultProxy(upstream, listen)
-    await proxy.start()
-    url = f"unix://{listen}?{parts.query or 'db=' + (parts.path.strip('/') or '0')}"
     clock = FakeClock(datetime.now(UTC))
 
     async def nothing(_: datetime) -> list[Revocation]:
         return []
 
-    view = RevocationView(url, clock=clock)
-    feed = RevocationFeed(url, nothing, beat_s=0.05)
+    async with redis_way(redis_url) as way:
+        view = RevocationView(way.url, clock=clock)
+        feed = RevocationFeed(way.url, nothing, beat_s=0.05)
 
-    async def connected(state: Redis) -> tuple[RevocationView, RevocationFeed]:
-        await feed.start()
-        await view.start()
-        await until(lambda: not view.stale)
-        if state != "up":
-            proxy.set(refuse=state == "down", black_hole=state == "black hole")
-            if state == "down":
-                proxy.cut_all()
-            await feed.stop()
-            clock.advance(3.0)
-        return view, feed
+        async def connected(state: Redis) -> tuple[RevocationView, RevocationFeed]:
+            await feed.start()
+            await view.start()
+            await until(lambda: not view.stale)
+            if state != "up":
+                way.set(refuse=state == "down", black_hole=state == "black hole")
+                if state == "down":
+                    way.cut_all()
+                await feed.stop()
+                clock.advance(3.0)
+            return view, feed
 
-    yield connected
-    await feed.stop()
-    await view.stop()
-    await proxy.close()
+        yield connected
+        await feed.stop()
+        await view.stop()
 
 
 @pytest.mark.requirement("AUTH-23")
@@ -208,7 +200,7 @@ async def test_what_redis_holds_of_ended_sessions_goes_with_their_tokens(redis_u
         return []
 
     clock = FakeClock(datetime.now(UTC))
-    redis: Any = redis_clients.connect(redis_url)
+    redis: Any = redis_clients.connect(redis_url, TAG)
     async with RevocationFeed(redis_url, nothing, clock=clock, beat_s=0.02) as feed:
         for _ in range(30):
             await feed.publish([Revocation(session_id=someone().session_id, reason="LOGOUT")])

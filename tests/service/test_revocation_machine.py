@@ -13,7 +13,6 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
-from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -32,11 +31,13 @@ from firewalker.kernel.ids import SessionId, UserId, new_uuid7
 from firewalker.kernel.principal import Principal
 from firewalker.runtime import redis as redis_clients
 from firewalker.runtime.revocation import Revocation, RevocationFeed, RevocationView, SessionDoubts, ViewFilling
+from firewalker.runtime.revocation.entries import TAG
 from firewalker.runtime.tokens import LIFETIME
 from tests.service.test_doubts import judged
 from tests.support.clock import FakeClock
-from tests.support.proxy import FaultProxy
+from tests.support.databases import flush
 from tests.support.waiting import until
+from tests.support.ways import redis_way
 
 EXAMPLES = int(os.environ.get("FIREWALKER_TEST_LOSSES", "8"))
 STEPS = 16
@@ -105,15 +106,11 @@ class Losses(RuleBasedStateMachine):
             self.somebody_signs_in()
 
     async def _begin(self) -> None:
-        parts = urlsplit(self.url)
-        upstream: Any = parts.path if parts.scheme == "unix" else (parts.hostname, parts.port)
-        self.proxy = FaultProxy(upstream, str(self.folder / "losses.sock"))
-        await self.proxy.start()
-        self.stack.push_async_callback(self.proxy.close)
-        self.redis: Any = redis_clients.connect(self.url)
+        self.way = await self.stack.enter_async_context(redis_way(self.url))
+        self.redis: Any = redis_clients.connect(self.url, TAG)
         self.stack.push_async_callback(self.redis.aclose)
-        await self.redis.flushdb()
-        url = f"unix://{self.proxy.listen}?{parts.query or 'db=' + (parts.path.strip('/') or '0')}"
+        await flush(self.url)
+        url = self.way.url
         self.near, self.far = (RevocationView(url, clock=self.clock) for _ in range(2))
         self.feed = RevocationFeed(url, self.truth.since, view=self.near, clock=self.clock, beat_s=0.05)
         filling = ViewFilling(self.near, self.truth.since, look_s=0.05, clock=self.clock)
@@ -150,17 +147,17 @@ class Losses(RuleBasedStateMachine):
     @rule(silent=st.booleans())
     def redis_goes(self, silent: bool) -> None:  # noqa: FBT001 - drawn
         self.redis_is_there = False
-        self.proxy.set(black_hole=silent, refuse=not silent)
+        self.way.set(black_hole=silent, refuse=not silent)
         if not silent:
-            self.proxy.cut_all()
+            self.way.cut_all()
 
     @rule(empty=st.booleans())
     def redis_comes_back(self, empty: bool) -> None:  # noqa: FBT001 - drawn
         if empty:
-            self.run(self.redis.flushdb())
+            self.run(flush(self.url))
         self.redis_is_there = True
-        self.proxy.set()
-        self.proxy.cut_all()
+        self.way.set()
+        self.way.cut_all()
 
     @rule()
     def mysql_goes(self) -> None:

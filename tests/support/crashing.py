@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from firewalker.local import ports
 from firewalker.local.secrets import Secrets
+from tests.support.replicas import replica_url
 from tests.support.signing import Signer
 
 
@@ -62,6 +63,7 @@ def crashing(
         "SERVICE_TOKEN_FILE": secrets.service_token(name),
         "SERVICE_ALLOW_FILE": secrets.allowed_services,
         "PAGE_KEY_FILE": secrets.page_key,
+        **({} if (replica := replica_url(mysql_url)) is None else {"MYSQL_REPLICA_URL": replica}),
         **more,
     }
     service = Crashing(name, settings, log)

@@ -1,22 +1,27 @@
 """Fixtures: servers for the whole session, and an empty MySQL database and an empty Redis database for each test.
 
 The servers are private ones, started below a temporary folder; FIREWALKER_TEST_MYSQL_URL and FIREWALKER_TEST_REDIS_URL,
-both set, name running ones instead, which is quicker while working.
+both set, name running ones instead, which is quicker while working. `tests.scale.suites` starts others under the same tests.
 """
 
 import os
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from redis.exceptions import ReadOnlyError
 
 from firewalker.local.servers import PrivateServers
 from firewalker.runtime.mysql.address import Address
 from firewalker.runtime.mysql.connection import connect
+from firewalker.runtime.redis import RedisUnavailable, calling
 from firewalker.runtime.redis import connect as connect_redis
+from firewalker.runtime.redis import servers as redis_servers
+from tests.support.waiting import until_true
 
 
 class Servers(Protocol):
@@ -25,6 +30,17 @@ class Servers(Protocol):
     def mysql_url(self, database: str = "") -> str: ...
 
     def redis_url(self, database: int = 0) -> str: ...
+
+
+class Ground(Servers, Protocol):
+    """Servers that a whole backend can stand on too."""
+
+    def backend(self) -> Mapping[str, str]:
+        """Its settings."""
+
+
+STARTED_BY = pytest.StashKey[Callable[[Path], AbstractContextManager[Ground]]]()
+"""What starts the servers below a folder, where that is not `PrivateServers.start`."""
 
 
 class GivenServers:
@@ -42,13 +58,18 @@ class GivenServers:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+def servers(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Servers]:
     mysql, redis = os.environ.get("FIREWALKER_TEST_MYSQL_URL"), os.environ.get("FIREWALKER_TEST_REDIS_URL")
     if mysql and redis:
         yield GivenServers(mysql, redis)
         return
-    with PrivateServers.start(tmp_path_factory.mktemp("servers")) as private:
-        yield private
+    folder = tmp_path_factory.mktemp("servers")
+    with (
+        pytestconfig.stash[STARTED_BY](folder)
+        if STARTED_BY in pytestconfig.stash
+        else PrivateServers.start(folder) as started
+    ):
+        yield started
 
 
 async def run_on(url: str, *statements: str) -> list[tuple[object, ...]]:
@@ -80,11 +101,26 @@ async def mysql_url(servers: Servers) -> AsyncIterator[str]:
         yield url
 
 
+async def flush(url: str) -> None:
+    """Empty a Redis, every server of it; one that is being replaced is waited for."""
+
+    async def flushed() -> bool:
+        try:
+            async with calling(60):
+                for server in await redis_servers(url):
+                    async with connect_redis(server, command_s=60) as redis:
+                        with suppress(ReadOnlyError):  # a replica, which is emptied with its primary
+                            await redis.flushdb()
+        except RedisUnavailable:
+            return False
+        return True
+
+    await until_true(flushed)
+
+
 @pytest.fixture
 async def redis_url(servers: Servers) -> AsyncIterator[str]:
     url = servers.redis_url(1)
-    redis = connect_redis(url, command_s=60)
-    await redis.flushdb()
+    await flush(url)
     yield url
-    await redis.flushdb()
-    await redis.aclose()
+    await flush(url)

@@ -5,7 +5,7 @@ It relays bytes between unix or TCP sockets. What it does can change at any time
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,6 +43,8 @@ class FaultProxy:
     """The address to connect from, over TCP."""
     connections: int = 0
     """How many were ever taken."""
+    replaced: Mapping[bytes, bytes] = field(default_factory=dict)
+    """What the server's answers say instead of what they said, of the same length: whoever tells addresses has to tell others."""
 
     def __post_init__(self) -> None:
         self._writers: set[asyncio.StreamWriter] = set()
@@ -64,7 +66,11 @@ class FaultProxy:
 
     def set(self, **changes: object) -> None:
         """Replace the behaviour: what is not named is as by default."""
-        self.behaviour = Behaviour(**changes)  # type: ignore[arg-type]
+        self.become(Behaviour(**changes))  # type: ignore[arg-type]
+
+    def become(self, behaviour: Behaviour) -> None:
+        """The same, with one that several may share."""
+        self.behaviour = behaviour
         self._change.set()
         self._change = asyncio.Event()
 
@@ -136,6 +142,8 @@ class FaultProxy:
             now = self.behaviour
             if marked.is_set():
                 return
+            for told, instead in self.replaced.items():
+                chunk = chunk.replace(told, instead)
             if now.delay_s:
                 await asyncio.sleep(now.delay_s)
             if now.cut_downstream_after is not None:

@@ -132,7 +132,8 @@ class Pair:
     def __init__(self, binary: Binary, folder: Path) -> None:
         self._folder = make_private_folder(folder)
         self._sockets = socket_folder(self._folder / "run")
-        self._address = self._sockets / "primary.sock"
+        self.address = self._sockets / "primary.sock"
+        """The socket that leads to the primary."""
         self.primary, self.replica = (self._node(binary, number) for number in (1, 2))
         self._words = WORDS[binary.flavour]
 
@@ -182,9 +183,13 @@ class Pair:
         await run_on(url, *self._words.promote)
         self._lead_to(self.replica)
 
+    def root_url(self, database: str) -> str:
+        """The address of the primary, whichever it is, for who may do everything."""
+        return f"mysql://root@localhost/{database}?unix_socket={quote(str(self.address), safe='')}"
+
     def url(self, database: str) -> str:
         """The address of the primary, as services take it, whichever it is."""
-        return self._url(database, self._address)
+        return self._url(database, self.address)
 
     def replica_url(self, database: str) -> str:
         """The address of the second server."""
@@ -208,7 +213,7 @@ class Pair:
         """End both."""
         for node in (self.replica, self.primary):
             node.stop()
-        self._address.unlink(missing_ok=True)
+        self.address.unlink(missing_ok=True)
         for node in (self.replica, self.primary):
             remove_socket_folder(node.server.sockets)
         remove_socket_folder(self._sockets)
@@ -219,9 +224,9 @@ class Pair:
         return RunningServer(node, self._folder / f"{number}.log")
 
     def _lead_to(self, node: RunningServer[Node]) -> None:
-        link = self._address.with_name("next.sock")
+        link = self.address.with_name("next.sock")
         link.symlink_to(node.server.socket)
-        link.rename(self._address)
+        link.rename(self.address)
 
     def _url(self, database: str, path: Path) -> str:
         return f"mysql://firewalker:{quote(PASSWORD)}@localhost/{database}?unix_socket={quote(str(path), safe='')}"

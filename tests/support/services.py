@@ -18,6 +18,7 @@ from firewalker.runtime.config import ServiceConfig
 from firewalker.runtime.grpc.server import GrpcServer
 from firewalker.runtime.migrations import migrate
 from firewalker.runtime.process import App
+from tests.support.replicas import replica_url
 from tests.support.signing import Signer
 
 C = TypeVar("C", bound=ServiceConfig)
@@ -65,6 +66,7 @@ async def serving(
             port=0,
             internal_port=0,
             mysql_url=mysql_url,
+            mysql_replica_url=replica_url(mysql_url),
             redis_url=redis_url,
             jwks_file=secrets.jwks,
             service_token_file=secrets.service_token(name),

@@ -46,6 +46,10 @@ class WatchedRedis:
         for port in self.sentinels:
             await until_true(partial(holds, port, _knows_all))
 
+    async def restart(self, port: int) -> None:
+        """Start a killed one again, which follows whoever has taken its place."""
+        await self._processes.begin(port, "--replicaof", f"127.0.0.1 {await self.primary()}")
+
     async def primary(self) -> int:
         """The port of the server that the Sentinels hold to be the primary."""
         async with client_of(self.sentinels[0]) as client:

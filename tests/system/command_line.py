@@ -13,7 +13,10 @@ FIREWALKER = [sys.executable, "-m", "firewalker.cli"]
 
 async def started(backend: Backend, *arguments: str) -> asyncio.subprocess.Process:
     ports = {variable: str(port) for variable, port in backend.plan.ports.items()}
-    environment = {**os.environ, **ports, "FIREWALKER_LOCAL_DIR": str(backend.plan.secrets.folder.parent)}
+    given = {
+        name: value for name, value in backend.plan.environment.items() if name.endswith(("_MYSQL_URL", "_REDIS_URL"))
+    }
+    environment = {**os.environ, **given, **ports, "FIREWALKER_LOCAL_DIR": str(backend.plan.secrets.folder.parent)}
     return await asyncio.create_subprocess_exec(
         *FIREWALKER, *arguments, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from firewalker.local.backend import Backend
+from tests.support.databases import STARTED_BY, Ground
 from tests.support.journal import Journal
 from tests.system.people import Town
 from tests.system.wire import Grpc
@@ -39,11 +40,22 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Journal:
     return Journal(tmp_path_factory.mktemp("journal") / "backend.log")
 
 
+@pytest.fixture(scope="session")
+def given(request: pytest.FixtureRequest) -> Mapping[str, str]:
+    """Settings that lead to servers of the run: none, so that the backend has its own, unless the run has another ground."""
+    if STARTED_BY not in request.config.stash:
+        return {}
+    ground: Ground = request.getfixturevalue("servers")
+    return ground.backend()
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def running(tmp_path_factory: pytest.TempPathFactory, journal: Journal) -> AsyncIterator[Backend]:
+async def running(
+    tmp_path_factory: pytest.TempPathFactory, journal: Journal, given: Mapping[str, str]
+) -> AsyncIterator[Backend]:
     """The backend, started once."""
-    folder = tmp_path_factory.mktemp("backend")
-    async with Backend.start(folder, settings=SETTINGS, within_s=READY_LIMIT_S, say=journal.say) as backend:
+    folder, settings = tmp_path_factory.mktemp("backend"), {**SETTINGS, **given}
+    async with Backend.start(folder, settings=settings, within_s=READY_LIMIT_S, say=journal.say) as backend:
         yield backend
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import grpc
 import httpx
 import pytest
-from redis.asyncio import Redis
 
 from firewalker.local.backend import Backend
+from tests.support.databases import flush
 from tests.system.boards import sse
 from tests.system.people import AUTH, BOARDS, STEPS, TODAY, Person, Town, eventually
 from tests.system.trackers import TRACK
@@ -62,8 +62,7 @@ async def test_an_ended_session_stays_ended_when_redis_is_emptied(town: Town, ba
     person, other = await town.person(), await town.person()
     await town.user.unary(f"{AUTH}/Logout", {"refreshToken": person.refresh_token})
     assert await eventually(lambda: refused_by_step(town, person)) == "SESSION_REVOKED"
-    async with Redis.from_url(backend.setting("user", "REDIS_URL")) as redis:
-        await redis.flushall()
+    await flush(backend.setting("user", "REDIS_URL"))
     # A process that starts now knows only what is announced again from MySQL.
     await backend.kill("step")
     await backend.wait_ready("step")

@@ -9,10 +9,10 @@ from uuid import UUID
 
 import httpx
 import pytest
-from redis.asyncio import Redis
 
 from firewalker.local.backend import Backend
 from firewalker.runtime.mysql import Database
+from tests.support.databases import flush
 from tests.system.boards import Watcher, over_grpc, over_sse, watching
 from tests.system.people import TODAY, Town, eventually
 from tests.system.trackers import GrpcioTracker, GrpclibTracker, Tracker
@@ -102,8 +102,7 @@ async def _storm(trackers: Sequence[Tracker], backend: Backend) -> None:
         await backend.kill("step")
         await backend.wait_ready("step")
         await _some_progress(trackers)
-        async with Redis.from_url(backend.setting("step", "REDIS_URL")) as redis:
-            await redis.flushall()
+        await flush(backend.setting("step", "REDIS_URL"))
         await _some_progress(trackers)
         over.set()
     # No ties, so that the order is certain.

@@ -92,6 +92,12 @@ def test_what_is_written_is_what_protobufs_own_writer_writes(value: Any) -> None
     assert read(written(book)) == book or "NaN" in json.dumps(value)
 
 
+def test_maps_are_written_in_the_order_of_their_keys() -> None:
+    names = [f"h{hour:02}" for hour in range(24)]
+    book = written(read({"ratings": dict.fromkeys(reversed(names), 1), "editions": {"10": {}, "9": {}, "-1": {}}}))
+    assert (list(book["ratings"]), list(book["editions"])) == (names, ["-1", "9", "10"])
+
+
 BAD: list[tuple[Any, str]] = [
     ([], ""),
     ("x", ""),

@@ -50,6 +50,19 @@ def _link(mails: Path, email: str, path: str) -> str | None:
     return None
 
 
+async def test_who_signs_up_in_korean_is_told_in_korean(people: People) -> None:
+    newcomer = await people.arrive(locale="ko-KR", timezone_id="Europe/Berlin")
+    page = newcomer.page
+    await page.get_by_role("button", name="회원가입").click()
+    await page.get_by_label("닉네임").fill("지수")
+    await page.get_by_label("이메일 주소").fill(f"{uuid4().hex}@example.com")
+    await page.get_by_label("비밀번호").fill(PASSWORD)
+    async with page.expect_response("**/v1/notifications/preferences*") as told:
+        await page.get_by_role("button", name="계정 만들기").click()
+    assert (await (await told.value).json())["preferences"]["locale"] == "ko"
+    await expect(page.get_by_text("지수 (나)")).to_be_visible()
+
+
 async def test_from_sign_up_to_the_board_and_out_again(people: People) -> None:
     newcomer = await people.arrive()
     page = newcomer.page
@@ -81,7 +94,7 @@ async def test_what_is_wrong_stands_beside_its_field(people: People, client: htt
     await expect(page.get_by_text("Somebody has this nickname already.")).to_be_visible()
     await nickname.fill("x")
     await page.get_by_role("button", name="Create account").click()
-    await expect(page.get_by_text("2 to 20 letters, digits or signs.")).to_be_visible()
+    await expect(page.get_by_text("2 to 20 Korean or Latin letters or digits")).to_be_visible()
     await page.get_by_role("button", name="Sign in").click()
     await page.get_by_label("E-mail address").fill(known.email)
     await page.get_by_label("Password").fill("wrong, of course")

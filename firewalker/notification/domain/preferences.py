@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from firewalker.kernel.days import parse_zone
 from firewalker.kernel.ids import UserId
+from firewalker.kernel.languages import lives_in_korean
 from firewalker.notification.domain.notification import KINDS, Type
 from firewalker.notification.domain.quiet_hours import QuietHours
 
@@ -79,7 +80,8 @@ class Recipient:
 
     def locale(self, default: Locale) -> Locale:
         """The language to write in."""
-        return self.preferences.locale or self.device_locale or default
+        known = self.preferences.locale or self.device_locale
+        return known or (Locale.KO if lives_in_korean(self.time_zone) else default)
 
     def may_be_pushed_at(self, kind: Type, now: datetime) -> datetime:
         """The first instant from *now* on at which quiet hours let a push of this type through."""

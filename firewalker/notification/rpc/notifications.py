@@ -93,6 +93,7 @@ class NotificationDoor:
 
     async def watch_notifications(self, _: Any, stream: HotStream) -> None:
         """See the proto. One task per stream, this one."""
+        unread = 0
         with closing(self._watched.watch(principal().user_id)) as watcher:
             stream.ending.add_done_callback(partial(_end, watcher))
             while not isinstance(news := await watcher.next(), End):
@@ -103,7 +104,7 @@ class NotificationDoor:
                     answer = _Watched(unread_count=unread)
                     _fill(answer.notification, row, news.locale)
                     await stream.send(answer)
-            answer = _Watched()
+            answer = _Watched(unread_count=unread)  # as before: nobody has read them because the stream ends
             answer.end.reason = answer.end.Reason.Value(news.reason.name)
             await stream.send(answer)
         if news.reason in _REFUSALS:

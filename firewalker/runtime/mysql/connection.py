@@ -14,6 +14,7 @@ from pymysql.err import InternalError, MySQLError, OperationalError
 from firewalker.runtime.mysql.address import Address
 from firewalker.runtime.mysql.errors import breaks_connection
 from firewalker.runtime.mysql.literals import DECODERS
+from firewalker.runtime.mysql.rows import RowsResult
 
 SQL_MODE = "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 """The default of MySQL 8, set on every connection because MariaDB's is laxer; literals rely on it (backslash escapes)."""
@@ -51,6 +52,7 @@ class _Wire(DriverConnection):  # type: ignore[misc]  # aiomysql ships no types
 
     _reader: asyncio.StreamReader | None
     _writer: asyncio.StreamWriter | None
+    _result: Any
 
     def __init__(self, address: Address) -> None:
         super().__init__(
@@ -74,6 +76,15 @@ class _Wire(DriverConnection):  # type: ignore[misc]  # aiomysql ships no types
             # The driver would go on in the clear: anybody between us could ask for that.
             raise OperationalError(2026, "the server offers no TLS")
         await super()._request_authentication()
+
+    async def _read_query_result(self, unbuffered: bool = False) -> None:  # noqa: FBT001, FBT002 - the driver's
+        del unbuffered
+        self._result = None
+        self._result = result = RowsResult(self)
+        await result.read()
+        self._affected_rows = result.affected_rows
+        if result.server_status is not None:
+            self.server_status = result.server_status
 
     @property
     def lost(self) -> bool:

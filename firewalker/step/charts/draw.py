@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-DPI = 100
-"""Pixels of an inch; matplotlib thinks in inches and points of a 72nd."""
+DPI = 96
+"""Pixels of an inch, as browsers have it: matplotlib thinks in inches and points of a 72nd, and tells an SVG's size in them."""
 
 FONT = "NanumGothic"
 

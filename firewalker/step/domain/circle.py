@@ -1,6 +1,6 @@
 """Who is on a walker's board: the walker and their friends, with what a row shows of each. Steps are not here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
@@ -103,22 +103,33 @@ class Circle:
 
     def freeze_time(self, day: date) -> datetime:
         """When the board of *day* stands for good: all its members' days are FINAL, or 00:00 UTC of date + 2."""
-        zones = {person.zone_on(day) for person in self._at_midnight(day)}
-        final = max(day_end(day, zone) for zone in zones) + SETTLING
-        return min(final, last_final(day))
+        return _freeze_time(self._at_midnight(day), day)
 
     def members(self, day: date, now: datetime) -> tuple[Person, ...]:
         """Who is on the board of *day*: today's friends while it is open, those of the walker's midnight once frozen.
 
         Of these, who is no friend any more is gone from every board.
         """
-        return self._at_midnight(day) if self.is_frozen(day, now) else self.people
+        return self.frozen_members(day, now) or self.people
+
+    def frozen_members(self, day: date, now: datetime) -> tuple[Person, ...] | None:
+        """Who is on the board of *day* if it stands for good at *now*; None while it does not."""
+        # Most boards read are of today, and today is final nowhere on Earth: no zone has to be looked at.
+        if now < first_final(day):
+            return None
+        members = self._at_midnight(day)
+        return members if now >= _freeze_time(members, day) else None
 
     def is_frozen(self, day: date, now: datetime) -> bool:
         """Whether the board of *day* stands for good at *now*."""
-        # Most boards read are of today, and today is final nowhere on Earth: no zone has to be looked at.
         return now >= first_final(day) and now >= self.freeze_time(day)
 
     def _at_midnight(self, day: date) -> tuple[Person, ...]:
         midnight = self.midnight(day)
         return (self.me, *(friend.person for friend in self.friends if friend.since < midnight))
+
+
+def _freeze_time(members: Iterable[Person], day: date) -> datetime:
+    zones = {person.zone_on(day) for person in members}
+    final = max(day_end(day, zone) for zone in zones) + SETTLING
+    return min(final, last_final(day))

@@ -23,12 +23,28 @@ _ROUNDS = "SELECT date, round FROM settling WHERE date >= %s"  # primary key
 _TAKE = "SELECT round, after_id FROM settling WHERE date = %s FOR UPDATE SKIP LOCKED"  # primary key
 _MOVE = "UPDATE settling SET round = %s, after_id = %s WHERE date = %s"  # primary key
 
-# Walkers whose board of a date is not frozen, in the order of their ids; primary keys of both.
+_STRETCH_END = "SELECT user_id FROM walker WHERE user_id > %s ORDER BY user_id LIMIT 1 OFFSET %s"  # primary key
+
+# Walkers of a stretch whose board of a date is not frozen, in the order of their ids; primary keys of both.
 _UNFROZEN = """
     SELECT w.user_id FROM walker w LEFT JOIN frozen_board f ON f.user_id = w.user_id AND f.date = %s
-    WHERE w.user_id > %s AND f.user_id IS NULL {zones} ORDER BY w.user_id LIMIT %s
+    WHERE w.user_id > %s AND w.user_id <= %s AND f.user_id IS NULL {zones} ORDER BY w.user_id LIMIT %s
 """
 _IN_ZONES = "AND w.time_zone IN ({places})"
+
+
+WALKERS_PER_STRETCH = 10_000
+"""Walkers searched by one statement for those whose boards are next: few of them may live in the zones asked for."""
+
+LAST = b"\xff" * 16
+"""No walker comes behind that."""
+
+
+class Stretch(NamedTuple):
+    """Walkers with ids behind *after*, up to and with *end*."""
+
+    after: bytes
+    end: bytes
 
 
 class Progress(NamedTuple):
@@ -78,12 +94,18 @@ async def move(tx: Transaction, day: date, progress: Progress) -> None:
     await tx.execute(_MOVE, (progress.round, progress.after, day))
 
 
+async def find_stretch(tx: Transaction, after: bytes) -> Stretch:
+    """The next walkers behind *after*: `WALKERS_PER_STRETCH` of them, or all who are left, up to `LAST`."""
+    row = await tx.find(_STRETCH_END, (after, WALKERS_PER_STRETCH - 1))
+    return Stretch(after, LAST if row is None else row[0])
+
+
 async def list_unfrozen(
-    tx: Transaction, day: date, *, after: bytes, limit: int, zones: Sequence[str] | None
+    tx: Transaction, day: date, stretch: Stretch, *, limit: int, zones: Sequence[str] | None
 ) -> list[bytes]:
-    """Walkers behind *after* whose board of *day* is not frozen, at most *limit*: of these *zones*, or all of them."""
+    """The first walkers of *stretch* whose board of *day* is not frozen, at most *limit*: of these *zones*, or all of them."""
     if zones is not None and not zones:
         return []
     clause = "" if zones is None else _IN_ZONES.format(places=",".join(["%s"] * len(zones)))
-    rows = await tx.all(_UNFROZEN.format(zones=clause), [day, after, *(zones or ()), limit])
+    rows = await tx.all(_UNFROZEN.format(zones=clause), [day, *stretch, *(zones or ()), limit])
     return [user for (user,) in rows]

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Database
-from firewalker.step.domain.circle import Circle
+from firewalker.step.domain.circle import Circle, Person
 from firewalker.step.domain.day import UserTotal, to_ms
 from firewalker.step.domain.leaderboard import (
     Freshness,
@@ -114,8 +114,10 @@ class Leaderboards:
         )
 
 
-def board_of(circle: Circle, day: date, totals: Mapping[bytes, UserTotal], now: datetime) -> FriendBoard:
-    """The board of *day* from the totals of its members, as whose circle it is sees it."""
+def board_of(
+    circle: Circle, day: date, totals: Mapping[bytes, UserTotal], now: datetime, *, members: Iterable[Person] = ()
+) -> FriendBoard:
+    """The board of *day* from the totals of its *members*, looked up if left out, as whose circle it is sees it."""
     me, now_ms = circle.me.user_id, to_ms(now)
     standings = [
         as_seen(
@@ -123,7 +125,7 @@ def board_of(circle: Circle, day: date, totals: Mapping[bytes, UserTotal], now: 
             circle.sight(person.user_id),
             own=person.user_id == me,
         )
-        for person in circle.members(day, now)
+        for person in members or circle.members(day, now)
     ]
     return FriendBoard(day, me, arranged(standings))
 

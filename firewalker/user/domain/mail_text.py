@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from importlib.resources import files
 
+from firewalker.kernel.languages import lives_in_korean
 from firewalker.user.domain.mail import MailKind
-
-KOREAN_ZONES = frozenset({"Asia/Seoul", "Asia/Pyongyang", "ROK"})
-"""Who lives by one of these is written to in Korean, everybody else in English: it is all that is known at sign-up."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -35,6 +33,6 @@ def letter(
 
     In links the token stands behind the #, which no browser sends to a server and no server logs.
     """
-    subject, _, body = _TEXTS["ko" if time_zone in KOREAN_ZONES else "en", kind].partition("\n\n")
+    subject, _, body = _TEXTS["ko" if lives_in_korean(time_zone) else "en", kind].partition("\n\n")
     link = f"{link_url}/{_PATHS[kind]}#token={token}" if token is not None else ""
     return Letter(email, subject, body.format(nickname=nickname, link=link, token=token))

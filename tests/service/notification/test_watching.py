@@ -111,12 +111,13 @@ async def test_what_one_delivery_tells_comes_whole_however_much_it_is(post: Post
 
 async def test_the_eleventh_stream_ends_the_oldest(post: Post) -> None:
     me = new_uuid7()
+    await post.request_from(new_uuid7(), me)
     streams = []
     for _ in range(11):
         streams.append(post.watch(me))
         await heard(streams[-1])
     last = await heard(streams[0])
-    assert last.end.reason == last.End.REPLACED
+    assert (last.end.reason, last.unread_count) == (last.End.REPLACED, 1)
     assert await streams[0].code() is grpc.StatusCode.OK
     for stream in streams[1:]:
         stream.cancel()

@@ -1,12 +1,9 @@
 """Feeds and views on a real Redis, and a way to it that can be cut."""
 
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,8 +11,9 @@ from firewalker.kernel.ids import SessionId, UserId, new_uuid7
 from firewalker.kernel.principal import Principal
 from firewalker.runtime import redis as redis_clients
 from firewalker.runtime.revocation import Revocation, RevocationFeed, RevocationView, ViewFilling
+from firewalker.runtime.revocation.entries import TAG
 from firewalker.runtime.tokens import LIFETIME
-from tests.support.proxy import FaultProxy
+from tests.support.ways import RedisWay, redis_way
 
 
 def someone(issued: datetime | None = None, user_id: UserId | None = None) -> Principal:
@@ -54,7 +52,7 @@ class World:
     def __init__(self, url: str, stack: AsyncExitStack) -> None:
         self.url = url
         self.truth = Truth()
-        self.redis: Any = redis_clients.connect(url)
+        self.redis: Any = redis_clients.connect(url, TAG)
         self._stack = stack
         stack.push_async_callback(self.redis.aclose)
 
@@ -86,15 +84,7 @@ async def world(redis_url: str) -> AsyncIterator[World]:
 
 
 @pytest.fixture
-async def proxied(world: World, tmp_path: Path) -> AsyncIterator[tuple[FaultProxy, str]]:
+async def proxied(world: World) -> AsyncIterator[tuple[RedisWay, str]]:
     """A way to the same Redis that can be cut."""
-    parts = urlsplit(world.url)
-    upstream: str | tuple[str, int] = (
-        parts.path if parts.scheme == "unix" else (parts.hostname or "", parts.port or 6379)
-    )
-    listen = str(tmp_path / f"{uuid.uuid4().hex[:8]}.sock")
-    proxy = FaultProxy(upstream, listen)
-    await proxy.start()
-    database = parts.query or f"db={parts.path.strip('/') or 0}"
-    yield proxy, f"unix://{listen}?{database}"
-    await proxy.close()
+    async with redis_way(world.url) as way:
+        yield way, way.url

@@ -9,8 +9,9 @@ import pytest
 from firewalker.runtime.revocation import EPOCH, STREAM, Revocation, RevocationFeed
 from firewalker.runtime.tokens import LIFETIME
 from tests.service.revocation.conftest import World, someone, truth_that_fails_at_first
-from tests.support.proxy import FaultProxy
+from tests.support.databases import flush
 from tests.support.waiting import until
+from tests.support.ways import RedisWay
 
 
 @pytest.mark.alone
@@ -54,19 +55,19 @@ async def test_a_process_that_starts_later_knows_what_ended_before(world: World)
 
 
 @pytest.mark.requirement("AUTH-22")
-async def test_a_connection_cut_for_seconds_misses_nothing(world: World, proxied: tuple[FaultProxy, str]) -> None:
-    proxy, url = proxied
+async def test_a_connection_cut_for_seconds_misses_nothing(world: World, proxied: tuple[RedisWay, str]) -> None:
+    way, url = proxied
     feed = await world.feed()
     view = await world.view(url)
     await until(lambda: not view.stale)
-    proxy.set(refuse=True)
-    proxy.cut_all()
+    way.set(refuse=True)
+    way.cut_all()
     who = [someone() for _ in range(1000)]
     for start in range(0, 1000, 50):
         await world.revoke(feed, *who[start : start + 50])
     await until(lambda: view.stale)
     assert not view.is_revoked(who[0])
-    proxy.set()
+    way.set()
     await until(lambda: all(view.is_revoked(one) for one in who))
     await until(lambda: not view.stale)
 
@@ -79,7 +80,7 @@ async def test_an_emptied_redis_is_noticed_and_refilled_from_the_truth(world: Wo
     await world.revoke(feed, who)
     await until(lambda: old_view.is_revoked(who))
     before = await world.redis.get(EPOCH)
-    await world.redis.flushdb()
+    await flush(world.url)
     start = monotonic()
     new_view = await world.view()
     await until(lambda: new_view.is_revoked(who))
@@ -102,17 +103,17 @@ async def test_a_redis_whose_ids_go_back_is_read_from_its_beginning(world: World
 
 @pytest.mark.requirement("AUTH-20")
 async def test_an_end_told_while_redis_is_away_is_told_when_it_is_back(
-    world: World, proxied: tuple[FaultProxy, str]
+    world: World, proxied: tuple[RedisWay, str]
 ) -> None:
-    proxy, url = proxied
+    way, url = proxied
     feed, view = await world.feed(url), await world.view()
     await until(lambda: not view.stale)
-    proxy.set(refuse=True)
-    proxy.cut_all()
+    way.set(refuse=True)
+    way.cut_all()
     who = someone()
     await world.revoke(feed, who)
     assert not view.is_revoked(who)
-    proxy.set()
+    way.set()
     await until(lambda: view.is_revoked(who))
 
 

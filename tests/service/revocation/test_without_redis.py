@@ -7,20 +7,20 @@ import pytest
 
 from firewalker.runtime.revocation import Revocation, ViewFilling
 from tests.service.revocation.conftest import World, someone, truth_that_fails_at_first
-from tests.support.proxy import FaultProxy
 from tests.support.waiting import until
+from tests.support.ways import RedisWay
 
 
 class TestWithoutRedis:
     @pytest.mark.requirement("AUTH-20")
     async def test_the_process_that_ends_a_session_knows_at_once(
-        self, world: World, proxied: tuple[FaultProxy, str]
+        self, world: World, proxied: tuple[RedisWay, str]
     ) -> None:
-        proxy, url = proxied
+        way, url = proxied
         feed, view = await world.process(url)
         await until(lambda: not view.stale)
-        proxy.set(refuse=True)
-        proxy.cut_all()
+        way.set(refuse=True)
+        way.cut_all()
         who, calls = someone(), list[int]()
         view.on_revoked(who, lambda: calls.append(1))
         telling = asyncio.create_task(world.revoke(feed, who))
@@ -30,10 +30,10 @@ class TestWithoutRedis:
 
     @pytest.mark.requirement("AUTH-20")
     async def test_a_process_that_has_mysql_knows_at_its_start_and_learns_while_stale(
-        self, world: World, proxied: tuple[FaultProxy, str]
+        self, world: World, proxied: tuple[RedisWay, str]
     ) -> None:
-        proxy, url = proxied
-        proxy.set(refuse=True)
+        way, url = proxied
+        way.set(refuse=True)
         before, after = someone(), someone()
         world.truth.revoked.append(Revocation(session_id=before.session_id, time=datetime.now(UTC)))
         _, view = await world.process(url)

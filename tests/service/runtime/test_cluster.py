@@ -37,3 +37,29 @@ async def test_a_server_that_says_nothing_holds_up_nobody_and_its_connection_is_
     finally:
         for server in servers:
             server.close()
+
+
+async def test_who_connects_while_others_do_is_told_what_those_found() -> None:
+    questions = 0
+
+    async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal questions
+        with suppress(ConnectionError):
+            while words := await reader.read(1_000):
+                questions += words.count(b"SLOTS")
+                writer.write(OK * words.count(b"SETINFO") + ANSWER * words.count(b"SLOTS"))
+        writer.close()
+
+    server = await asyncio.start_server(answering, "127.0.0.1", 0)
+    cluster = parse(f"redis+cluster://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    assert cluster is not None
+    leaving = asyncio.create_task(cluster.primary(TAGS[0]))
+    await asyncio.sleep(0)
+    staying = [asyncio.create_task(cluster.primary(tag)) for tag in TAGS]
+    await asyncio.sleep(0)
+    leaving.cancel()
+    assert set(await asyncio.gather(*staying)) == {("10.0.0.1", 6379)}
+    assert questions == 1
+    assert await cluster.primary(TAGS[0]) == ("10.0.0.1", 6379)  # who comes later asks anew
+    assert questions == 2
+    server.close()

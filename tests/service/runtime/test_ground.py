@@ -24,7 +24,7 @@ async def test_a_file_with_something_else_in_it_is_an_error_of_the_configuration
         "service_allow_file": secrets.allowed_services,
         "page_key_file": secrets.page_key,
     }
-    config = StepConfig(mysql_url=mysql_url, redis_url=redis_url, **{**files, wrong: other})
+    config = StepConfig.model_validate({"mysql_url": mysql_url, "redis_url": redis_url, **files, wrong: other})
     with pytest.raises(ConfigError, match=str(other)):
         await open_ground(config, SystemClock())
 

@@ -1,47 +1,38 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from firewalker.kernel.faults import DeadlineExceeded
 from firewalker.runtime.deadline import deadline
 from firewalker.runtime.redis import RedisBusy, RedisUnavailable, calling, connect, connect_blocking
-from tests.support.proxy import FaultProxy, fault_proxy
+from tests.support.ways import RedisWay, redis_way
 
 
 @pytest.fixture
-async def proxy(redis_url: str, tmp_path: Path) -> AsyncIterator[FaultProxy]:
-    parts = urlsplit(redis_url)
-    upstream = parts.path if parts.scheme == "unix" else (parts.hostname or "", parts.port or 6379)
-    async with fault_proxy(upstream, tmp_path / "s") as proxy:
-        yield proxy
-
-
-def proxied(redis_url: str, proxy: FaultProxy) -> str:
-    database = parse_qs(urlsplit(redis_url).query).get("db", ["0"])[0]
-    return f"unix://{proxy.listen}?db={database}"
+async def way(redis_url: str) -> AsyncIterator[RedisWay]:
+    async with redis_way(redis_url) as way:
+        yield way
 
 
 @pytest.mark.requirement("TEST-03")
-async def test_a_command_whose_answer_is_lost_is_not_sent_again(redis_url: str, proxy: FaultProxy) -> None:
-    plain, client = connect(redis_url), connect(proxied(redis_url, proxy))
-    proxy.set(cut_instead_of_answer_to=lambda chunk: b"INCR" in chunk)
+async def test_a_command_whose_answer_is_lost_is_not_sent_again(redis_url: str, way: RedisWay) -> None:
+    plain, client = connect(redis_url, "tag"), connect(way.url, "tag")
+    way.set(cut_instead_of_answer_to=lambda chunk: b"INCR" in chunk)
     with pytest.raises(RedisUnavailable):
         async with calling():
-            await client.incr("counter")
-    assert await plain.get("counter") == b"1"
+            await client.incr("{tag}counter")
+    assert await plain.get("{tag}counter") == b"1"
     await client.aclose()
     await plain.aclose()
 
 
 @pytest.mark.alone
-async def test_silence_is_noticed_in_time(redis_url: str, proxy: FaultProxy) -> None:
-    client = connect(proxied(redis_url, proxy))
+async def test_silence_is_noticed_in_time(way: RedisWay) -> None:
+    client = connect(way.url)
     await client.ping()
-    proxy.set(black_hole=True)
+    way.set(black_hole=True)
     loop = asyncio.get_running_loop()
     began = loop.time()
     with pytest.raises(RedisUnavailable):
@@ -51,7 +42,7 @@ async def test_silence_is_noticed_in_time(redis_url: str, proxy: FaultProxy) -> 
     with deadline(0.0), pytest.raises(DeadlineExceeded):
         async with calling():
             await client.ping()
-    proxy.set()
+    way.set()
     assert await client.ping()
     await client.aclose()
 
@@ -66,10 +57,10 @@ async def test_no_server_is_one_kind_of_error(url: str) -> None:
 
 
 async def test_no_free_connection_is_told_from_no_redis(redis_url: str) -> None:
-    client = connect(redis_url, command_s=5, max_connections=1)
+    client = connect(redis_url, "tag", command_s=5, max_connections=1)
 
     async def wait() -> None:
-        await client.xread({"nothing": "$"}, block=1_000)
+        await client.xread({"{tag}nothing": "$"}, block=1_000)
 
     waiting = asyncio.create_task(wait())
     await asyncio.sleep(0.02)
@@ -83,20 +74,20 @@ async def test_no_free_connection_is_told_from_no_redis(redis_url: str) -> None:
 
 
 async def test_a_blocking_read_waits_longer_than_a_command(redis_url: str) -> None:
-    client = connect_blocking(redis_url, longest_block_s=1)
+    client = connect_blocking(redis_url, "tag", longest_block_s=1)
     async with calling():
-        assert not await client.xread({"stream": "$"}, block=700)
+        assert not await client.xread({"{tag}stream": "$"}, block=700)
     await client.aclose()
 
 
 @pytest.mark.requirement("DATA-34", "TEST-03", "M15")
-async def test_cancelled_commands_never_show_one_user_the_answer_of_another(redis_url: str, proxy: FaultProxy) -> None:
+async def test_cancelled_commands_never_show_one_user_the_answer_of_another(way: RedisWay) -> None:
     rng = random.Random(15)
-    client = connect(proxied(redis_url, proxy), max_connections=4)
-    names = [f"user{n}" for n in range(20)]
+    client = connect(way.url, "tag", max_connections=4)
+    names = [f"{{tag}}user{n}" for n in range(20)]
     for name in names:
         await client.set(name, name)
-    proxy.set(delay_s=0.001)
+    way.set(delay_s=0.001)
     wrong, right = [], 0
 
     async def read(name: str) -> None:

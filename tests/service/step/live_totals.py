@@ -3,16 +3,16 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import Redis
 
 from firewalker.kernel.ids import new_uuid7
+from firewalker.runtime.cluster import TAGS
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.redis import connect
 from firewalker.step.domain.day import UserTotal, to_ms
 from firewalker.step.domain.reading import Counted
-from firewalker.step.live.shares import shares
+from firewalker.step.live.shares import share_of, shares
 from tests.service.step.conftest import Process
 from tests.support.waiting import until, until_true
 
@@ -32,17 +32,16 @@ def drifted() -> float:
 
 
 def someone() -> bytes:
-    return new_uuid7().bytes
-
-
-def address_of(redis_url: str) -> str | tuple[str, int]:
-    parts = urlsplit(redis_url)
-    return unquote(parts.path) if parts.scheme == "unix" else (parts.hostname or "", parts.port or 6379)
+    """Somebody in the first share, however many there are."""
+    while share_of(user := new_uuid7().bytes, len(TAGS)):
+        pass
+    return user
 
 
 @asynccontextmanager
 async def client(url: str) -> AsyncIterator[Redis]:
-    redis = connect(url)
+    """Of the server that has the first share."""
+    redis = connect(url, TAGS[0])
     yield redis
     await redis.aclose()
 

@@ -24,6 +24,7 @@ from firewalker.step.domain.reading import Counted
 from firewalker.step.domain.visibility import Visibility
 from firewalker.step.ingest import Ingest
 from firewalker.step.live import LiveTotals
+from tests.support.replicas import replica_of
 from tests.support.signing import Signer
 from tests.support.waiting import until
 
@@ -66,7 +67,7 @@ async def reading_process(
 ) -> AsyncIterator[ReadingProcess]:
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(Database(mysql_url, pool_size=6))
+        database = await stack.enter_async_context(Database(mysql_url, pool_size=6, replica=replica_of(mysql_url)))
         live = LiveTotals(redis_url, database, clock)
         stack.push_async_callback(live.stop)
         ingest = Ingest(database, live, clock, walked=walked)

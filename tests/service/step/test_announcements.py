@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from firewalker.runtime.redis import connect
-from firewalker.step.boards.announcements import MOST_USERS, STREAM, Announcements
+from firewalker.step.boards.announcements import MOST_USERS, STREAM, TAG, Announcements
 from tests.service.step.reading import someone
 from tests.support.waiting import until
 
@@ -49,7 +49,7 @@ async def test_an_entry_that_makes_no_sense_is_skipped_and_hides_nothing_behind_
     ears: Open, redis_url: str, junk: dict[Any, Any]
 ) -> None:
     teller, listener = await ears(), await ears()
-    redis = connect(redis_url)
+    redis = connect(redis_url, TAG)
     await redis.xadd(STREAM, junk)
     await redis.aclose()
     user = someone().bytes
@@ -98,7 +98,7 @@ async def test_a_change_that_was_not_told_is_not_crossed_out_by_the_answer_to_on
 async def test_many_are_told_in_the_background_and_hold_up_nobody(ears: Open, redis_url: str) -> None:
     teller, listener = await ears(), await ears()
     many = [someone().bytes for _ in range(20 * MOST_USERS)]
-    named, redis = someone().bytes, connect(redis_url)
+    named, redis = someone().bytes, connect(redis_url, TAG)
     await teller.announcements.announce(many, at_once=False)
     await teller.announcements.announce([named])
     entries: Any = await redis.xrange(STREAM)

@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -25,41 +23,36 @@ from tests.service.step.reading import (
     signed_up,
     someone,
 )
-from tests.support.proxy import FaultProxy, fault_proxy
+from tests.support.databases import flush
+from tests.support.ways import RedisWay, redis_way
 
 TODAY = datetime.now(UTC).date()
 
 
 @pytest.fixture
-async def proxy(redis_url: str, tmp_path: Path) -> AsyncIterator[FaultProxy]:
-    parts = urlsplit(redis_url)
-    upstream = parts.path if parts.scheme == "unix" else (parts.hostname or "127.0.0.1", parts.port or 6379)
-    async with fault_proxy(upstream, tmp_path / "redis") as proxy:
-        yield proxy
+async def way(redis_url: str) -> AsyncIterator[RedisWay]:
+    async with redis_way(redis_url) as way:
+        yield way
 
 
 @pytest.fixture
 async def writing(step_url: str, redis_url: str) -> AsyncIterator[ReadingProcess]:
-    """A process that reaches Redis, whatever the proxy does."""
+    """A process that reaches Redis, whatever becomes of the way."""
     async with reading_process(step_url, redis_url) as process:
         yield process
 
 
 @pytest.fixture
-async def behind(
-    writing: ReadingProcess, step_url: str, redis_url: str, proxy: FaultProxy
-) -> AsyncIterator[ReadingProcess]:
-    """A process whose Redis is behind the proxy."""
-    parts = urlsplit(redis_url)
-    number = parts.query.removeprefix("db=") if parts.scheme == "unix" else parts.path.strip("/")
-    async with reading_process(step_url, f"unix://{proxy.listen}?db={number or 0}") as process:
+async def behind(writing: ReadingProcess, step_url: str, way: RedisWay) -> AsyncIterator[ReadingProcess]:
+    """A process whose Redis is at the end of the way."""
+    async with reading_process(step_url, way.url) as process:
         await all_ears(writing, process)
         yield process
 
 
-def take_away(proxy: FaultProxy) -> None:
-    proxy.set(refuse=True)
-    proxy.cut_all()
+def take_away(way: RedisWay) -> None:
+    way.set(refuse=True)
+    way.cut_all()
 
 
 async def shows(watch: Watch, steps: dict[UserId, int], within_s: float = 60.0) -> None:
@@ -82,36 +75,34 @@ async def test_an_emptied_redis_shows_on_no_board(
     await writing.tell(*group_of_friends(me, [ann, ben]))
     await writing.walk(ann, 500, TODAY)
     await writing.walk(ben, 300, TODAY)
-    redis = connect(redis_url)
     async with Reader(behind, me) as reader:
         watch = reader.watch()
         await shows(watch, {ann: 500, ben: 300, me: 0})
         for number in range(1, 6):
-            await redis.flushdb()
+            await flush(redis_url)
             board = await reader.board()
             assert {entry.steps for entry in board.entries} == {0, 500 + number - 1, 300}
             await writing.walk(ann, 500 + number, TODAY)
             await shows(watch, {ann: 500 + number, ben: 300})
         assert "snapshot" not in watch.kinds[1:]
         watch.cancel()
-    await redis.aclose()
 
 
 @pytest.mark.requirement("DATA-30")
 async def test_without_redis_watched_boards_follow_mysql(
-    writing: ReadingProcess, behind: ReadingProcess, proxy: FaultProxy
+    writing: ReadingProcess, behind: ReadingProcess, way: RedisWay
 ) -> None:
     me, ann = someone(), someone()
     await writing.tell(*group_of_friends(me, [ann]))
     async with Reader(behind, me) as reader:
         watch = reader.watch()
         await shows(watch, {ann: 0})
-        take_away(proxy)
+        take_away(way)
         for steps in (100, 200):
             await writing.walk(ann, steps, TODAY)
             await shows(watch, {ann: steps})
             assert (await reader.board()).entries[0].steps == steps
-        proxy.set()
+        way.set()
         await all_ears(behind)
         await writing.walk(ann, 300, TODAY)
         await shows(watch, {ann: 300})
@@ -119,7 +110,7 @@ async def test_without_redis_watched_boards_follow_mysql(
 
 
 async def test_without_redis_a_new_friend_is_shown_within_seconds(
-    writing: ReadingProcess, behind: ReadingProcess, proxy: FaultProxy
+    writing: ReadingProcess, behind: ReadingProcess, way: RedisWay
 ) -> None:
     me, ann = someone(), someone()
     await writing.tell(signed_up(me), signed_up(ann))
@@ -127,14 +118,14 @@ async def test_without_redis_a_new_friend_is_shown_within_seconds(
     async with Reader(behind, me) as reader:
         watch = reader.watch()
         await shows(watch, {me: 0})
-        take_away(proxy)
+        take_away(way)
         await writing.tell(befriended(me, ann, datetime.now(UTC)))
         await shows(watch, {me: 0, ann: 40})
         watch.cancel()
 
 
 async def test_an_announcement_that_redis_did_not_take_is_made_when_it_is_back(
-    writing: ReadingProcess, behind: ReadingProcess, proxy: FaultProxy
+    writing: ReadingProcess, behind: ReadingProcess, way: RedisWay
 ) -> None:
     me, ann = someone(), someone()
     await writing.tell(signed_up(me), signed_up(ann))
@@ -142,10 +133,10 @@ async def test_an_announcement_that_redis_did_not_take_is_made_when_it_is_back(
         distant, local = far.watch(), near.watch()
         await shows(distant, {me: 0})
         await shows(local, {me: 0})
-        take_away(proxy)
+        take_away(way)
         await behind.tell(befriended(me, ann, datetime.now(UTC)))
         await shows(local, {me: 0, ann: 0})
-        proxy.set()
+        way.set()
         await shows(distant, {me: 0, ann: 0})
         distant.cancel()
         local.cancel()
@@ -163,9 +154,7 @@ async def test_announcements_lost_with_an_emptied_redis_are_made_good(
             now = datetime.now(UTC)
             await bonds.befriend(tx, [(me, ann, now, now)])
         assert len((await reader.board()).entries) == 1
-        redis = connect(redis_url)
-        await redis.flushdb()
-        await redis.aclose()
+        await flush(redis_url)
         await shows(watch, {me: 0, ann: 0})
         watch.cancel()
 
@@ -189,13 +178,13 @@ async def test_a_frame_that_never_came_is_made_good_within_2_seconds(behind: Rea
 
 @pytest.mark.requirement("DATA-30")
 async def test_a_process_that_starts_without_redis_serves_boards(
-    writing: ReadingProcess, step_url: str, proxy: FaultProxy
+    writing: ReadingProcess, step_url: str, way: RedisWay
 ) -> None:
     me, ann = someone(), someone()
     await writing.tell(*group_of_friends(me, [ann]))
     await writing.walk(ann, 90, TODAY)
-    take_away(proxy)
-    async with reading_process(step_url, f"unix://{proxy.listen}") as process, Reader(process, me) as reader:
+    take_away(way)
+    async with reading_process(step_url, way.url) as process, Reader(process, me) as reader:
         assert [entry.steps for entry in (await reader.board()).entries] == [90, 0]
         watch = reader.watch()
         await shows(watch, {ann: 90})

@@ -321,6 +321,7 @@ async def test_stopping_answers_what_was_taken_and_takes_no_more(process: Proces
 async def test_only_what_changes_costs_a_query(process: Process) -> None:
     user = someone()
     await process.ingest.record(user, [counted(100)])
+    await until(lambda: all(part.rebuilder.trusted for part in process.live.parts))  # and asks no more
     async with process.database.reading() as tx:
         before = (await tx.one("SHOW GLOBAL STATUS LIKE 'Questions'"))[1]
         for _ in range(200):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from firewalker.kernel.clock import SystemClock
+from firewalker.kernel.ids import new_uuid7
 from firewalker.step.domain.day import UserTotal, to_ms
 from firewalker.step.live import Frame, part
 from firewalker.step.live.known import KnownTotals
@@ -137,11 +138,11 @@ async def test_every_key_of_a_date_expires_and_a_walker_takes_at_most_40_bytes(
         before = (await redis.info("memory"))["used_memory_dataset"]
         for _ in range(100):
             await process.live.parts[0].buckets.apply(
-                TODAY, [(someone(), UserTotal(9_999, now, now)) for _ in range(1_000)]
+                TODAY, [(new_uuid7().bytes, UserTotal(9_999, now, now)) for _ in range(1_000)]
             )
         for _ in range(100):
             await process.live.parts[0].buckets.apply(
-                TODAY, [(someone(), UserTotal(9_999, now, now)) for _ in range(1_000)]
+                TODAY, [(new_uuid7().bytes, UserTotal(9_999, now, now)) for _ in range(1_000)]
             )
         after = (await redis.info("memory"))["used_memory_dataset"]
         assert (after - before) / 200_000 <= 40

@@ -12,7 +12,6 @@ from tests.service.step.live_totals import (
     EVERYBODY,
     TODAY,
     Start,
-    address_of,
     client,
     complete,
     counted,
@@ -21,8 +20,8 @@ from tests.service.step.live_totals import (
     someone,
 )
 from tests.support.databases import run_on
-from tests.support.proxy import fault_proxy
 from tests.support.waiting import until, until_true
+from tests.support.ways import redis_way
 
 
 @pytest.mark.requirement("DATA-30")
@@ -75,19 +74,19 @@ async def test_the_rebuild_command_completes_redis_while_a_process_runs(
 
 
 async def test_commits_while_redis_is_away_are_told_when_it_is_back(start_process: Start, redis_url: str) -> None:
-    async with fault_proxy(address_of(redis_url)) as proxy:
-        process = await start_process(redis=f"redis://127.0.0.1:{proxy.port}/1")
+    async with redis_way(redis_url) as way:
+        process = await start_process(redis=way.url)
         await until(lambda: process.live.healthy)
         await complete(process)
         gaps = list[int]()
         process.live.on_gap(lambda: gaps.append(1))
-        proxy.set(refuse=True)
-        proxy.cut_all()
+        way.set(refuse=True)
+        way.cut_all()
         user = someone()
         assert (await process.ingest.record(user, [counted(900)])).totals == {TODAY: 900}
         assert (await process.live.read(TODAY, [user]))[user].total == 900
         await until(lambda: not process.live.healthy)
-        proxy.set(refuse=False)
+        way.set(refuse=False)
         await until(lambda: process.live.healthy)
         assert gaps
         await until_true(lambda: in_redis(process, user))

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import pytest
 
@@ -14,6 +15,7 @@ from firewalker.kernel.ids import UserId
 from firewalker.step.domain.suspicion import Verdict
 from firewalker.step.usecases.corrections import Corrected, Corrections
 from firewalker.step.usecases.reviews import NotSuspect, Reviews, reviewing
+from tests.service.step import live_totals
 from tests.service.step.reading import (
     Reader,
     ReadingProcess,
@@ -87,7 +89,7 @@ async def test_a_suspect_day_has_no_rank_until_somebody_approves_it(scene: Scene
 
 async def test_redis_rebuilt_from_mysql_says_the_same(scene: Scene) -> None:
     process, _, reviews = scene
-    held, approved = someone(), someone()
+    held, approved = (UserId(UUID(bytes=live_totals.someone())) for _ in range(2))
     for user in (held, approved):
         await walk_far(process, user)
     await reviews.decide(approved, TODAY, Verdict.APPROVED, "somebody")

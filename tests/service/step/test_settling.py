@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from firewalker.step.domain.leaderboard import State
 from firewalker.step.domain.reading import Counted
 from firewalker.step.domain.settling import Result
 from firewalker.step.standing_events import StandingEvents
+from firewalker.step.store import boards
 from firewalker.step.usecases import settling
 from firewalker.step.usecases.corrections import Corrected, Corrections
 from firewalker.step.usecases.leaderboards import Leaderboards
@@ -221,6 +223,27 @@ async def test_who_dies_over_it_leaves_the_rest_to_others(
     assert set(await results(step_url)) == {str(user) for user in users}
 
 
+async def test_it_rests_for_as_long_as_it_worked(process: ReadingProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settling, "WALKERS_PER_PORTION", 1)
+    users = [someone() for _ in range(3)]
+    await process.tell(*(signed_up(user, told=BEFORE) for user in users))
+    for user in users:
+        await walk(process, user, 100)
+    clock = FakeClock(AFTER_ALL)
+
+    class Slow(StandingEvents):
+        """Each portion takes a while, by the clock that is looked at."""
+
+        async def add_results(self, tx: Transaction, results: Sequence[Result]) -> None:
+            await super().add_results(tx, results)
+            clock.advance(0.05 * len(results))
+
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    assert await Settling(process.database, Slow(Outbox("notification"), clock), clock).settle() >= 3
+    assert loop.time() - began > 3 * 0.05
+
+
 async def test_what_is_held_at_the_end_stands_without_a_rank(process: ReadingProcess, step_url: str) -> None:
     ann, cheat = someone(), someone()
     await process.tell(signed_up(ann, told=BEFORE), signed_up(cheat, told=BEFORE), befriended(ann, cheat, BEFORE))
@@ -232,3 +255,32 @@ async def test_what_is_held_at_the_end_stands_without_a_rank(process: ReadingPro
     rows = (await reading.of_friends(ann, DAY)).rows
     assert [(row.rank, row.standing.state) for row in rows] == [(1, State.RANKED), (0, State.UNDER_REVIEW)]
     assert await results(step_url) == {str(ann): (900, 1, 1), str(cheat): (90_000, 0, 1)}
+
+
+async def test_few_are_found_among_many(
+    process: ReadingProcess, step_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few walkers are left to look at, no statement searches more than a stretch for them."""
+    monkeypatch.setattr(boards, "WALKERS_PER_STRETCH", 4)
+    monkeypatch.setattr(settling, "WALKERS_PER_PORTION", 2)
+    users = sorted(someone() for _ in range(22))
+    far = {users[0], users[13], users[21]}
+    zones = {user: "Europe/Lisbon" if user in far else "Asia/Seoul" for user in users}
+    await process.tell(*(signed_up(user, zone=zone, told=BEFORE) for user, zone in zones.items()))
+    for user in (*far, users[5], users[20]):
+        await walk(process, user, 100)
+    searched = []
+    found = boards.list_unfrozen
+
+    async def spied(tx: Transaction, day: date, stretch: boards.Stretch, **rest: Any) -> list[bytes]:
+        found_users = await found(tx, day, stretch, **rest)
+        searched.append(sum(stretch.after < user.bytes <= stretch.end for user in users))
+        return found_users
+
+    monkeypatch.setattr(boards, "list_unfrozen", spied)
+    await settler(process, SEOUL_FINAL + timedelta(minutes=1)).settle()
+    assert await frozen(step_url) == {users[5].bytes, users[20].bytes}
+    await settler(process, AFTER_ALL).settle()
+    assert await frozen(step_url) == {user.bytes for user in (*far, users[5], users[20])}
+    assert set(await results(step_url)) == {str(user) for user in (*far, users[5], users[20])}
+    assert 0 < max(searched) <= 4

@@ -16,6 +16,7 @@ from firewalker.runtime.mysql.address import Address
 from firewalker.runtime.outbox import Outbox
 from firewalker.runtime.redis import connect
 from firewalker.runtime.revocation import STREAM
+from firewalker.runtime.revocation.entries import TAG
 from firewalker.user.domain.email import parse_email
 from firewalker.user.domain.faults import EmailTaken, NicknameTaken, RefreshTokenInvalid, RefreshTokenReused
 from firewalker.user.domain.friendship import State
@@ -86,7 +87,7 @@ async def test_reuse_whose_commit_was_not_answered_is_still_reuse(
     with pytest.raises(RefreshTokenReused):
         await rooms.sessions.refresh(first.refresh_token.text)
     assert await run_on(mysql_url, "SELECT end_reason FROM session") == [(EndReason.REUSE.value,)]
-    redis = connect(redis_url)
+    redis = connect(redis_url, TAG)
     announced: Any = await redis.xrange(STREAM)
     await redis.aclose()
     assert [fields[b"sid"] for _, fields in announced] == [first.session.session_id.bytes]

@@ -9,7 +9,9 @@ import pytest
 
 from firewalker.runtime.redis import connect
 from firewalker.runtime.revocation import STREAM
+from firewalker.runtime.revocation.entries import TAG
 from tests.service.user.conftest import PASSWORD, RefusedError, World
+from tests.support.databases import flush
 from tests.support.waiting import until_true
 
 
@@ -149,8 +151,8 @@ async def test_logout_can_be_repeated_and_a_token_given_counts_alone(world: Worl
 async def test_an_ended_session_is_announced_again_to_an_emptied_redis(world: World, redis_url: str) -> None:
     person = await world.sign_up()
     await world.call("Logout", refresh_token=person.tokens.refresh_token)
-    redis = connect(redis_url)
-    await redis.flushdb()
+    redis = connect(redis_url, TAG)
+    await flush(redis_url)
     announced: list[bytes] = []
     async with asyncio.timeout(60):
         while not announced:
@@ -165,7 +167,7 @@ async def test_a_session_that_ended_long_ago_is_not_announced_again(world: World
     person = await world.sign_up()
     second = await refreshed(world, person.tokens.refresh_token)
     await refreshed(world, second.refresh_token)
-    redis = connect(redis_url)
+    redis = connect(redis_url, TAG)
 
     async def announced() -> int:
         entries: Any = await redis.xrange(STREAM)

@@ -4,13 +4,12 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from firewalker.runtime import rate_limits
 from tests.service.user.conftest import PASSWORD, RefusedError, World, open_world
-from tests.support.proxy import FaultProxy
+from tests.support.ways import redis_way
 
 
 @dataclass
@@ -134,18 +133,14 @@ async def test_without_redis_one_process_grants_half(
     tmp_path: Path, mysql_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rate_limits, "AWAY_S", 600.0)
-    parts = urlsplit(redis_url)
-    proxy = FaultProxy(parts.path, str(tmp_path / "r.sock"))
-    await proxy.start()
-    async with open_world(tmp_path, mysql_url, f"unix://{tmp_path}/r.sock?{parts.query}", **COUNTED) as world:
+    async with redis_way(redis_url) as way, open_world(tmp_path, mysql_url, way.url, **COUNTED) as world:
         crowd, place = Crowd(world), addresses()
         owner = await world.sign_up(installation_id="the owner's phone")
-        proxy.set(refuse=True)
-        proxy.cut_all()
+        way.set(refuse=True)
+        way.cut_all()
         outcomes = [await crowd.login(owner.email, f"guess number {n}", place(n)) for n in range(8)]
         assert 2 <= outcomes.count("BAD_CREDENTIALS") <= 3
         assert await crowd.login(owner.email, PASSWORD, "203.0.113.9", "the owner's phone") == "OK"
-    await proxy.close()
 
 
 async def test_loopback_is_not_counted_unless_told_to(world: World) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from firewalker.kernel.ids import NotificationId, UserId
 from firewalker.notification.domain.korean import Word, ends_closed
 from firewalker.notification.domain.notification import Notification, Type
-from firewalker.notification.domain.preferences import Locale
+from firewalker.notification.domain.preferences import Locale, Preferences, Recipient
 from firewalker.notification.domain.text import text_of, text_of_all
 
 ABOUT_NOBODY = {Type.TOOK_FIRST_PLACE, Type.GOAL_REACHED, Type.DAY_RESULT, Type.SECURITY}
@@ -30,6 +30,22 @@ def _notification(kind: Type, nickname: str = "지수", facts: Mapping[str, str]
         create_time=datetime(2026, 5, 20, tzinfo=UTC),
         actor_id=actor,
     )
+
+
+@pytest.mark.parametrize(
+    ("chosen", "device", "zone", "locale"),
+    [
+        (Locale.EN, Locale.KO, "Asia/Seoul", Locale.EN),
+        (None, Locale.EN, "Asia/Seoul", Locale.EN),
+        (None, None, "Asia/Seoul", Locale.KO),
+        (None, None, "Europe/Berlin", Locale.EN),
+    ],
+)
+def test_the_language_is_the_one_chosen_or_the_devices_or_that_of_the_time_zone(
+    chosen: Locale | None, device: Locale | None, zone: str, locale: Locale
+) -> None:
+    recipient = Recipient(UserId(uuid4()), Preferences(locale=chosen), zone, device)
+    assert recipient.locale(Locale.EN) is locale
 
 
 @pytest.mark.parametrize("locale", Locale)

@@ -84,7 +84,7 @@ def test_pictures_have_the_size_asked_for_and_no_text_that_needs_a_font() -> Non
         assert struct.unpack(">II", picture[16:24]) == size
     assert again == small
     root = ET.fromstring(vector)  # noqa: S314 - made here
-    assert root.attrib["viewBox"] == "0 0 345.6 216"  # points of a 72nd inch
+    assert (root.attrib["width"], root.attrib["height"]) == ("360pt", "225pt")  # to browsers 480 by 300 pixels
     assert not root.findall(".//{http://www.w3.org/2000/svg}text")
 
 

@@ -4,6 +4,7 @@ import { h, put } from "../lib/dom.js";
 import { explain } from "../lib/failure.js";
 
 const SHOWN_MS = 5000;
+const MOST_SHOWN = 3; // a phone has to show what it is about, too
 
 const toasts = toastBox();
 const spoken = h("div", { class: "unseen", role: "log", "aria-live": "polite", "aria-relevant": "additions" });
@@ -26,6 +27,7 @@ export function toast(text, kind = "") {
   const shown = h("p", { class: `toast ${kind}` }, text);
   const box = [...document.querySelectorAll("dialog[open] > .toasts")].pop() ?? toasts;
   box.append(shown);
+  while (box.childElementCount > MOST_SHOWN) box.firstElementChild.remove();
   setTimeout(() => shown.remove(), SHOWN_MS);
 }
 

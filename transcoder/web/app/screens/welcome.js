@@ -1,9 +1,9 @@
 // The way in: sign in, sign up, or ask for a mail that helps who forgot the password.
 
-import { anonymous } from "../lib/api.js";
+import { anonymous, patch } from "../lib/api.js";
 import { h, put } from "../lib/dom.js";
 import { signIn, signUp } from "../lib/session.js";
-import { t } from "../lib/words.js";
+import { currentLocale, t } from "../lib/words.js";
 import { field, form } from "../parts/form.js";
 import { icon } from "../parts/icons.js";
 import { languages } from "../parts/languages.js";
@@ -46,6 +46,7 @@ export function show({ enter, redraw }) {
       verb: t("welcome.create"),
       send: async (fields) => {
         await signUp({ ...fields, timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone });
+        patch("/v1/notifications/preferences", { locale: currentLocale() }, ["locale"]).catch(console.warn); // as the page speaks
         await enter();
       },
     }), h("p", { class: "turn" }, t("welcome.known"), " ", link(t("welcome.signIn"), "signIn"))];

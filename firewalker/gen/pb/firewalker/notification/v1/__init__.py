@@ -495,7 +495,8 @@ class Preferences(betterproto2.Message):
 
     locale: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    Language of titles and bodies, `ko` or `en`; until it is chosen, that of the device registered last.
+    Language of titles and bodies, `ko` or `en`; until it is chosen, that of the device registered last, and without one `ko`
+    in Korean time zones, else `en`.
     """
 
     push_text: "PreferencesPushText" = betterproto2.field(
@@ -777,7 +778,7 @@ class WatchNotificationsResponse(betterproto2.Message):
 
     unread_count: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
     """
-    How many are unread now.
+    How many are unread now; with an `end`, how many were when that was told last.
     """
 
     end: "WatchNotificationsResponseEnd | None" = betterproto2.field(3, betterproto2.TYPE_MESSAGE, optional=True)

@@ -2298,7 +2298,7 @@ class LoginWithProviderRequest(betterproto2.Message):
 
     nickname: "str | None" = betterproto2.field(4, betterproto2.TYPE_STRING, optional=True)
     """
-    For a new account: 2 to 20 characters, unique without regard to case and look-alikes.
+    For a new account, as in `SignUp`.
     """
 
     time_zone: "str | None" = betterproto2.field(5, betterproto2.TYPE_STRING, optional=True)
@@ -2971,7 +2971,8 @@ class SignUpRequest(betterproto2.Message):
 
     nickname: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    2 to 20 characters; unique without regard to case and look-alikes.
+    2 to 20 Korean or Latin letters or digits, with at most one of `_`, `-`, `.` or a space between two of them; unique
+    without regard to case and look-alikes.
     """
 
     time_zone: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
@@ -3234,7 +3235,7 @@ class User(betterproto2.Message):
 
     nickname: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Public name, 2 to 20 characters.
+    Public name: 2 to 20 letters or digits, as in `SignUp`.
     """
 
     email: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
