@@ -20,7 +20,7 @@ none_chosen = { status=$$?; [[ $$status == $(if $(strip $(ARGS)),5,none) ]] || e
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: env ## start the whole backend here, with private servers; Ctrl-C stops it, data stays in .local/

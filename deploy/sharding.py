@@ -138,6 +138,8 @@ def placements(service: str) -> dict[str, Placed]:
     for path in (HERE / "vitess" / f"{service}.json", HERE / "vitess" / f"{service}_whole.json"):
         vschema = json.loads(path.read_text())
         for name, table in vschema["tables"].items():
+            if table.get("type") == "sequence":
+                continue  # what numbers a sharded table's rows; not one of the service's own
             if not vschema.get("sharded"):
                 made[name] = Placed("")
                 continue

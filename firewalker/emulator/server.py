@@ -102,7 +102,7 @@ class _Quiet(uvicorn.Server):
     def install_signal_handlers(self) -> None:
         """None."""
 
-    def capture_signals(self) -> "_Nothing":  # type: ignore[override]
+    def capture_signals(self) -> "_Nothing":  # type: ignore[override]  # uvicorn's is a generator
         """None."""
         return _Nothing()
 

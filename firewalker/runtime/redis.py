@@ -58,7 +58,7 @@ class _Pool(BlockingConnectionPool):
 
     async def get_connection(self, *_: Any, **__: Any) -> Any:  # the library's own signature, long deprecated
         try:
-            return await super().get_connection()  # type: ignore[no-untyped-call]
+            return await super().get_connection()  # type: ignore[no-untyped-call]  # the library's
         except RedisConnectionError as error:
             if str(error) == _NO_PLACE:
                 raise _NoPlaceError from error
@@ -74,9 +74,9 @@ class _Leaving:
 
     async def read_response(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            return await super().read_response(*args, **kwargs)  # type: ignore[misc]
+            return await super().read_response(*args, **kwargs)  # type: ignore[misc]  # a connection's, see above
         except (ReadOnlyError, MovedError, ClusterDownError):
-            await self.disconnect(nowait=True)  # type: ignore[attr-defined]
+            await self.disconnect(nowait=True)  # type: ignore[attr-defined]  # likewise
             raise
 
 
@@ -101,7 +101,7 @@ class _Sought(_Leaving):
 
     async def _connect(self) -> None:
         self.host, self.port = await self._whereabouts()
-        await super()._connect()  # type: ignore[misc]
+        await super()._connect()  # type: ignore[misc]  # a connection's
 
 
 class _SoughtTcp(_Sought, Connection):

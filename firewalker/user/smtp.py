@@ -62,7 +62,7 @@ class SmtpSender:
         made = message(mail_id, letter, sender=self._sender, clock=self._clock)
         try:
             # To the address as it is, not as a reader of the header would take it.
-            await aiosmtplib.send(made, recipients=[letter.email], **self._where, **self._tls, timeout=ANSWER_S)  # type: ignore[arg-type]
+            await aiosmtplib.send(made, recipients=[letter.email], **self._where, **self._tls, timeout=ANSWER_S)  # type: ignore[arg-type]  # of mixed types
         except aiosmtplib.SMTPRecipientsRefused as refused:
             codes = [one.code for one in refused.recipients]
             raise MailFailed(f"SMTP_{codes[0]}", for_good=all(code in _PERMANENT for code in codes)) from None

@@ -1,6 +1,6 @@
 """All benchmarks, one table, and a file of figures: what `make bench` runs.
 
-    python -m tests.bench [--quick] [unary] [track_steps] [leaderboard] [stats] [charts] [live] [peers] [pushes] [accounts] [ten_million]
+    python -m tests.bench [--quick] [unary] [track_steps] [leaderboard] [stats] [charts] [live] [freezing] [peers] [pushes] [accounts] [ten_million]
 
 Every benchmark is a program of its own, which measures a bare grpc.aio echo in the same run: on a shared machine only
 ratios within one run mean much. The figures of a run are kept in `.local/bench/`.
@@ -131,6 +131,20 @@ def live(figures: list[dict[str, Any]]) -> Iterator[Row]:
         )
 
 
+def freezing(figures: dict[str, Any]) -> Iterator[Row]:
+    found = figures["alone"]
+    yield Row(
+        f"board frozen; longest turn {found['longest_turn_ms']:.0f} ms", found["cpu_us"], found["boards_per_second"]
+    )
+    for figure in figures["beside"]:
+        what = f"while {figure['boards_per_second']} boards a second freeze" if figure["freezing"] else "in quiet"
+        yield Row(
+            f"reading {what}: ack p99 {figure['ack_p99_ms']:.0f} ms, shown p99 {figure['fresh_p99_ms']:.0f} ms",
+            figure["server_core_percent"] * 10_000 / figure["readings_per_second"],
+            figure["readings_per_second"],
+        )
+
+
 def pushes(figures: list[dict[str, Any]]) -> Iterator[Row]:
     for figure in figures:
         yield Row(f"push, {figure['what']}", figure["cpu_us"], figure["per_second"])
@@ -164,6 +178,7 @@ BENCHMARKS = {
     "stats": Benchmark(("--calls", "100", "--runs", "1"), stats),
     "charts": Benchmark(("--pictures", "3", "--runs", "1"), charts),
     "live": Benchmark(("--seconds", "4", "--walkers", "200", "--watchers", "100"), live),
+    "freezing": Benchmark(("--walkers", "500", "--beside", "2000", "--seconds", "2", "--rounds", "1"), freezing),
     "peers": Benchmark(("--seconds", "1", "--runs", "1"), peers),
     "pushes": Benchmark(("--seconds", "1"), pushes),
     "accounts": Benchmark(("--seconds", "2", "--storm", "200"), accounts),

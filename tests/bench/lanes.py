@@ -1,11 +1,12 @@
 """Events a second from the step service's outbox into the notification service: in one lane, and in one for each share.
 
-    python -m tests.bench.lanes [--events N] [--away-ms MS] [--json FILE]
+    python -m tests.bench.lanes [--events N] [--rate R] [--away-ms MS] [--json FILE]
 
-Overtakes of random walkers wait in an outbox; then processes with a relay begin to deliver them to processes of the real
+Results of days wait in an outbox; then processes with a relay begin to deliver them to processes of the real
 notification service, through its door, into its own database. Each way is measured with so many of both: 1 or 2 relays, 1 or 2
 receivers. *--away-ms* is added to every call, as if the receiver and its disk were not on this machine. What is printed is the
-time until nothing is left, and the processor of all relays, receivers and of MySQL for each event.
+time until nothing is left, and the processor of all relays, receivers and of MySQL for each event. With *--rate* the
+processes with relays write the events themselves while they deliver, so many a second: what they cost when lanes are not full.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ import argparse
 import asyncio
 import contextlib
 import json
+import math
 import os
-import random
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,14 +46,16 @@ from firewalker.runtime.grpc.server import GrpcServer
 from firewalker.runtime.migrations import migrate
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import EventSink, Outbox, Relay
-from firewalker.step.domain.circle import UTC_ZONE, Person
-from firewalker.step.domain.overtake import Overtaken
+from firewalker.step.domain.settling import Result
 from firewalker.step.standing_events import StandingEvents
 from tests.bench.serving import terminated
 from tests.bench.ten_million.stored import processor_us
 from tests.support.databases import fresh_database, run_on
 
 WALKERS = 5_000
+PACED_COMMIT = 10
+"""Events of one commit, at a given rate."""
+
 TO = "notification"
 
 
@@ -68,7 +71,7 @@ class Way(NamedTuple):
         return f"{lanes}, {self.relays} delivering, {self.receivers} receiving"
 
 
-WAYS = [Way(split, relays, receivers) for split in (False, True) for relays, receivers in ((1, 1), (2, 1), (2, 2))]
+WAYS = [Way(split, relays, receivers) for split in (False, True) for relays, receivers in ((1, 1), (2, 2))]
 
 
 class _FarAway:
@@ -100,16 +103,20 @@ async def receive() -> None:
             await server.close()
 
 
-async def relay(mysql_url: str, addresses: str, token: str, split: str, away_s: str) -> None:
-    """Deliver until terminated, beginning with a line on stdin."""
+async def relay(mysql_url: str, addresses: str, token: str, *more: str) -> None:
+    """Deliver until terminated, beginning with a line on stdin; at a rate, write as many events meanwhile."""
+    split, away_s, events, rate = more
     logging.configure(level="error", form="json", service="step")
-    channel = InternalChannel(addresses, token)
+    channel, outbox = InternalChannel(addresses, token), Outbox(TO)
     async with Database(mysql_url) as database, rare_collections():
         sink = _FarAway(RemoteSink(channel), float(away_s))
-        deliverer = Relay(database, {TO: sink}, split=[TO] if split == "split" else [])
+        deliverer = Relay(database, {TO: sink}, outbox, split=[TO] if split == "split" else [])
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
         await deliverer.start()
+        if float(rate):
+            await write(database, outbox, int(events), float(rate), PACED_COMMIT)
+            print("written", flush=True)
         await terminated()
         await deliverer.stop()
     channel.close()
@@ -152,26 +159,25 @@ async def databases(servers: PrivateServers) -> AsyncIterator[tuple[str, str]]:
         yield step, notification
 
 
-async def write(mysql_url: str, events: int) -> None:
-    """Overtakes of random walkers wait."""
-    walkers = [new_uuid7() for _ in range(WALKERS)]
-    random.seed(1)
-    facts, today = StandingEvents(Outbox(TO), SystemClock()), datetime.now(UTC).date()
-    async with Database(mysql_url) as database:
-        for _ in range(0, events, 500):
-            async with database.transaction() as tx:
-                for _ in range(500):
-                    walker, passed = random.sample(walkers, 2)
-                    person = Person(walker.bytes, str(walker), f"n{walker.hex[-12:]}", "", UTC_ZONE, ())
-                    await facts.add_overtaken(
-                        tx, Overtaken(walker.bytes, passed.bytes, today, took_first_place=False), person
-                    )
+async def write(database: Database, outbox: Outbox, events: int, rate: float, commit: int) -> None:
+    """Results of days, so many in a commit and so many a second; of one walker and date one."""
+    walkers = [new_uuid7().bytes for _ in range(WALKERS)]
+    facts, today = StandingEvents(outbox, SystemClock()), datetime.now(UTC).date()
+    began = time.monotonic()
+    for written in range(0, events, commit):
+        await asyncio.sleep(max(0.0, began + written / rate - time.monotonic()))
+        numbers = range(written, written + commit)
+        results = [Result(walkers[n % WALKERS], today - timedelta(days=n // WALKERS), 9_000, 3, 20) for n in numbers]
+        async with database.transaction() as tx:
+            await facts.add_results(tx, results)
 
 
 async def measure(servers: PrivateServers, secrets: Secrets, way: Way, options: argparse.Namespace) -> dict[str, Any]:
     """Fill an outbox, empty it *way*."""
     async with databases(servers) as (step, notification), contextlib.AsyncExitStack() as stack:
-        await write(step, options.events)
+        if not options.rate:
+            async with Database(step) as database:
+                await write(database, Outbox(TO), options.events, math.inf, 500)
         settings: dict[str, object] = {
             "PORT": 0, "INTERNAL_PORT": 0, "MYSQL_URL": notification, "REDIS_URL": servers.redis_url(),
             "JWKS_FILE": secrets.jwks, "SERVICE_TOKEN_FILE": secrets.service_token(TO),
@@ -184,7 +190,8 @@ async def measure(servers: PrivateServers, secrets: Secrets, way: Way, options: 
             turned = addresses[number % len(addresses) :] + addresses[: number % len(addresses)]
             token = secrets.service_token("step").read_text().strip()
             kind = "split" if way.split else "whole"
-            arguments = ["relay", step, ",".join(turned), token, kind, str(options.away_ms / 1000)]
+            part = (str(options.events // way.relays), str(options.rate / way.relays))
+            arguments = ["relay", step, ",".join(turned), token, kind, str(options.away_ms / 1000), *part]
             delivering.append(stack.enter_context(process(arguments, {}))[0])
         pids = {"delivering": [child.pid for child in delivering], "receiving": receiving, "mysql": [servers.mysql.pid]}
         before = {name: sum(map(processor_us, of)) for name, of in pids.items()}
@@ -193,6 +200,10 @@ async def measure(servers: PrivateServers, secrets: Secrets, way: Way, options: 
             assert child.stdin is not None
             child.stdin.write("go\n")
             child.stdin.flush()
+        if options.rate:
+            for child in delivering:
+                assert child.stdout is not None
+                await asyncio.to_thread(child.stdout.readline)
         while await run_on(step, "SELECT 1 FROM outbox LIMIT 1"):  # noqa: ASYNC110 - it is another process's
             await asyncio.sleep(0.02)
         took = time.monotonic() - began
@@ -218,12 +229,14 @@ def main() -> None:
         return
     parser = argparse.ArgumentParser(prog="python -m tests.bench.lanes", description=__doc__)
     parser.add_argument("--events", type=int, default=10_000)
+    parser.add_argument("--rate", type=float, default=0, help="events written a second; by default all of them before")
     parser.add_argument("--away-ms", type=float, default=0)
     parser.add_argument("--json", default="")
     options = parser.parse_args()
     logging.configure(level="error", form="json", service="bench")
     figures = asyncio.run(run(options))
-    table = Table(title=f"{options.events:,} events, {options.away_ms:g} ms added to a call")
+    pace = f", {options.rate:,.0f} written a second" if options.rate else ""
+    table = Table(title=f"{options.events:,} events{pace}, {options.away_ms:g} ms added to a call")
     for name in ("", "events a second", "delivering µs", "receiving µs", "MySQL µs"):
         table.add_column(name, justify="right" if name else "left")
     for figure in figures:

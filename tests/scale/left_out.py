@@ -20,6 +20,9 @@ SEVERAL_REDIS: Mapping[str, str] = {
 }
 
 ONE_MORE_MYSQL: Mapping[str, str] = {
+    "tests/service/runtime/test_replica.py::test_a_server_that_does_not_number_what_it_commits_has_no_position": (
+        "needs a server without a binary log"
+    ),
     "tests/system/test_processes.py::test_the_backend_gets_over_a_restart_of_its_servers": (
         "kills the backend's own MySQL, and has it start again; tests/scale kills and promotes under load"
     ),

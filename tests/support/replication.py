@@ -195,9 +195,9 @@ class Pair:
         """The address of the second server."""
         return self._url(database, self.replica.server.socket)
 
-    async def log_statements(self) -> None:
-        """Have both write down, in a table, what they are asked from now on."""
-        for node in (self.primary, self.replica):
+    async def log_statements(self, *nodes: RunningServer[Node]) -> None:
+        """Have both, or these *nodes*, write down in a table what they are asked from now on."""
+        for node in nodes or (self.primary, self.replica):
             await run_on(node.server.url(), "SET GLOBAL log_output = 'TABLE'", "SET GLOBAL general_log = ON")
 
     async def asked(self, node: RunningServer[Node], pattern: str) -> int:

@@ -77,7 +77,7 @@ async def crowd(
             ties, lambda tie: _befriend(friends, accounts[tie[0]], accounts[tie[1]]), FRIENDSHIPS_AT_ONCE,
             lambda done: say("making friends", done, len(ties)),
         )  # fmt: skip
-        walkers = [_walker(plan, account, addresses, meters, Random(random.random())) for account in accounts]  # noqa: S311
+        walkers = [_walker(plan, account, addresses, meters, Random(random.random())) for account in accounts]  # noqa: S311 - as above
         try:
             yield walkers
         finally:

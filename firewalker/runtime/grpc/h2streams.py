@@ -22,7 +22,7 @@ class IsolatedStream(H2Stream):
             event.remote_reset = False
             return frames, [event]
 
-    def _initialize_content_length(self, headers: list[Header]) -> None:  # type: ignore[override]
+    def _initialize_content_length(self, headers: list[Header]) -> None:  # type: ignore[override]  # h2 gives a list
         try:
             super()._initialize_content_length(headers)
         except ProtocolError:

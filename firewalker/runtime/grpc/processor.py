@@ -61,7 +61,7 @@ def _nothing() -> None:
 class CallsProcessor(EventsProcessor):
     """Turns the events of one connection into calls."""
 
-    streams: dict[int, Call]  # type: ignore[assignment]
+    streams: dict[int, Call]  # type: ignore[assignment]  # grpclib's are handlers
     connection: ServerConnection
 
     def __init__(

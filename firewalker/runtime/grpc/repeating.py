@@ -91,7 +91,7 @@ def wake_once(wrapper: Wrapper) -> None:
         if not wrapper.cancelled:
             wake(error)
 
-    wrapper.cancel = cancel  # type: ignore[method-assign]
+    wrapper.cancel = cancel  # type: ignore[method-assign]  # of this one alone
 
 
 def take_back(wrapper: Wrapper, before: int) -> None:

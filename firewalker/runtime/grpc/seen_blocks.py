@@ -72,4 +72,4 @@ class _Silence:
 
 def silence_hpack() -> None:
     """Switch hpack's debug messages off for this process."""
-    hpack.hpack.log = _Silence()  # type: ignore[assignment]
+    hpack.hpack.log = _Silence()  # type: ignore[assignment]  # it needs `debug` alone

@@ -166,7 +166,7 @@ class Connection:
             raise
         self.busy = False
         result = wire._result  # noqa: SLF001 - the driver shows it through its cursor only
-        return Result(result.rows or (), wire._affected_rows)  # noqa: SLF001
+        return Result(result.rows or (), wire._affected_rows)  # noqa: SLF001 - as above
 
     def abort(self) -> None:
         """End at once; the server rolls back what was not committed when it notices."""
@@ -211,7 +211,7 @@ async def connect(address: Address, *, statement_s: float, read_only: bool = Fal
     return connection
 
 
-def _settings(mariadb: bool, statement_s: float, read_only: bool) -> str:  # noqa: FBT001
+def _settings(mariadb: bool, statement_s: float, read_only: bool) -> str:  # noqa: FBT001 - private, and called once
     of_transactions = "tx" if mariadb else "transaction"
     limit = f"max_statement_time={statement_s:.3f}" if mariadb else f"max_execution_time={int(statement_s * 1000)}"
     sql_mode = SQL_MODE if mariadb else f"{SQL_MODE},{CUTS_INSTANTS}"

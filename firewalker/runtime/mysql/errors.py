@@ -91,7 +91,7 @@ def breaks_connection(error: MySQLError) -> bool:
     """Whether the connection must not be used again: no well-formed answer came, or the server gave it up."""
     code = code_of(error)
     # Below 1000 are the driver's complaints about its own state or the packets' order.
-    return code < 1000 or code in _DRIVER_CODES or code in LOST or code in READ_ONLY  # noqa: PLR2004
+    return code < 1000 or code in _DRIVER_CODES or code in LOST or code in READ_ONLY  # noqa: PLR2004 - said above
 
 
 def translated(error: MySQLError, statement: str) -> Exception:

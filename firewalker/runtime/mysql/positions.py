@@ -4,6 +4,9 @@ from typing import Final, Protocol
 
 from firewalker.runtime.mysql.transaction import Transaction
 
+TAKES_WRITES: Final = "CAST(@@GLOBAL.read_only AS CHAR) IN ('0', 'OFF')"
+"""MySQL and MariaDB before 12 answer with a number, later ones with one of several words, which all count as 0."""
+
 
 class Positions(Protocol):
     """Asks servers how far they are. `GTIDS` is what there is; tests have one of their own."""
@@ -24,12 +27,10 @@ class _Gtids:
     async def newest(self, tx: Transaction) -> str:
         # Without a binary log, or with another mode, it stands still, and everything would seem to have arrived.
         if tx.mariadb:
-            (position,) = await tx.one(
-                "SELECT IF(@@GLOBAL.log_bin AND NOT @@GLOBAL.read_only, @@GLOBAL.gtid_current_pos, '')"
-            )
+            (position,) = await tx.one(f"SELECT IF(@@GLOBAL.log_bin AND {TAKES_WRITES}, @@GLOBAL.gtid_current_pos, '')")
         else:
             (position,) = await tx.one(
-                "SELECT IF(@@GLOBAL.log_bin AND @@GLOBAL.gtid_mode = 'ON' AND NOT @@GLOBAL.read_only, "
+                f"SELECT IF(@@GLOBAL.log_bin AND @@GLOBAL.gtid_mode = 'ON' AND {TAKES_WRITES}, "
                 "@@GLOBAL.gtid_executed, '')"
             )
         return str(position)

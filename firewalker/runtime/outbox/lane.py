@@ -84,8 +84,7 @@ _SPARED = """
 """  # primary key
 _REPLAY = "UPDATE outbox SET set_aside = 0, attempts = 0, due_time = CURRENT_TIMESTAMP(3) WHERE destination = %s AND set_aside = 1"
 _COUNTS = """
-    SELECT COUNT(*), COALESCE(SUM(set_aside), 0),
-      COALESCE(TIMESTAMPDIFF(MICROSECOND, MIN(CASE WHEN set_aside = 0 THEN create_time END), CURRENT_TIMESTAMP(3)), 0)
+    SELECT COUNT(*), COALESCE(SUM(set_aside), 0), MIN(CASE WHEN set_aside = 0 THEN create_time END), CURRENT_TIMESTAMP(3)
     FROM outbox WHERE destination = %s
 """  # outbox_next
 
@@ -250,5 +249,6 @@ class Lane:
     async def counts(self) -> Counts:
         """How many rows there are and how old the oldest is."""
         async with self._db.reading() as tx:
-            waiting, set_aside, oldest_us = await tx.one(_COUNTS, (self.destination,))
-        return Counts(int(waiting) - int(set_aside), int(set_aside), int(oldest_us) / 1e6)
+            waiting, set_aside, oldest, now = await tx.one(_COUNTS, (self.destination,))
+        oldest_s = 0.0 if oldest is None else (now - oldest).total_seconds()
+        return Counts(int(waiting) - int(set_aside), int(set_aside), oldest_s)

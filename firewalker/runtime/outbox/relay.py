@@ -32,10 +32,13 @@ POLL_S = 1.0
 BUSY_POLL_S = 0.05
 """The same while another process has the lane: it may have looked just before our commit."""
 
-TURN_S = 5.0
+TURN_S = 10.0
 """How long a process keeps the lane of a share while there is no end of work: then others have their turn, if they want it."""
 
-GATHER_S = 0.05
+LEAVE_S = 0.25
+"""How long to leave the lane of a share to another process, whatever is committed here meanwhile: it finds that as well."""
+
+GATHER_S = 0.2
 """How long the lane of a share waits behind a delivery that was not full: many small ones cost more than few large ones."""
 
 DELIVERY_S = 5.0
@@ -138,6 +141,8 @@ class _LaneWorker:
         self._woken = asyncio.Event()
         self._finishing = False
         self._troubles = 0
+        self._patient = False
+        """Whether others have the lane, and commits are their matter."""
         self._doubts = doubts or Doubts()
         self._counted = 0.0
 
@@ -152,6 +157,7 @@ class _LaneWorker:
         prepared = False
         while not self._finishing:
             self._woken.clear()
+            self._patient = False
             try:
                 if not prepared:
                     await self.lane.prepare()
@@ -180,13 +186,17 @@ class _LaneWorker:
         while True:
             taken = await self.lane.take(delivered)
             if taken is None:
-                return BUSY_POLL_S
+                return self._left_to_others()
             if not taken.rows or self._finishing:
                 return POLL_S
             if now() > until:
                 await self.lane.release()
-                return BUSY_POLL_S
+                return self._left_to_others()
             delivered = await self._hand_over(taken)
+
+    def _left_to_others(self) -> float:
+        self._patient = self.lane.share is not None
+        return LEAVE_S if self._patient else BUSY_POLL_S
 
     async def _hand_over(self, taken: Taken) -> Sequence[Row]:
         """Deliver what was *taken*; those that are to be removed yet."""
@@ -298,8 +308,8 @@ class _LaneWorker:
         return random.uniform(longest_s / 2, longest_s)  # noqa: S311 - spreads, protects nothing
 
     async def _pause(self, seconds: float) -> None:
-        # In trouble, being woken by each commit would make the pauses void.
-        woken = self._woken.wait() if not self._troubles else self._until_finishing()
+        # Being woken by each commit would make the pauses void.
+        woken = self._until_finishing() if self._troubles or self._patient else self._woken.wait()
         try:
             async with asyncio.timeout(seconds):
                 await woken

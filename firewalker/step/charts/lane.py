@@ -133,7 +133,7 @@ class Pictures:
         if process is None or process.returncode is not None:
             process = self._process = await self._begin_process()
         assert process.stdin is not None  # noqa: S101 - both are pipes, see below
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdout is not None  # noqa: S101 - as above
         process.stdin.write(struct.pack(">I", len(wanted)) + wanted)
         await process.stdin.drain()
         failed, length = struct.unpack(">BI", await process.stdout.readexactly(5))

@@ -86,7 +86,7 @@ def distribution(totals: Sequence[int]) -> Distribution | None:
     return Distribution(ordered[0], median(ordered[:half]), median(ordered), median(ordered[-half:]), ordered[-1])
 
 
-def _member(axis: Sequence[date], person: Person, cells: Mapping[date, Cell], seen: bool) -> MemberStats:  # noqa: FBT001
+def _member(axis: Sequence[date], person: Person, cells: Mapping[date, Cell], seen: bool) -> MemberStats:  # noqa: FBT001 - private, and called once
     total = sum(cell.steps for cell in cells.values())
     days = sum(cell.days for cell in cells.values())
     return MemberStats(person, seen, [cells.get(day) for day in axis], total, total // max(1, days), days)

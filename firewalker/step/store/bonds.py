@@ -135,6 +135,6 @@ async def list_bonds(tx: Transaction, viewer: UserId, subjects: Sequence[UserId]
 
 async def _save(tx: Transaction, pairs: Iterable[tuple[UserId, UserId, datetime, datetime, int]]) -> None:
     rows = list(pairs)
-    rows += [(other, one, *rest) for one, other, *rest in rows]  # type: ignore[misc]
+    rows += [(other, one, *rest) for one, other, *rest in rows]  # type: ignore[misc]  # the rest of a tuple is a list to mypy
     # In the order of the primary key, because unordered rows deadlock with other calls.
     await tx.execute_rows(_SAVE_HEAD, _SAVE_ROW, sorted(rows, key=lambda row: (row[0], row[1], row[3])), _SAVE_TAIL)

@@ -61,7 +61,8 @@ class Settling:
                 now = self._clock.monotonic()
                 if now >= until:
                     return max(looked_at, 1)
-                await asyncio.sleep(now - began)
+                if portion:
+                    await asyncio.sleep(now - began)
                 began = self._clock.monotonic()
         return looked_at
 

@@ -200,7 +200,7 @@ class Friendship:
 
     def with_side(self, user: UserId, **particulars: object) -> "Friendship":
         """The same with something else that *user* has set or brought about."""
-        side = replace(self.side(user), **particulars)  # type: ignore[arg-type]
+        side = replace(self.side(user), **particulars)  # type: ignore[arg-type]  # fields of `Side`
         return replace(self, low=side) if user == self.pair.low else replace(self, high=side)
 
     def request(self, by: UserId, at: datetime) -> Change:

@@ -29,13 +29,16 @@ _LEASE = """
     WHERE mail_id = %(mail_id)s
 """  # primary key
 
-_END = "UPDATE mail SET end_time = CURRENT_TIMESTAMP(3), outcome = %(outcome)s WHERE mail_id = %(mail_id)s"
-# primary key
+# What became of a mail stays: who had it before, and was too slow, may still tell of a failure.
+_END = """
+    UPDATE mail SET end_time = CURRENT_TIMESTAMP(3), outcome = %(outcome)s
+    WHERE mail_id = %(mail_id)s AND end_time IS NULL
+"""  # primary key
 
 _PUT_OFF = """
     UPDATE mail SET outcome = %(outcome)s, end_time = IF(attempts >= %(most)s, CURRENT_TIMESTAMP(3), NULL),
       due_time = CURRENT_TIMESTAMP(3) + INTERVAL LEAST(3600, 15 * POW(2, LEAST(attempts, 9))) SECOND
-    WHERE mail_id = %(mail_id)s
+    WHERE mail_id = %(mail_id)s AND end_time IS NULL
 """  # primary key
 
 _COUNT_SENT = f"""
@@ -77,11 +80,14 @@ class Mails:
         return mails
 
     async def end(self, tx: Transaction, mail_id: MailId, outcome: str) -> None:
-        """Nothing more is to be done with it. *outcome* is a word of at most 64 ASCII characters."""
+        """Nothing more is to be done with it, unless that was so before. *outcome* is a word of at most 64 ASCII characters."""
         await tx.execute(_END, {"mail_id": mail_id, "outcome": outcome})
 
     async def put_off(self, tx: Transaction, mail_id: MailId, outcome: str, most: int) -> None:
-        """Have it tried again, after 30 s, then 1, 2, 4 … 60 min; after *most* attempts not any more."""
+        """Have it tried again, after 30 s, then 1, 2, 4 … 60 min; after *most* attempts not any more.
+
+        One that has ended stays as it is.
+        """
         await tx.execute(_PUT_OFF, {"mail_id": mail_id, "outcome": outcome, "most": most})
 
     async def count_sent(self, tx: Transaction, email: Email, kind: MailKind, since: datetime) -> int:

@@ -2,8 +2,8 @@
 
     python -m tests.bench.freezing [--walkers 6000] [--beside 12000] [--seconds 10] [--rounds 2] [--json FILE]
 
-Alone: a loop of its own freezes the boards of a date, log-normal friends, mean 21; processor of the process and of MySQL, and
-the longest turn of the loop. Beside: the step service runs as its own process on core 0, with the load of `tests.bench.live`
+Alone: a loop of its own freezes the boards of a date, log-normal friends, mean 21; how many a second with its rests, processor of
+the process and of MySQL, and the longest turn of the loop. Beside: the step service runs as its own process on core 0, with the load of `tests.bench.live`
 (2 500 readings a second, watchers of boards on which one friend walks), in turns quiet and while it freezes all the time.
 """
 
@@ -18,6 +18,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from firewalker.kernel.clock import SystemClock
 from firewalker.local.secrets import make_secrets
 from firewalker.local.servers import PrivateServers
 from firewalker.runtime import logging
@@ -32,7 +33,6 @@ from tests.bench.freezing.crowd import count, fill, freeze_again, freeze_nothing
 from tests.bench.live import Walker, Watcher, befriend, friendships, proof
 from tests.bench.ten_million.stored import processor_us
 from tests.bench.track_steps import step_service
-from tests.support.clock import FakeClock
 from tests.support.databases import fresh_database
 
 WALKING, WATCHING = 1_000, 200
@@ -43,7 +43,7 @@ async def alone(mysql_url: str, mysql_pid: int, walkers: int) -> dict[str, Any]:
     """Freeze the boards of so many walkers, and sum up."""
     async with Database(mysql_url, pool_size=2) as database:
         crowd = await fill(database, walkers)
-        clock = FakeClock(datetime.now(UTC))
+        clock = SystemClock()
         await freeze_nothing(database, clock.now())
         await freeze_again(database, crowd.day)
         settling = Settling(database, StandingEvents(Outbox("notification"), clock), clock)

@@ -17,7 +17,7 @@ from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import Outbox, OutboxEvent
 from firewalker.step.domain.day import HOURS, SLOTS
 from firewalker.step.domain.facts import Joined, WalkerNews
-from firewalker.step.domain.settling import SETTLED, dates_to_settle
+from firewalker.step.domain.settling import SETTLED, dates_to_settle, zones_of_round
 from firewalker.step.standing_events import StandingEvents
 from firewalker.step.store import boards, bonds, days, goals, groups, walkers
 from firewalker.step.store.keys import ROWS_PER_STATEMENT
@@ -72,7 +72,7 @@ class Kept:
     daily: list[TableSize] = field(default_factory=list)
     """Tables that every day adds to."""
     settling_s: float = 0.0
-    """Wall time of freezing the boards of the day: one process at a time does it."""
+    """Wall time of freezing the boards of the day, rests included: one process at a time does it."""
     results: list[OutboxEvent] = field(default_factory=list)
     """Results of the day, as they were told."""
     mysql_us_a_row: float = 0.0
@@ -171,17 +171,33 @@ async def _people(database: Database, crowd: Crowd, at: datetime) -> None:
                 await goals.save(tx, walker.user, await goals.lock(tx, walker.user), walker.person.goals)
 
 
+class _Moved(FakeClock):
+    """Its time of day is moved; durations are real: freezing rests for as long as it works."""
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        return time.monotonic()
+
+
 async def _freeze(database: Database, begin: datetime, kept: Kept) -> None:
     """Freeze the boards of the day as it becomes final in one zone after the other."""
-    clock = FakeClock(begin + timedelta(days=1))
+    zones_of_round(begin.date(), 0)  # reads all zones from their files, which a process does once
+    clock = _Moved(begin + timedelta(days=1))
     settling = Settling(database, StandingEvents(Outbox("notification"), clock), clock)
     for _ in range(40):
         await _leave_out_all_but(database, begin.date(), clock.now())
-        began = time.monotonic()
+        frozen, began = await _count_frozen(database), time.monotonic()
         while await settling.settle():
             pass
-        kept.settling_s += time.monotonic() - began
+        took = time.monotonic() - began
+        # Hours in which nobody's day ended cost nothing beside millions of boards.
+        kept.settling_s += took if await _count_frozen(database) > frozen else 0.0
         clock.advance(timedelta(hours=1))
+
+
+async def _count_frozen(database: Database) -> int:
+    async with database.reading() as tx:
+        return int((await tx.one("SELECT COUNT(*) FROM frozen_board"))[0])
 
 
 async def _leave_out_all_but(database: Database, day: date, now: datetime) -> None:

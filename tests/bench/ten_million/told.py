@@ -50,7 +50,7 @@ class Telling:
     tables: list[TableSize] = field(default_factory=list)
     events: int = 0
     taking_s: float = 0.0
-    """Wall time of delivering so many events in full batches, one after the other, as one lane does."""
+    """Wall time of delivering so many events in full batches, one after the other, as each lane does."""
     taking_cpu_s: float = 0.0
     """Processor of that in the service."""
     told: Counter[tuple[str, int]] = field(default_factory=Counter)

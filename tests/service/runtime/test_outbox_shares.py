@@ -138,7 +138,8 @@ async def test_what_is_set_aside_in_one_lane_is_told_of_and_put_back_for_the_des
 
 
 async def test_processes_have_lanes_in_turns(db: Database, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("firewalker.runtime.outbox.relay.TURN_S", 0.02)
+    for name, seconds in (("TURN_S", 0.02), ("LEAVE_S", 0.005)):
+        monkeypatch.setattr(f"firewalker.runtime.outbox.relay.{name}", seconds)
     outbox, one, other = Outbox("step"), Sink(), Sink()
     async with Database(url) as elsewhere:
         relays = [
@@ -148,9 +149,15 @@ async def test_processes_have_lanes_in_turns(db: Database, url: str, monkeypatch
         for relay in relays:
             await relay.start()
         number = 0
-        while not (one.seen and other.seen):
-            await append(db, outbox, *((ANNA, f"{number + more}") for more in range(200)))
-            number += 200
+
+        async def both_had_it() -> bool:
+            nonlocal number
+            if len(await left(url)) < 500:
+                await append(db, outbox, *((ANNA, f"{number + more}") for more in range(500)))
+                number += 500
+            return bool(one.seen and other.seen)
+
+        await until_true(both_had_it)
         await until_true(lambda: _emptied(url))
         for relay in relays:
             await relay.stop()

@@ -18,7 +18,7 @@ from firewalker.runtime.mysql import Database, Replica, Transaction
 from firewalker.runtime.mysql.address import Address
 from firewalker.runtime.mysql.connection import connect
 from firewalker.runtime.mysql.errors import NoAnswer
-from firewalker.runtime.mysql.positions import GTIDS
+from firewalker.runtime.mysql.positions import GTIDS, TAKES_WRITES
 from firewalker.runtime.mysql.replica import MOST_LAG_S, State
 from tests.support.databases import Servers, fresh_database, run_on
 from tests.support.proxy import FaultProxy
@@ -365,3 +365,23 @@ async def test_a_server_that_does_not_number_what_it_commits_has_no_position(ser
             assert [await GTIDS.reached(tx, "7-3-42", patience_s) for patience_s in (0.0, 0.01)] == [False, False]
             await tx.execute("SET GLOBAL gtid_slave_pos = ''")
         assert await GTIDS.newest(tx) == ""
+
+
+@pytest.mark.requirement("DATA-42")
+@pytest.mark.parametrize(
+    ("told", "takes_writes"),
+    [
+        ("@@GLOBAL.read_only", 1),
+        ("0", 1),
+        ("1", 0),
+        ("'OFF'", 1),
+        ("'ON'", 0),
+        ("'NO_LOCK'", 0),
+        ("'NO_LOCK_NO_ADMIN'", 0),
+    ],
+)
+async def test_a_server_takes_writes_that_says_so_in_a_number_or_a_word(
+    servers: Servers, told: str, takes_writes: int
+) -> None:
+    async with Database(servers.mysql_url("mysql"), pool_size=1) as database, database.reading() as tx:
+        assert await tx.one(f"SELECT {TAKES_WRITES.replace('@@GLOBAL.read_only', told)}") == (takes_writes,)
