@@ -19,6 +19,7 @@ from firewalker.step.boards_part import BoardsPart
 from firewalker.step.config import StepConfig
 from firewalker.step.goals_part import GoalsPart
 from firewalker.step.ingest import Ingest
+from firewalker.step.introductions import RemoteIntroductions
 from firewalker.step.live import LiveTotals
 from firewalker.step.overtakes import Overtakes
 from firewalker.step.rpc.days import DayCalls
@@ -58,7 +59,8 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
     # Overtakes and results are the most that services tell each other, and each is somebody's own.
     relay = Relay(database, sinks, outbox, split=("notification",))
     live = LiveTotals(redis_url, database, clock)
-    boards = BoardsPart(database=database, live=live, redis_url=redis_url, clock=clock)
+    introduce = RemoteIntroductions(channels["user"])
+    boards = BoardsPart(database=database, live=live, redis_url=redis_url, clock=clock, introduce=introduce)
     goals = GoalsPart(database=database, live=live, boards=boards, outbox=outbox, clock=clock)
     events = StandingEvents(outbox, clock)
     overtakings = Overtakings(database, events, clock)

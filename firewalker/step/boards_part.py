@@ -18,6 +18,7 @@ from firewalker.step.usecases.circles import Circles
 from firewalker.step.usecases.group_boards import GroupBoards
 from firewalker.step.usecases.group_circles import GroupCircles
 from firewalker.step.usecases.leaderboards import Leaderboards
+from firewalker.step.usecases.newcomers import Introduce, Newcomers
 from firewalker.step.usecases.projections import Projections
 from firewalker.step.usecases.zones import Zones
 
@@ -26,14 +27,24 @@ class BoardsPart:
     """What reads: start it after the live totals, stop it after the server and before them."""
 
     def __init__(
-        self, *, database: Database, live: LiveTotals, redis_url: str, clock: Clock, max_streams: int = MAX_STREAMS
+        self,
+        *,
+        database: Database,
+        live: LiveTotals,
+        redis_url: str,
+        clock: Clock,
+        introduce: Introduce,
+        max_streams: int = MAX_STREAMS,
     ) -> None:
-        self.zones = Zones(database, monotonic=clock.monotonic)
-        """The zones of walkers, for the write side."""
         self._listeners: list[tuple[Callable[[Collection[bytes]], None], Callable[[], None]]] = []
         self.announcements = Announcements(redis_url, self._changed, self._unsure)
+        self.projections = Projections(database, self.announcements.announce)
+        self._newcomers = Newcomers(self.projections, introduce, monotonic=clock.monotonic)
+        meet = self._newcomers.meet
+        self.zones = Zones(database, meet=meet, monotonic=clock.monotonic)
+        """The zones of walkers, for the write side."""
         self.circles = Circles(
-            database, heard=lambda: self.announcements.heard, monotonic=clock.monotonic, now=clock.now
+            database, heard=lambda: self.announcements.heard, meet=meet, monotonic=clock.monotonic, now=clock.now
         )
         self.group_circles = GroupCircles(
             database, heard=lambda: self.announcements.heard, monotonic=clock.monotonic, now=clock.now
@@ -47,7 +58,6 @@ class BoardsPart:
         """The door of the public port."""
         self.standings = StandingDoor(reading)
         """For other services: whether what they are about to tell still holds."""
-        self.projections = Projections(database, self.announcements.announce)
         self.erasure = Erasure(database, TABLES, clock, first=self.projections.remove)
         """Erases who was deleted."""
         self.event_sink = EventSinkDoor(self.projections, self.erasure)
@@ -62,6 +72,7 @@ class BoardsPart:
     async def stop(self) -> None:
         """Stop; no call may be under way any more."""
         self.boards.agenda.stop()
+        await self._newcomers.stop()
         await self._upkeep.stop()
         await self.announcements.stop()
 

@@ -20,7 +20,7 @@ class StepConfig(ServiceConfig):
 
     user_address: Addresses = "127.0.0.1:50061"
     """Internal port of the user service, ``host:port``, or several with commas between. If it is wrong, profiles do not
-    show goals: events pile up in the outbox."""
+    show goals: events pile up in the outbox. Who has just signed up then lives in UTC until their event is here."""
 
     notification_address: Addresses = "127.0.0.1:50063"
     """Internal port of the notification service, ``host:port``, or several. If it is wrong, nobody hears of reached goals

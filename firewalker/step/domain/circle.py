@@ -35,6 +35,8 @@ class Person:
     zone_changes: ZoneChanges = ()
     goals: Goals = field(default=NO_GOALS, compare=False)
     """Those of the last dates. Left out of comparisons: what a board shows of them is in the standing."""
+    known: bool = field(default=True, compare=False)
+    """Whether it has been told where they live."""
 
     @property
     def zones(self) -> ZoneHistory:

@@ -4,12 +4,15 @@ Each fact tells when it happened (*told*). Of two about the same thing the later
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TypeAlias
 from uuid import UUID
 
 from firewalker.kernel.ids import EventId, UserId
 from firewalker.step.domain.visibility import Visibility
+
+BEFORE_EVENTS = datetime(1970, 1, 1, tzinfo=UTC)
+"""When the answer to a question counts as told: whatever an event has told, or is going to, is later and stands."""
 
 
 @dataclass(frozen=True, slots=True)

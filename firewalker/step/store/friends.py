@@ -147,7 +147,8 @@ def _first_date(change: tuple[date, ZoneInfo]) -> date:
 
 def _person(row: Sequence[Any], changes: ZoneChanges) -> Person:
     user_id, _, _, nickname, avatar_url, zone = row[:6]
-    return Person(user_id, str(UUID(bytes=user_id)), nickname or "", avatar_url or "", _zone(zone), changes)
+    text_id, known = str(UUID(bytes=user_id)), zone is not None
+    return Person(user_id, text_id, nickname or "", avatar_url or "", _zone(zone), changes, known=known)
 
 
 @lru_cache(maxsize=64)

@@ -11,6 +11,7 @@ from firewalker.runtime.mysql import Database
 from firewalker.step.domain.circle import Circle
 from firewalker.step.domain.leaderboard import DAYS_BACK
 from firewalker.step.store import friends, goals
+from firewalker.step.usecases.newcomers import Meet, unmet
 
 MAX_PEOPLE = 100_000
 """Most people in the kept friend sets together: about 40 MB. The sets asked for longest ago go first."""
@@ -19,8 +20,7 @@ TRUSTED_S = 300.0
 """How long a set is used while changes are heard of: a bound for what no announcement told."""
 
 DOUBTED_S = 5.0
-"""How long a set is used while they are not, because Redis is away."""
-
+"""How long a set is used while they are not, because Redis is away, and that of somebody who is not known yet."""
 
 GOALS_BACK = timedelta(days=DAYS_BACK + 2)
 """How far back the goals of a set reach: the oldest board, and a set that was read a day ago."""
@@ -35,7 +35,8 @@ class _Kept:
 class Circles:
     """The friend sets asked for last, each read in two queries and used until something about it changes.
 
-    *heard* tells whether announcements of changes arrive at present; *monotonic* measures ages in seconds.
+    *heard* tells whether announcements of changes arrive at present; *meet* asks about newcomers; *monotonic* measures ages
+    in seconds.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class Circles:
         database: Database,
         *,
         heard: Callable[[], bool],
+        meet: Meet = unmet,
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         max_people: int = MAX_PEOPLE,
     ) -> None:
         self._database = database
         self._heard = heard
+        self._meet = meet
         self._monotonic = monotonic
         self._now = now
         self._max_people = max_people
@@ -65,10 +68,13 @@ class Circles:
         user = user_id.bytes
         kept = self._kept.get(user)
         now = self._monotonic()
-        if kept is not None and now - kept.read_at <= (TRUSTED_S if self._heard() else DOUBTED_S):
+        if kept is not None and now - kept.read_at <= self._trust_s(kept.circle):
             self._kept.move_to_end(user)
             return kept.circle
         return await self._read(user_id, now)
+
+    def _trust_s(self, circle: Circle) -> float:
+        return TRUSTED_S if circle.me.known and self._heard() else DOUBTED_S
 
     def is_current(self, user_id: UserId, circle: Circle) -> bool:
         """Whether *circle*, which `of` has answered, is still kept: nothing is known to have changed since."""
@@ -92,18 +98,22 @@ class Circles:
         # What is dropped while it is being read may be from before the change: it is answered, but not kept.
         mark = self._reading[user] = object()
         try:
-            async with self._database.reading() as tx:
-                circle = await friends.get_circle(tx, user_id)
-                since = (self._now() - GOALS_BACK).date()
-                circle = circle.with_goals(
-                    await goals.find_of(tx, [person.user_id for person in circle.people], since=since)
-                )
+            circle = await self._load(user_id)
+            if not circle.me.known and await self._meet(user_id):
+                mark = self._reading[user] = object()
+                circle = await self._load(user_id)
             if self._reading.get(user) is mark:
                 self._keep(user, _Kept(circle, now))
             return circle
         finally:
             if self._reading.get(user) is mark:
                 del self._reading[user]
+
+    async def _load(self, user_id: UserId) -> Circle:
+        async with self._database.reading() as tx:
+            circle = await friends.get_circle(tx, user_id)
+            since = (self._now() - GOALS_BACK).date()
+            return circle.with_goals(await goals.find_of(tx, [person.user_id for person in circle.people], since=since))
 
     def _keep(self, user: bytes, kept: _Kept) -> None:
         self._forget(user)

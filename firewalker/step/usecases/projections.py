@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.inbox import first_time, forget
 from firewalker.runtime.mysql import Database, retried
+from firewalker.runtime.personal_data import tombstones
 from firewalker.step.domain.facts import (
     Befriended,
     Blocked,
@@ -19,6 +20,7 @@ from firewalker.step.domain.facts import (
     Parted,
     Veiled,
     VeiledFor,
+    WalkerNews,
     groups_named,
     named,
     news,
@@ -67,6 +69,28 @@ class Projections:
                 touched = await friends.list_friends_of(tx, users[start : start + WALKERS_PER_LOOK])
             if touched:
                 await self._announce(touched, at_once=False)
+
+    async def introduce(self, walker: WalkerNews) -> bool:
+        """Take in who a *walker* is, of whom no event has told; durable when this returns. False: they were deleted.
+
+        Where an event has told after all, it stands. Repeating it is harmless.
+
+        Raises:
+            Contention, DatabaseUnavailable, DeadlineExceeded, Overloaded: Not taken in, or it is not known.
+        """
+        if not await self._introduce(walker):
+            return False
+        await self._announce([walker.user_id.bytes])
+        return True
+
+    @retried(idempotent=True)
+    async def _introduce(self, walker: WalkerNews) -> bool:
+        async with self._database.transaction() as tx:
+            # Whoever is deleted behind this look is erased again later, as what arrives late of anybody deleted.
+            if await tombstones.list_among(tx, [walker.user_id]):
+                return False
+            await walkers.save(tx, [walker])
+        return True
 
     async def remove(self, user: UserId) -> None:
         """Take *user*, who was deleted, off every board. Repeating it is harmless."""

@@ -72,7 +72,14 @@ async def reading_process(
         stack.push_async_callback(live.stop)
         ingest = Ingest(database, live, clock, walked=walked)
         stack.push_async_callback(ingest.stop)
-        part = BoardsPart(database=database, live=live, redis_url=redis_url, clock=clock, max_streams=max_streams)
+        part = BoardsPart(
+            database=database,
+            live=live,
+            redis_url=redis_url,
+            clock=clock,
+            introduce=nobody,
+            max_streams=max_streams,
+        )
         await live.start()
         await ingest.start()
         await part.start()
@@ -80,6 +87,10 @@ async def reading_process(
         edge = Edge(tokens=AccessTokens(SIGNER.ring()), revocations=revocations)
         server = await stack.enter_async_context(GrpcServer([part.leaderboards], edge))
         yield ReadingProcess(database, live, ingest, part, server)
+
+
+async def nobody(_: UserId, /) -> None:
+    """Stands for a user service that has never heard of anybody."""
 
 
 async def all_ears(*processes: ReadingProcess) -> None:

@@ -141,6 +141,7 @@ async def test_a_friend_set_is_two_queries_however_large(database: Database, cou
 async def test_kept_sets_are_read_again_when_dropped_aged_or_doubted(database: Database) -> None:
     me, clock = someone(), FakeClock()
     hearing = True
+    await Projections(database, Announced()).take([signed_up(me)])
     circles = Circles(database, heard=lambda: hearing, monotonic=clock.monotonic)
 
     async def is_read() -> bool:

@@ -16,6 +16,8 @@ from firewalker.runtime.grpc.messages import message_class
 from firewalker.runtime.mysql import Database
 from firewalker.step.app import build
 from firewalker.step.config import StepConfig
+from tests.service.step.calls import sign_up
+from tests.service.step.reading import someone
 from tests.support.databases import run_on
 from tests.support.services import Service, serving
 from tests.support.waiting import until
@@ -87,11 +89,13 @@ async def ended(call: Any) -> tuple[grpc.StatusCode, str]:
 
 
 async def test_a_batch_is_answered_reading_by_reading(step: Service) -> None:
-    user = step.as_user(new_uuid7())
+    walker = someone()
+    await sign_up(step, walker, "UTC")
+    user = step.as_user(walker)
     yesterday = str(TODAY - timedelta(days=1))
     batch = [reading(1_000), reading(500, hour=10), reading(900), whole_day(1_400), reading(5, date=yesterday)]
     answer = await record(step, batch, user)
-    # The zone of a walker who is not known is UTC: yesterday is FINAL from noon on.
+    # In UTC yesterday is FINAL from noon on.
     late = "DAY_FINAL" if datetime.now(UTC).hour >= 12 else ""
     assert verdicts(answer) == [(ACCEPTED, ""), (ACCEPTED, ""), (UNCHANGED, ""), (ACCEPTED, ""), (ACCEPTED, late)]
     assert [(day.date, day.total) for day in answer.days] == [(yesterday, 5), (str(TODAY), 1_500)]
