@@ -274,11 +274,15 @@ class Sender:
         """Ask once whether it is mended: with a message that FCM only checks."""
         if not breaker.take_probe():
             return
-        device = await self._queue.any_device(platform)
-        if device is None:
-            breaker.mend()
-            return
-        answer = await self._fcm.ask(probe_of(device.registration), 0)
+        try:
+            device = await self._queue.any_device(platform)
+            if device is None:
+                breaker.mend()
+                return
+            answer = await self._fcm.ask(probe_of(device.registration), 0)
+        except Exception:
+            breaker.trip()  # it would wait for the end of this probe for ever
+            raise
         if answer.kind is Kind.PARKED or (answer.kind is Kind.UNKNOWN):
             breaker.trip()
         elif breaker.mend():

@@ -90,3 +90,22 @@ async def test_what_could_not_be_claimed_does_not_slow_down_the_rest(monkeypatch
         await until(lambda: broken.asked > 10)
     finally:
         await part.stop()
+
+
+async def test_a_probe_that_could_not_be_made_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sender, "IDLE_S", 0.01)
+    broken: Any = Broken()
+    clock = FakeClock()
+    breakers = Breakers(clock)
+    breakers.project.trip()
+    part = Sender(broken, broken, broken, clock, pace=Pace(clock), breakers=breakers, most_in_flight=10)
+
+    def asked() -> bool:
+        clock.advance(600)
+        return bool(broken.asked > 1)
+
+    await part.start()
+    try:
+        await until(asked)
+    finally:
+        await part.stop()
