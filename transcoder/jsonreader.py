@@ -117,7 +117,10 @@ class JsonReader:
             first: Refusal | None = None
             for text, item in value.items():
                 try:
-                    put(entries, read_key(text), _no_null(item, takes_null=takes_null))
+                    key = read_key(text)
+                    if key in entries:
+                        raise Refusal("the key is there twice")  # noqa: TRY301 - as a "-0" beside a "0"
+                    put(entries, key, _no_null(item, takes_null=takes_null))
                 except Refusal as refusal:
                     first = refusal.under(f"[{text}]").after(first)
             if first is not None:

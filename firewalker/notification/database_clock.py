@@ -59,6 +59,9 @@ class DatabaseClock:
         except Fault as fault:
             _log.warning("database_clock_unread", reason=fault.reason)
             return
+        except Exception:  # noqa: BLE001 - logged whole; what was heard last goes on
+            _log.exception("database_clock_failed")
+            return
         heard = self._machine.monotonic()
         # It was read about in the middle between asking and hearing.
         self._base, self._mark = at, (asked + heard) / 2

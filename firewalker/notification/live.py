@@ -29,6 +29,9 @@ LOOK_S = 0.5
 MOST_STREAMS = 10
 """Streams of one user at this process (proto). The oldest gives way."""
 
+SILENT_S = 3.0
+"""Without a word from Redis for this long, not even an answer to a ping, the subscription is given up for a new one."""
+
 _AT_ONCE = 500
 _PORTION = 50
 _RETRY_S = 1.0
@@ -193,8 +196,18 @@ class WatchedInboxes:
             try:
                 async with self._reader.pubsub() as subscription:
                     await subscription.ssubscribe(CHANNEL)
+                    clock = asyncio.get_running_loop().time
+                    heard = pinged = clock()
                     while True:
                         message: Mapping[str, Any] | None = await subscription.get_message(timeout=_BLOCK_S)
+                        now = clock()
+                        if message is not None:
+                            heard = now
+                        elif now - heard > SILENT_S:
+                            raise TimeoutError("nothing heard from Redis")
+                        if now - pinged >= _BLOCK_S:
+                            pinged = now
+                            await subscription.ping()
                         if message is not None and message["type"] == "sunsubscribe":
                             break  # another server of the cluster has the channel now
                         if message is not None and message["type"] == "smessage":
@@ -214,6 +227,8 @@ class WatchedInboxes:
                     await self._compare(users[start : start + _AT_ONCE])
                 except Fault as fault:
                     _log.warning("watched_inboxes_not_read", reason=fault.reason)
+                except Exception:  # noqa: BLE001 - logged whole; the others are looked at all the same
+                    _log.exception("looking_at_watched_inboxes_failed")
 
     async def _compare(self, users: Collection[UserId]) -> None:
         if self._inbox is None:

@@ -1,7 +1,6 @@
 """How far behind the queues are: told to who watches the process, and to who decides what is worth queueing (DLV-12)."""
 
 import asyncio
-from contextlib import suppress
 
 import structlog
 from prometheus_client import Gauge
@@ -67,6 +66,10 @@ class Measures:
 
     async def _run(self) -> None:
         while True:
-            with suppress(Fault):
+            try:
                 await self.look()
+            except Fault as fault:
+                _log.warning("push_queue_not_measured", reason=fault.reason)
+            except Exception:  # noqa: BLE001 - logged whole
+                _log.exception("measuring_failed")
             await asyncio.sleep(_MEASURE_S)

@@ -52,6 +52,9 @@ class Planner:
             except Fault as fault:
                 _log.warning("pushes_not_planned", reason=fault.reason)
                 done = 0
+            except Exception:  # noqa: BLE001 - logged whole; what was leased comes back by itself
+                _log.exception("planning_failed")
+                done = 0
             if not done and not self._stopping:
                 try:
                     async with asyncio.timeout(IDLE_S):

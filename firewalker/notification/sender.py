@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Protocol
@@ -36,6 +36,7 @@ PARKED_FOR = timedelta(seconds=30)
 _FINISH_AT_ONCE = 100
 _FINISH_PAUSE_S = 0.01
 _AGAIN_S = 0.2
+_FAILED_PAUSE_S = 1.0
 
 _SENT = Counter("firewalker_fcm_answers_total", "Answers of FCM by meaning.", ["kind", "code"], registry=REGISTRY)
 _ATTEMPTS = Histogram(
@@ -126,6 +127,9 @@ class Sender:
             except Fault as fault:
                 _log.warning("deliveries_not_claimed", reason=fault.reason)
                 more = False
+            except Exception:  # noqa: BLE001 - logged whole; what was claimed comes back by itself
+                _log.exception("claiming_failed")
+                more = False
             if not more and not self._stopping:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(IDLE_S):
@@ -144,8 +148,11 @@ class Sender:
             await self._for_room(paced=free > 0)
             return True
         urgent = min(URGENT_PLACES, room)
-        works, looked_at = await self._queue.claim(room - urgent, urgent_room=urgent, parked=self._breakers.parked)
-        self._pace.give_back(room - len(works))
+        works: Sequence[Work] = ()
+        try:
+            works, looked_at = await self._queue.claim(room - urgent, urgent_room=urgent, parked=self._breakers.parked)
+        finally:
+            self._pace.give_back(room - len(works))
         for work in works:
             self._begin(work)
         return looked_at > 0
@@ -257,6 +264,9 @@ class Sender:
                 except Fault as fault:
                     _log.warning("accepted_not_noted", reason=fault.reason)
                     await asyncio.sleep(_AGAIN_S)
+                except Exception:  # noqa: BLE001 - logged whole; without this task nothing would be written down any more
+                    _log.exception("noting_failed")
+                    await asyncio.sleep(_FAILED_PAUSE_S)
                 else:
                     del self._accepted[: len(some)]
 
@@ -264,11 +274,15 @@ class Sender:
         """Ask once whether it is mended: with a message that FCM only checks."""
         if not breaker.take_probe():
             return
-        device = await self._queue.any_device(platform)
-        if device is None:
-            breaker.mend()
-            return
-        answer = await self._fcm.ask(probe_of(device.registration), 0)
+        try:
+            device = await self._queue.any_device(platform)
+            if device is None:
+                breaker.mend()
+                return
+            answer = await self._fcm.ask(probe_of(device.registration), 0)
+        except Exception:
+            breaker.trip()  # it would wait for the end of this probe for ever
+            raise
         if answer.kind is Kind.PARKED or (answer.kind is Kind.UNKNOWN):
             breaker.trip()
         elif breaker.mend():

@@ -80,7 +80,7 @@ class ServiceConfig(BaseSettings):
     redis_url: SecretStr
     """``redis://``, ``rediss://`` or ``unix://`` URL, ``redis+sentinel://host:port,host:port/service`` or
     ``redis+cluster://host:port,host:port``, for all services the same (else revocations and frames do not arrive); without
-    a variable of the service, FIREWALKER_REDIS_URL counts."""
+    a variable of the service, FIREWALKER_REDIS_URL counts, or what FIREWALKER_REDIS_URL_FILE holds."""
 
     jwks_file: FilePath
     """Public keys of the access tokens, as a JWKS; read again when it is replaced. With the wrong ones every call is
@@ -236,8 +236,9 @@ def load(config: type[C]) -> C:
     ]
     values: dict[str, Any] = {}
     for field, name in _SHARED.items():
-        if f"{prefix}{field.upper()}" not in given and name in os.environ:
-            values[field] = os.environ[name]
+        if not {f"{prefix}{field.upper()}", f"{prefix}{field.upper()}_FILE"} & given.keys():
+            secret_files[f"{name}_FILE"] = field
+            values |= _shared(field, name, given)
     for name, field in secret_files.items():
         if name in given:
             try:
@@ -280,6 +281,15 @@ def read_key(path: Path) -> bytes:
     if len(key) != 32:  # noqa: PLR2004 - said right here
         raise ConfigError(f"{path} does not hold a key of 32 bytes as base64url")
     return key
+
+
+def _shared(field: str, name: str, given: dict[str, str]) -> dict[str, Any]:
+    """The value that is the same for all services, if there is one; if only its file is named, that becomes *given*."""
+    if name in os.environ:
+        return {field: os.environ[name]}
+    if f"{name}_FILE" in os.environ:
+        given[f"{name}_FILE"] = os.environ[f"{name}_FILE"]
+    return {}
 
 
 def _secrets(config: type[ServiceConfig]) -> list[str]:

@@ -11,7 +11,7 @@ from firewalker.runtime import tracing
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.tasks import begin, end
 from firewalker.user.domain.mail import Mail
-from firewalker.user.usecases.mails import Mails
+from firewalker.user.usecases.mails import LEASE_S, Mails
 from firewalker.user.usecases.ports import MailFailed, Sender
 
 BATCH = 5
@@ -21,7 +21,7 @@ POLL_S = 2.0
 """How often it is looked by itself, for what is due again or was left by another process."""
 
 SEND_S = 10.0
-"""Longest time for one mail; a batch fits into the lease."""
+"""Longest time for one mail; none is begun with less than this left of its lease."""
 
 STOP_S = 8.0
 """How long a mail that is being sent holds up the end of the process."""
@@ -63,9 +63,11 @@ class Post:
         while not self._stopping:
             self._work.clear()
             try:
+                until = asyncio.get_running_loop().time() + LEASE_S - SEND_S
                 mails = await self._mails.lease(BATCH)
                 for mail in mails:
-                    if not self._stopping:
+                    # What the lease is too short for comes back when that ends.
+                    if not self._stopping and asyncio.get_running_loop().time() < until:
                         with tracing.caused("send mail", [mail.traceparent], kind=mail.kind.name.lower()):
                             await self._try(mail)
             except Fault as fault:

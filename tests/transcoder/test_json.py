@@ -146,6 +146,7 @@ BAD: list[tuple[Any, str]] = [
     ({"editions": {"1.0": {}}}, "editions[1.0]"),
     ({"editions": {" 1": {}}}, "editions[ 1]"),
     ({"editions": {"1": None}}, "editions[1]"),
+    ({"editions": {"0": {}, "-0": {}}}, "editions[-0]"),
     ({"printedTime": "2026-11-22t10:00:00z"}, "printedTime"),
     ({"printedTime": "2026-11-22 10:00:00Z"}, "printedTime"),
     ({"printedTime": "2026-11-22T10:00:00"}, "printedTime"),

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from firewalker.kernel.ids import NotificationId, UserId
 from firewalker.notification.domain.delivery import Content, Delivery
 from firewalker.notification.domain.device import Platform
@@ -79,6 +81,8 @@ _COUNT_DEAD = """
     GROUP BY type, last_error ORDER BY COUNT(*) DESC LIMIT 50
 """
 
+_log = structlog.get_logger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class DeadCount:
@@ -128,7 +132,10 @@ class Deliveries:
         limit: int,
         parked: Collection[Platform] = (),
     ) -> list[Delivery]:
-        """Lease at most *limit* due ones of *lane* to *owner*, none for the *parked* platforms."""
+        """Lease at most *limit* due ones of *lane* to *owner*, none for the *parked* platforms.
+
+        What cannot be read is given up, so that it does not hold up the others for ever.
+        """
         params: dict[str, object] = {"lane": lane.value, "now": now, "limit": limit}
         params |= {f"parked{number}": platform.value for number, platform in enumerate(parked)}
         without = "".join(f" AND platform <> %(parked{number})s" for number in range(len(parked)))
@@ -136,7 +143,14 @@ class Deliveries:
         if rows:
             ids = [row[0] for row in rows]
             await tx.execute(_LEASE.format(places=_places(ids)), [owner.bytes, lease_s, *ids])
-        return [_delivery(row) for row in rows]
+        claimed = []
+        for row in rows:
+            try:
+                claimed.append(_delivery(row))
+            except (ValueError, TypeError, LookupError) as error:
+                _log.error("delivery_unreadable", delivery_id=row[0].hex(), error=type(error).__name__)
+                await tx.execute(_BURY, {"error": "unreadable", "counted": 0, "owner": owner.bytes, "id": row[0]})
+        return claimed
 
     async def delete(self, tx: Transaction, owner: UUID, ids: Collection[UUID]) -> int:
         """These are done, as far as *owner* still has them; how many it had."""

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from firewalker.kernel.ids import NotificationId, UserId
 from firewalker.notification.domain.notification import Lane, Type
 from firewalker.notification.domain.push import History, Push
@@ -88,6 +90,8 @@ _BACKLOG = """
     SELECT lane, COUNT(*), MIN(due_time) FROM push WHERE state = 'WAITING' AND due_time <= %s GROUP BY lane
 """
 
+_log = structlog.get_logger(__name__)
+
 
 class Pushes:
     """The table `push`."""
@@ -119,9 +123,14 @@ class Pushes:
     async def claim(
         self, tx: Transaction, lane: Lane, owner: UUID, *, now: datetime, lease_s: int, limit: int
     ) -> list[Push]:
-        """Lease at most *limit* due ones of *lane* to *owner*; whoever dies with them gives them back that way."""
+        """Lease at most *limit* due ones of *lane* to *owner*; whoever dies with them gives them back that way.
+
+        What cannot be read is dropped, so that it does not hold up the others for ever.
+        """
         rows = await tx.all(_CLAIM, {"lane": lane.value, "now": now, "limit": limit})
-        pushes = [_push(row) for row in rows]
+        pushes, unreadable = _read(rows)
+        for user, notification in unreadable:
+            await tx.execute(_END.format(places="%s"), ["DROPPED", "unreadable", None, user, notification])
         if pushes:
             flat = [part for push in pushes for part in (push.user_id.bytes, push.notification_id.bytes)]
             places = ",".join(["(%s, %s)"] * len(pushes))
@@ -130,7 +139,8 @@ class Pushes:
 
     async def list_mates(self, tx: Transaction, push: Push) -> list[Push]:
         """What waits under the same fold key, due or not, *push* among it."""
-        return [_push(row) for row in await tx.all(_MATES, (push.user_id.bytes, push.fold_key))]
+        pushes, _ = _read(await tx.all(_MATES, (push.user_id.bytes, push.fold_key)))
+        return pushes
 
     async def hold(self, tx: Transaction, push: Push, owner: UUID) -> bool:
         """Lock the row, and tell whether it waits and *owner* still has it."""
@@ -197,6 +207,18 @@ class Pushes:
 
 def _places(values: Collection[object]) -> str:
     return ",".join(["%s"] * len(values))
+
+
+def _read(rows: Sequence[tuple[Any, ...]]) -> tuple[list[Push], list[tuple[bytes, bytes]]]:
+    """The pushes in *rows*, and the keys of those that cannot be read."""
+    pushes, unreadable = [], []
+    for row in rows:
+        try:
+            pushes.append(_push(row))
+        except (ValueError, TypeError, LookupError) as error:
+            _log.error("push_unreadable", notification_id=row[1].hex(), error=type(error).__name__)
+            unreadable.append((row[0], row[1]))
+    return pushes, unreadable
 
 
 def _push(row: tuple[Any, ...]) -> Push:

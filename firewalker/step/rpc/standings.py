@@ -19,6 +19,7 @@ from firewalker.kernel.days import parse_date
 from firewalker.kernel.faults import InvalidRequest, Violation
 from firewalker.kernel.ids import UserId, parse_uuid
 from firewalker.runtime.grpc.policy import Caller, Rule
+from firewalker.step.domain.faults import DateOutOfRange
 from firewalker.step.domain.visibility import Visibility
 from firewalker.step.usecases.leaderboards import Leaderboards
 
@@ -84,14 +85,20 @@ class StandingDoor(StandingServiceBase):
             raise InvalidRequest(violations=violations)
         answer = GetRanksResponse()
         for user, day in asked:
-            board = await self._leaderboards.of_friends(user, day)
-            own = next(row for row in board.rows if row.standing.user_id == board.me)
-            answer.places.append(
-                GetRanksResponsePlace(
-                    rank=own.rank, ranked=sum(row.rank > 0 for row in board.rows), steps=-own.standing.behind
-                )
-            )
+            answer.places.append(await self._place(user, day))
         return answer
+
+    async def _place(self, user: UserId, day: date) -> GetRanksResponsePlace:
+        """Where they are; nowhere if there is no board of *day*, or not with them: the other answers hold all the same."""
+        try:
+            board = await self._leaderboards.of_friends(user, day)
+        except DateOutOfRange:
+            return GetRanksResponsePlace()
+        ranked = sum(row.rank > 0 for row in board.rows)
+        own = next((row for row in board.rows if row.standing.user_id == board.me), None)
+        if own is None:
+            return GetRanksResponsePlace(ranked=ranked)
+        return GetRanksResponsePlace(rank=own.rank, ranked=ranked, steps=-own.standing.behind)
 
 
 def _require_at_most(queries: Sequence[object], most: int) -> None:

@@ -311,6 +311,27 @@ async def test_what_kills_everybody_who_works_on_it_is_given_up_and_others_flow(
     assert await office.sql("SELECT state, last_error FROM delivery") == [("DEAD", "abandoned")]
 
 
+async def test_what_cannot_be_read_is_given_up_and_others_flow(office: Office) -> None:
+    me, other = new_uuid7(), new_uuid7()
+    await office.register(me, "phone", token="the-token-of-a-phone")
+    await office.register(other, "other", token="the-token-of-another")
+    office.google.fcm.script.load({"targets": {"the-token-of-a-phone": "503"}})
+    await security(office, me)
+    await office.settled()
+    await office.sql("""UPDATE delivery SET content = '{"of": "a later version"}'""")
+    await security(office, other)
+    await office.later(30)
+    await office.pushed(1)
+    assert await office.sql("SELECT state, last_error FROM delivery") == [("DEAD", "unreadable")]
+    await office.sql(
+        "UPDATE push SET type = 'OF_LATER', state = 'WAITING', push_time = NULL WHERE user_id = %s", me.bytes
+    )
+    await security(office, other)
+    await office.pushed(2)
+    await office.settled()
+    assert await office.sql("SELECT state, outcome FROM push WHERE type = 'OF_LATER'") == [("DROPPED", "unreadable")]
+
+
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
     """What is logged at DEBUG, libraries included, as a process would write it."""

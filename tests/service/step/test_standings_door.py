@@ -79,6 +79,14 @@ async def test_a_rank_is_told_with_how_many_there_are(step: Service) -> None:
     assert [(place.rank, place.ranked, place.steps) for place in places] == [(2, 2, 500), (1, 2, 700), (0, 1, 0)]
 
 
+async def test_a_date_without_a_board_leaves_the_other_answers_alone(step: Service) -> None:
+    ann = someone()
+    await walk(step, ann, 500)
+    queries = [{"user_id": str(ann), "date": day} for day in (str(TODAY + timedelta(days=9)), str(TODAY))]
+    places = (await ask(step, "GetRanks", queries)).places
+    assert [(place.rank, place.ranked, place.steps) for place in places] == [(0, 0, 0), (1, 1, 500)]
+
+
 async def test_nobody_but_a_service_asks_and_what_is_asked_is_checked(step: Service) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as stranger:
         await ask(step, "GetRanks", [], credential=False)

@@ -1,7 +1,7 @@
 """Mails on their way: to a real SMTP server, by one process at a time, again after failures."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from email import message_from_bytes
 from email.policy import default
@@ -14,8 +14,9 @@ from pymysql.err import OperationalError
 from firewalker.kernel.clock import SystemClock
 from firewalker.kernel.ids import MailId, new_uuid7
 from firewalker.runtime.tasks import end
+from firewalker.user.domain.mail import Mail
 from firewalker.user.domain.mail_text import Letter
-from firewalker.user.post import Post
+from firewalker.user.post import SEND_S, Post
 from firewalker.user.smtp import SmtpSender
 from firewalker.user.usecases.ports import MailFailed
 from tests.service.user.rooms import Rooms, open_rooms
@@ -230,6 +231,28 @@ async def test_what_became_of_a_mail_stays_even_if_one_whose_lease_ran_out_fails
     for for_good in (False, True):
         await rooms.mails.failed(late, "TIMEOUT", for_good=for_good)
     assert await run_on(mysql_url, "SELECT outcome, end_time IS NOT NULL FROM mail") == [("SENT", 1)]
+
+
+async def test_no_mail_is_begun_that_the_rest_of_the_lease_is_too_short_for(
+    rooms: Rooms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, leased = Slow(), 0
+    take = rooms.mails.lease
+
+    async def counted(limit: int) -> Sequence[Mail]:
+        nonlocal leased
+        leased += 1
+        return await take(limit)
+
+    for name in "ab":
+        await rooms.sign_up(f"walker{name}")
+    monkeypatch.setattr(rooms.mails, "lease", counted)
+    monkeypatch.setattr("firewalker.user.post.LEASE_S", SEND_S)
+    post = Post(rooms.mails, slow, poll_s=0.02)
+    await post.start()
+    await until(lambda: leased > 1)
+    await post.stop()
+    assert slow.sent == []
 
 
 async def test_old_mails_and_tokens_are_forgotten(rooms: Rooms) -> None:

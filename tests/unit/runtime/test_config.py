@@ -45,6 +45,19 @@ def test_a_secret_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path
         load(SomeConfig)
 
 
+def test_the_shared_redis_may_come_from_a_file_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "redis").write_text("redis://from-file:1/0\n")
+    monkeypatch.setenv("FIREWALKER_REDIS_URL_FILE", str(tmp_path / "redis"))
+    assert load(SomeConfig).redis_url.get_secret_value() == "redis://shared:1/0"
+    monkeypatch.delenv("FIREWALKER_REDIS_URL")
+    assert load(SomeConfig).redis_url.get_secret_value() == "redis://from-file:1/0"
+    monkeypatch.setenv("FIREWALKER_REDIS_URL_FILE", "/nowhere")
+    with pytest.raises(ConfigError, match="FIREWALKER_REDIS_URL_FILE: cannot be read"):
+        load(SomeConfig)
+    monkeypatch.setenv("FIREWALKER_SOME_REDIS_URL", "redis://own:1/0")
+    assert load(SomeConfig).redis_url.get_secret_value() == "redis://own:1/0"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
