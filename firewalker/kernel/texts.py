@@ -1,4 +1,4 @@
-"""What people write: whether all of it can be seen."""
+"""What people write: whether all of it can be seen, and what of it is letters."""
 
 from unicodedata import category
 
@@ -15,6 +15,15 @@ def is_printable(text: str) -> bool:
     return text.isprintable() or all(
         character.isprintable() or ord(character) in _PICTOGRAPHS or (character == _JOINER and _joins(text, at))
         for at, character in enumerate(text)
+    )
+
+
+def without_emoji(text: str) -> str:
+    """*text* for typefaces that have no emoji: without them and whatever they are joined, coloured or framed with."""
+    return "".join(
+        character
+        for character in text
+        if ord(character) not in _PICTOGRAPHS and category(character) not in {"So", "Cf", "Mn", "Me", "Cn"}
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from firewalker.kernel.texts import is_printable
+from firewalker.kernel.texts import is_printable, without_emoji
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,19 @@ def test_what_is_seen_is_printable(text: str) -> None:
 )
 def test_what_is_not_seen_is_not(text: str) -> None:
     assert not is_printable(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "letters"),
+    [
+        *(
+            ("한강 Runners", "한강 Runners"),
+            ("a_b^c `d` + <e>", "a_b^c `d` + <e>"),
+            ("🔥", ""),
+            ("👩🏽‍💻 새벽", " 새벽"),
+        ),
+        *(("1️⃣ club", "1 club"), ("🇰🇷x\U0001faef", "x")),
+    ],
+)
+def test_without_emoji_letters_are_left(text: str, letters: str) -> None:
+    assert without_emoji(text) == letters
