@@ -8,7 +8,7 @@ from firewalker.kernel.texts import is_printable, without_emoji
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "한강 Runners", "🔥", "❤️‍🔥", "새벽 🏃‍♀️ 달리기", "👩🏽‍💻", "👨‍👩‍👧‍👦의 iPhone", "🏳️‍🌈", "🙂‍↔️"),
+        *("", "한강 Runners", "🔥", "❤️‍🔥", "새벽 🏃‍♀️ 달리기", "👩🏽‍💻", "👨‍👩‍👧‍👦의 iPhone", "🏳️‍🌈", "🙂‍↔️", "1️⃣"),
         "\N{GRINNING FACE}\U0001faef",  # the last one is of a later Unicode than some Python that runs this
     ],
 )
@@ -29,6 +29,15 @@ def test_what_is_seen_is_printable(text: str) -> None:
         "a\u202eb",
         "a\u200bb",
         "\ud800",
+        "+\u200d+",
+        "\ufe0f",
+        "🔥\ufe0f\ufe0f",
+        "a \ufe0f",
+        "\N{HANGUL FILLER}",
+        "a\N{HANGUL FILLER}b",
+        "\N{BRAILLE PATTERN BLANK}",
+        "a\N{COMBINING GRAPHEME JOINER}b",
+        "a\N{VARIATION SELECTOR-17}b",
     ],
 )
 def test_what_is_not_seen_is_not(text: str) -> None:
