@@ -19,6 +19,7 @@ from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import Outbox
 from firewalker.user.events import OutboxFacts
 from firewalker.user.store.accounts import Accounts
+from firewalker.user.store.mails import Mails
 from firewalker.user.store.sessions import Sessions
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.burials import Burials, buried
@@ -65,6 +66,7 @@ async def apply(path: Path, url: str | None = None) -> int:
             accounts=Accounts(),
             users=Users(),
             sessions=Sessions(),
+            mails=Mails(),
             facts=OutboxFacts(Outbox("step", "notification")),
             clock=SystemClock(),
         )

@@ -105,6 +105,19 @@ async def test_a_dump_that_was_changed_is_noticed(full: Urls, empty: Urls, tmp_p
     assert all([await refuses_to_start(url) for url in empty.values()])
 
 
+@pytest.mark.parametrize("wrong", ["mysql://u:se/cret@h/db", "postgres://u:secret@h/db", "mysql://u:secret@h/db?x=1"])
+async def test_an_address_that_is_none_is_said_in_a_sentence(
+    full: Urls, empty: Urls, tmp_path: Path, wrong: str
+) -> None:
+    with pytest.raises(CommandError, match=r"No backup was made: .*MySQL URL") as refused:
+        await backup(tmp_path / "none", full | {"step": wrong})
+    assert "cret" not in str(refused.value)
+    place = await backup(tmp_path, full)
+    with pytest.raises(CommandError, match=r"Not restored: .*MySQL URL"):
+        await restore(place, empty | {"step": wrong})
+    assert await are_empty(empty)
+
+
 async def test_a_backup_that_was_not_finished_is_none(full: Urls, empty: Urls, tmp_path: Path) -> None:
     place = await backup(tmp_path, full)
     (place / MANIFEST).unlink()

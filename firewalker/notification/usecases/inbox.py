@@ -90,8 +90,9 @@ class Inbox:
             )
             whole = len(rows) < limit
             if not whole:
+                last = rows[-1].revision
                 rows = await self._in_whole_revisions(tx, user, rows)
-                now = rows[-1].revision
+                now = rows[-1].revision if rows else last  # all of it was taken back meanwhile
             unread = await self._notifications.count_unread(tx, user)
             locale = await self._locale_of(tx, user)
         return InboxNews(rows, unread, max([now, *(row.revision for row in rows)]), locale, whole)

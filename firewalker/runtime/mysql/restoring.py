@@ -16,7 +16,7 @@ from firewalker.runtime.mysql.address import Address
 from firewalker.runtime.mysql.connection import Connection
 from firewalker.runtime.mysql.errors import code_of
 from firewalker.runtime.mysql.literals import fill
-from firewalker.runtime.mysql.snapshot import STATEMENT_S, SnapshotError, connected, tables
+from firewalker.runtime.mysql.snapshot import STATEMENT_S, SnapshotError, address_of, connected, tables
 
 _NO_SUCH_TABLE: Final = 1146
 
@@ -96,7 +96,7 @@ async def alone(url: str, backup: str) -> AsyncIterator[Filling]:
     Raises:
         SnapshotError: Another restore is at work there, or it cannot be reached.
     """
-    address = Address.parse(url)
+    address = address_of(url)
     async with connected(address) as connection:
         await connection.ask(_IDLE, STATEMENT_S)
         lock = f"restore {hashlib.sha256(address.database.encode()).hexdigest()[:40]}"  # 64 characters at most
@@ -111,7 +111,7 @@ async def refuse_unfinished(urls: Iterable[str]) -> None:
     Raises:
         SnapshotError: One does not, or cannot be reached.
     """
-    for address in map(Address.parse, urls):
+    for address in map(address_of, urls):
         async with connected(address) as connection:
             if (backup := await unfinished(connection)) is not None:
                 raise SnapshotError(f"the database {address.database} holds an unfinished restore of {backup}")

@@ -70,7 +70,7 @@ async def dump(urls: Sequence[str], paths: Sequence[Path]) -> list[Contents]:
     Raises:
         SnapshotError: They are on several, one shows no tables to this user, or a table has no primary key.
     """
-    addresses = [Address.parse(url) for url in urls]
+    addresses = [address_of(url) for url in urls]
     if len({(each.host, each.port, each.unix_socket) for each in addresses}) != 1:
         raise SnapshotError("databases on several servers have no moment in common; back them up where they are")
     async with connected(addresses[0]) as connection:
@@ -87,7 +87,7 @@ async def load(url: str, path: Path) -> None:
     Raises:
         SnapshotError: It is not empty, for nothing is ever overwritten; or the dump is broken.
     """
-    address = Address.parse(url)
+    address = address_of(url)
     async with connected(address) as connection:
         if await tables(connection, address.database):
             raise SnapshotError(f"the database {address.database} is not empty")
@@ -101,12 +101,20 @@ async def load(url: str, path: Path) -> None:
 
 async def contents(url: str) -> Contents:
     """What the database of *url* holds, by table."""
-    address = Address.parse(url)
+    address = address_of(url)
     async with connected(address) as connection:
         return {
             table: await _content(connection, address.database, table)
             for table in await tables(connection, address.database)
         }
+
+
+def address_of(url: str) -> Address:
+    """Where the database of *url* is; what is wrong with it is a SnapshotError."""
+    try:
+        return Address.parse(url)
+    except (ValueError, OSError) as problem:  # OSError: of a certificate
+        raise SnapshotError(str(problem)) from None
 
 
 @asynccontextmanager

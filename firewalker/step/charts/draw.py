@@ -10,7 +10,6 @@ from io import BytesIO
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
-from unicodedata import category
 
 import matplotlib as mpl
 from matplotlib import font_manager
@@ -19,6 +18,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from firewalker.kernel.texts import without_emoji
 
 DPI = 96
 """Pixels of an inch, as browsers have it: matplotlib thinks in inches and points of a 72nd, and tells an SVG's size in them."""
@@ -95,11 +96,12 @@ def _words(figure: Figure, chart: dict[str, Any], colours: dict[str, str], scale
         1 - MARGIN, 0.945, chart["subtitle"], color=colours["muted"], fontsize=8 * scale, ha="right", va="top"
     )
     left = figure.text(
-        MARGIN, 0.955, chart["title"], color=colours["text"], fontsize=10.5 * scale, weight=BOLD, va="top"
-    )
+        MARGIN, 0.955, chart["title"], color=colours["text"], fontsize=10.5 * scale, weight=BOLD, va="top",
+        parse_math=False,  # a name is no formula, with however many dollars
+    )  # fmt: skip
     room = right.get_window_extent().x0 - 8 * scale
-    # Without emoji: the fonts have none of them, or one half.
-    whole = "".join(character for character in chart["name"] if category(character) not in {"So", "Cf", "Mn"}).strip()
+    # The fonts have no emoji, or half of one.
+    whole = without_emoji(chart["name"]).strip()
     for kept in range(len(whole), 0, -1):
         left.set_text(f"{whole if kept == len(whole) else whole[:kept].rstrip() + '…'} · {chart['title']}")
         if left.get_window_extent().x1 <= room:

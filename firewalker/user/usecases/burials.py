@@ -11,6 +11,7 @@ from firewalker.runtime.personal_data import tombstones
 from firewalker.user.domain.session import EndReason
 from firewalker.user.domain.user import UserDeleted
 from firewalker.user.store.accounts import Accounts
+from firewalker.user.store.mails import Mails
 from firewalker.user.store.sessions import Sessions
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.ended_sessions import end_all
@@ -37,12 +38,21 @@ class Burials:
     """Deletes again who was deleted before, in the user service's database; the others are told."""
 
     def __init__(
-        self, *, database: Database, accounts: Accounts, users: Users, sessions: Sessions, facts: Facts, clock: Clock
+        self,
+        *,
+        database: Database,
+        accounts: Accounts,
+        users: Users,
+        sessions: Sessions,
+        mails: Mails,
+        facts: Facts,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._accounts = accounts
         self._users = users
         self._sessions = sessions
+        self._mails = mails
         self._facts = facts
         self._clock = clock
 
@@ -55,11 +65,13 @@ class Burials:
         """
         at = moment(self._clock)
         async with self._database.transaction() as tx:
-            back = await self._accounts.lock(tx, user) is not None
-            if back:
+            account = await self._accounts.lock(tx, user)
+            if account is not None:
                 await end_all(tx, self._sessions, user, EndReason.DELETED, at)
                 await self._accounts.delete(tx, user)
+                if account.email is not None:
+                    await self._mails.forget_of_nobody(tx, account.email)
             await self._users.delete(tx, user)
-            await tombstones.add(tx, user, at if back else deleted)
+            await tombstones.add(tx, user, deleted if account is None else at)
             await self._facts.append(tx, [UserDeleted(user, at)], {})
-        return back
+        return account is not None

@@ -12,6 +12,8 @@ import pytest
 from firewalker.kernel.ids import new_uuid7
 from firewalker.notification.app import build
 from firewalker.notification.config import NotificationConfig
+from firewalker.notification.domain.notification import Notification
+from firewalker.notification.store.notifications import Notifications
 from firewalker.runtime.process import App
 from tests.service.notification.conftest import Post, event, profile
 from tests.support.clock import FakeClock
@@ -106,6 +108,28 @@ async def test_what_one_delivery_tells_comes_whole_however_much_it_is(post: Post
         if news.HasField("notification"):
             seen.append(news.notification.notification_id)
     assert sorted(seen) == sorted(e.event_id for e in [*told, last])
+    stream.cancel()
+
+
+async def test_what_is_taken_back_while_it_is_read_ends_no_stream(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    me, list_since = new_uuid7(), Notifications.list_since
+
+    async def taken_back(*args: Any) -> list[Notification]:
+        rows = await list_since(*args)
+        if len(rows) > 1:
+            await post.sql("DELETE FROM notification")
+        return rows
+
+    monkeypatch.setattr(Notifications, "list_since", taken_back)
+    stream = post.watch(me)
+    await heard(stream)
+    requests = [{"requester": profile(new_uuid7()), "addressee_id": str(me)} for _ in range(70)]
+    await post.tell(*(event(post.clock.now(), friend_requested=request) for request in requests))
+    async with asyncio.timeout(60):
+        while await post.sql("SELECT COUNT(*) FROM notification") != [(0,)]:  # noqa: ASYNC110 - MySQL tells no event
+            await asyncio.sleep(0.02)
+    last = await post.request_from(new_uuid7(), me)
+    assert (await heard(stream)).notification.notification_id == last.event_id
     stream.cancel()
 
 

@@ -37,6 +37,8 @@ async def test_no_backup_brings_back_who_was_deleted_after_it(world: World, tmp_
     ann, bob = await world.sign_up("Ann"), await world.sign_up("Bob")
     await befriend(world, ann, bob)
     await until(lambda: world.step.of("friendship_accepted"), within_s=60)
+    await world.call("RequestPasswordReset", email=ann.email)
+    await world.token(ann.email, 2)
     backup, kept = Backup(world), tmp_path / "tombstones.ndjson"
     await backup.take()
     await world.call("DeleteMe", ann.access, password=PASSWORD)
@@ -61,6 +63,7 @@ async def test_no_backup_brings_back_who_was_deleted_after_it(world: World, tmp_
     await world.call("DeleteMe", eve.access, password=PASSWORD)  # wakes the erasure
     await becomes(world, "SELECT COUNT(*) FROM friendship", [(0,)])
     assert list((await world.call("ListFriends", bob.access)).friends) == []
+    await becomes(world, "SELECT COUNT(*) FROM mail WHERE email = %s", [(0,)], ann.email)
     assert await tombstones.apply(kept, world.mysql_url) == 0
 
 

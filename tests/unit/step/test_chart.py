@@ -2,6 +2,7 @@
 
 import json
 import struct
+from dataclasses import replace
 from datetime import date, timedelta
 from io import BytesIO
 from xml.etree import ElementTree as ET
@@ -106,6 +107,14 @@ def test_what_is_written_stays_within_the_picture() -> None:
         image = Image.open(BytesIO(picture)).convert("RGB")
         for side in ((0, 0, 2, image.height), (image.width - 2, 0, image.width, image.height)):
             assert image.crop(side).getcolors() == [(2 * image.height, (255, 255, 255))]
+
+
+@pytest.mark.parametrize(
+    "name", ["$$", r"$\foo$ club", "🏃🏽 club", "1\ufe0f\N{COMBINING ENCLOSING KEYCAP}", "\U0001faef"]
+)
+def test_any_name_of_a_group_can_be_drawn(name: str) -> None:
+    (picture,) = drawn(replace(chart(Period.WEEK), name=name))  # a letter that no font has would be a warning
+    assert picture
 
 
 def test_korean_is_drawn_from_the_font_of_the_package() -> None:
