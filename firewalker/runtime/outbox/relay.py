@@ -10,6 +10,7 @@ import asyncio
 import math
 import random
 from collections.abc import Collection, Mapping, Sequence
+from itertools import takewhile
 from typing import Protocol
 
 import structlog
@@ -188,7 +189,7 @@ class _LaneWorker:
             if taken is None:
                 return self._left_to_others()
             if not taken.rows or self._finishing:
-                return POLL_S
+                return POLL_S if self.lane.share is None else LEAVE_S  # what there is may wait for another lane
             if now() > until:
                 await self.lane.release()
                 return self._left_to_others()
@@ -226,6 +227,9 @@ class _LaneWorker:
             Fault: The destination is in trouble as a whole.
         """
         found = _Round()
+        if self.lane.share == EVERYBODY:
+            # Behind them, others are free to deliver what they went along with.
+            rows = list(takewhile(lambda row: row.share == EVERYBODY, rows))
         try:
             await self._try_each(rows, found)
         except Fault:
