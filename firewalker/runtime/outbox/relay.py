@@ -164,7 +164,6 @@ class _LaneWorker:
                     await self.lane.prepare()
                     prepared = True
                 pause_s = await self._work()
-                await self._count()
             except Fault as fault:
                 pause_s = self._in_trouble(fault.reason)
             except Exception:  # noqa: BLE001 - logged, counted, tried again
@@ -178,6 +177,7 @@ class _LaneWorker:
 
     async def _work(self) -> float:
         """Deliver until nothing is due; how long to wait then."""
+        await self._count()  # first, and while there is no end of work: what cannot be delivered is to be told of
         if not await self.lane.has_work():
             self._troubles = 0
             return POLL_S
@@ -193,6 +193,7 @@ class _LaneWorker:
             if now() > until:
                 await self.lane.release()
                 return self._left_to_others()
+            await self._count()
             delivered = await self._hand_over(taken)
 
     def _left_to_others(self) -> float:
