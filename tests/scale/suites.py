@@ -33,7 +33,7 @@ def main() -> int:
     for name, reason in LEFT_OUT[ground].items():
         _say(f"  {name}: {reason}")
     environment = {name: value for name, value in os.environ.items() if name not in RUNNING}
-    worst = 0
+    failed = 0
     for suite in SUITES:
         chosen = [path for path in paths or SUITES if path.startswith(suite)]
         if not chosen:
@@ -44,8 +44,8 @@ def main() -> int:
         status = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - ours
         _say(f"{' '.join(chosen)} on {ground}: {time.monotonic() - began:.0f} s")
         if not (words and status == pytest.ExitCode.NO_TESTS_COLLECTED):
-            worst = max(worst, status)
-    return worst
+            failed = failed or status  # one that was killed is negative
+    return failed
 
 
 def _say(line: str) -> None:

@@ -53,7 +53,7 @@ def filled(text: str) -> str:
         r"\(\s*\w+,\s*\w+\s*\)\s*IN\s*\(\{places\}\)", lambda found: found[0].replace("{places}", "('1','1')"), text
     )
     text = re.sub(r"\{places\}|%\(\w+\)s|%s", "'1'", text)
-    text = " ".join(text.replace("LIMIT '1'", "LIMIT 1").split())
+    text = " ".join(re.sub(r"\b(LIMIT|OFFSET) '1'", r"\1 1", text).split())
     if inserted := re.fullmatch(r"INSERT INTO \w+ \(([^)]*)\) VALUES", text):
         values = ["'1'"] * (inserted[1].count(",") + 1)
         text += " (" + ", ".join(values) + ")"

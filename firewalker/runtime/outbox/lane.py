@@ -47,11 +47,11 @@ _LEASE = (
 _OWNER = "SELECT owner FROM outbox_lane WHERE destination = %s FOR UPDATE"  # primary key
 _RELEASE = "UPDATE outbox_lane SET owner = NULL, lease_until = NULL WHERE destination = %s AND owner = %s"
 _NEXT = """
-    SELECT position, event_id, payload, attempts FROM outbox FORCE INDEX (outbox_next)
+    SELECT position, event_id, payload, attempts, share FROM outbox FORCE INDEX (outbox_next)
     WHERE destination = %s AND set_aside = 0 AND due_time <= CURRENT_TIMESTAMP(3) ORDER BY position LIMIT %s
 """  # outbox_next
 _NEXT_OF_SHARE = """
-    SELECT position, event_id, payload, attempts FROM outbox FORCE INDEX (outbox_share)
+    SELECT position, event_id, payload, attempts, share FROM outbox FORCE INDEX (outbox_share)
     WHERE destination = %s AND share = %s AND set_aside = 0 AND due_time <= CURRENT_TIMESTAMP(3)
       AND position < COALESCE((
         SELECT position FROM outbox FORCE INDEX (outbox_share)
@@ -60,16 +60,6 @@ _NEXT_OF_SHARE = """
       ), ~0)
     ORDER BY position LIMIT %s
 """  # outbox_share, twice
-_NEXT_OF_EVERYBODY = """
-    SELECT position, event_id, payload, attempts FROM outbox FORCE INDEX (outbox_share)
-    WHERE destination = %s AND share = %s AND set_aside = 0 AND due_time <= CURRENT_TIMESTAMP(3)
-      AND position < COALESCE((
-        SELECT position FROM outbox FORCE INDEX (outbox_next)
-        WHERE destination = %s AND share > 0 AND set_aside = 0 AND due_time <= CURRENT_TIMESTAMP(3)
-        ORDER BY position LIMIT 1
-      ), ~0)
-    ORDER BY position LIMIT %s
-"""  # outbox_share, outbox_next
 _DELIVERED = "DELETE FROM outbox WHERE position IN ({places})"  # primary key
 _ATTEMPT = "UPDATE outbox SET attempts = attempts + 1 WHERE position = %s"  # primary key
 _FAILED = """
@@ -96,6 +86,7 @@ class Row(NamedTuple):
     event_id: UUID
     payload: bytes
     attempts: int
+    share: int
 
 
 class Counts(NamedTuple):
@@ -174,9 +165,7 @@ class Lane:
             elif owner is not None:
                 await tx.execute(_RELEASE, (self.name, owner))
         self._ours_until = began + LEASE_S if found else -math.inf
-        rows = [
-            Row(position, UUID(bytes=event_id), payload, attempts) for position, event_id, payload, attempts in found
-        ]
+        rows = [Row(position, UUID(bytes=event_id), *rest) for position, event_id, *rest in found]
         return Taken(rows, orphaned=owner is not None and not ours)
 
     @retried(idempotent=True)
@@ -235,10 +224,12 @@ class Lane:
         return self._gate is None or await self._gate.is_ours()
 
     async def _next(self, tx: Transaction) -> Sequence[tuple[Any, ...]]:
-        if self.share is None:
-            return await tx.all(_NEXT, (self.destination, BATCH))
-        statement = _NEXT_OF_SHARE if self.share != EVERYBODY else _NEXT_OF_EVERYBODY
-        return await tx.all(statement, (self.destination, self.share, self.destination, BATCH))
+        if self.share not in (None, EVERYBODY):
+            return await tx.all(_NEXT_OF_SHARE, (self.destination, self.share, self.destination, BATCH))
+        found = await tx.all(_NEXT, (self.destination, BATCH))
+        if self.share is None or (found and found[0][-1] == EVERYBODY):
+            return found  # all lanes wait for the first of them: what follows goes along, else they would go in turns
+        return ()
 
     @retried(idempotent=True)
     async def replay(self) -> int:

@@ -10,6 +10,7 @@ import asyncio
 import math
 import random
 from collections.abc import Collection, Mapping, Sequence
+from itertools import takewhile
 from typing import Protocol
 
 import structlog
@@ -163,7 +164,6 @@ class _LaneWorker:
                     await self.lane.prepare()
                     prepared = True
                 pause_s = await self._work()
-                await self._count()
             except Fault as fault:
                 pause_s = self._in_trouble(fault.reason)
             except Exception:  # noqa: BLE001 - logged, counted, tried again
@@ -177,6 +177,7 @@ class _LaneWorker:
 
     async def _work(self) -> float:
         """Deliver until nothing is due; how long to wait then."""
+        await self._count()  # first, and while there is no end of work: what cannot be delivered is to be told of
         if not await self.lane.has_work():
             self._troubles = 0
             return POLL_S
@@ -188,10 +189,11 @@ class _LaneWorker:
             if taken is None:
                 return self._left_to_others()
             if not taken.rows or self._finishing:
-                return POLL_S
+                return POLL_S if self.lane.share is None else LEAVE_S  # what there is may wait for another lane
             if now() > until:
                 await self.lane.release()
                 return self._left_to_others()
+            await self._count()
             delivered = await self._hand_over(taken)
 
     def _left_to_others(self) -> float:
@@ -226,6 +228,9 @@ class _LaneWorker:
             Fault: The destination is in trouble as a whole.
         """
         found = _Round()
+        if self.lane.share == EVERYBODY:
+            # Behind them, others are free to deliver what they went along with.
+            rows = list(takewhile(lambda row: row.share == EVERYBODY, rows))
         try:
             await self._try_each(rows, found)
         except Fault:

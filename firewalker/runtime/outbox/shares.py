@@ -6,12 +6,14 @@ SHARES: Final = 8
 """Lanes of a destination that is split. Rows carry their share, so this stays: what waits would change its lane.
 
 Eight wait for each other so little that cores are full first, while a call takes 20 ms (`tests.bench.lanes`). More would make
-every delivery smaller and looking dearer: a process looks at each lane once a second, and 20 times a second at one that has
-work and is another's.
+every delivery smaller and looking dearer: a process looks at each lane once a second, and four times a second at one that
+has work and is another's.
 """
 
 EVERYBODY: Final = 0
 """The share of facts whose order matters to everybody: they come behind all older ones and before all later ones.
+
+All other lanes wait for such a fact, so its lane takes what follows along, in the order of a whole destination.
 
 Of processes of releases that know no shares, that is every fact.
 """

@@ -7,6 +7,7 @@ import pytest
 
 from firewalker.kernel.faults import DatabaseUnavailable, InvalidRequest
 from firewalker.kernel.ids import EventId, new_uuid7
+from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.migrations import statements_of
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import Outbox, OutboxEvent, Relay, SinkFailed, inspection
@@ -211,6 +212,27 @@ async def test_a_destination_that_is_away_blames_no_event_and_does_not_hold_up_o
     assert await run_on(url, "SELECT DISTINCT destination, attempts, set_aside FROM outbox") == [("step", 0, 0)]
     away.away = False
     await until(lambda: away.seen == [b"a", b"b"])
+    await relay.stop()
+
+
+async def test_what_waits_for_a_destination_that_is_away_is_told_of(
+    db: Database, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firewalker.runtime.outbox.relay._COUNT_EVERY_S", 0.02)
+    outbox, sink = Outbox("away"), Sink()
+    sink.away = True
+    await append(db, outbox, "a", "b")
+    await run_on(url, "UPDATE outbox SET create_time = create_time - INTERVAL 90 SECOND")
+    relay = Relay(db, {"away": sink}, outbox)
+    await relay.start()
+
+    def told(name: str) -> float | None:
+        return REGISTRY.get_sample_value(f"firewalker_outbox_{name}", {"destination": "away"})
+
+    await until(lambda: (told("oldest_seconds") or 0) > 60, 5)
+    assert told("waiting") == 2
+    sink.away = False
+    await until(lambda: told("waiting") == 0)
     await relay.stop()
 
 

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from firewalker.kernel.faults import InvalidRequest
 from firewalker.kernel.ids import EventId, new_uuid7
 from firewalker.runtime.migrations import statements_of
 from firewalker.runtime.mysql import Database
@@ -32,12 +33,15 @@ STEPS = 15
 MOST = 3
 """Relays at the same time."""
 
+REFUSED = 0.2
+"""Part of the deliveries of several events."""
+
 PEOPLE = [UUID(bytes=bytes(15) + bytes([number])) for number in (0, 1, 8)]
 """The first and the last share a lane."""
 
 
 class Receiver:
-    """Takes events in some time after they were sent, and answers some time after that."""
+    """Takes events in some time after they were sent, and answers some time after that; or wants them one by one."""
 
     def __init__(self) -> None:
         self.seen: list[bytes] = []
@@ -47,6 +51,8 @@ class Receiver:
         self._random = Random(1)
 
     async def deliver(self, payloads: Sequence[bytes]) -> None:
+        if len(payloads) > 1 and self._random.random() < REFUSED:
+            raise InvalidRequest
         self.brought_twice |= self._under_way & set(payloads)
         self._under_way |= set(payloads)
         try:
