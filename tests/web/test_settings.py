@@ -5,36 +5,43 @@ from __future__ import annotations
 import httpx
 from playwright.async_api import expect
 
+from tests.support.waiting import until_true
 from tests.web.browsing import People
 from tests.web.home import come_home
-from tests.web.neighbours import move_in
+from tests.web.neighbours import Neighbour, move_in
 
 
 async def test_what_is_decided_holds(people: People, client: httpx.AsyncClient) -> None:
     ann = await move_in(client)
     page = (await come_home(people, ann, "/#/settings")).page
+    # What was saved is asked of the service: messages go by themselves, and are three at most.
     goal = page.get_by_role("region", name="Daily goal")
     await goal.get_by_label("Steps a day").fill("9000")
     await goal.get_by_role("button", name="Save").click()
     await expect(page.get_by_text("Saved")).to_be_visible()
+    await until_true(lambda: _is(ann, "/v1/goals/me", "goal", "dailySteps", 9000))
     visibility = page.get_by_role("region", name="What friends see")
     await visibility.get_by_label("Rank only").check()
     await visibility.get_by_role("button", name="Save").click()
-    await expect(page.get_by_text("Saved")).to_have_count(2)
+    await until_true(lambda: _is(ann, "/v1/users/me", "user", "visibility", "RANK_ONLY"))
     await page.get_by_role("tab", name="Alerts").click()
     quiet = page.get_by_role("region", name="Quiet hours")
     await quiet.get_by_label("From").fill("21:30")
     await quiet.get_by_role("button", name="Save").click()
-    await expect(page.get_by_text("Saved")).to_have_count(3)
+    hours = {"start": "21:30", "end": "08:00"}
+    await until_true(lambda: _is(ann, "/v1/notifications/preferences", "preferences", "quietHours", hours))
     await page.get_by_label("Somebody passes me").select_option("Off")
     await page.get_by_role("region", name="What you hear of").get_by_role("button", name="Save").click()
-    await expect(page.get_by_text("Saved")).to_have_count(4)
-    assert (await ann.call("GET", "/v1/goals/me"))["goal"]["dailySteps"] == 9000
-    assert (await ann.call("GET", "/v1/users/me"))["user"]["visibility"] == "RANK_ONLY"
-    wishes = (await ann.call("GET", "/v1/notifications/preferences"))["preferences"]
-    assert wishes["quietHours"] == {"start": "21:30", "end": "08:00"}
-    assert wishes["channels"]["overtaken"] == "OFF"
-    assert wishes["channels"]["cheer"] == "PUSH"
+
+    async def off() -> bool:
+        channels = (await ann.call("GET", "/v1/notifications/preferences"))["preferences"]["channels"]
+        return bool(channels["overtaken"] == "OFF" and channels["cheer"] == "PUSH")
+
+    await until_true(off)
+
+
+async def _is(person: Neighbour, path: str, resource: str, field: str, value: object) -> bool:
+    return bool((await person.call("GET", path))[resource].get(field) == value)
 
 
 async def test_language_and_colours_are_kept(people: People, client: httpx.AsyncClient) -> None:
