@@ -250,7 +250,9 @@ async def test_a_stream_is_answered_what_it_sent_before_it_is_told_of_the_drain(
 
 
 async def test_readings_do_not_wait_behind_boards_that_are_read(step: Service) -> None:
-    me = step.as_user(new_uuid7())
+    walker = someone()
+    await sign_up(step, walker)
+    me = step.as_user(walker)
     await record(step, [reading(1)], me)
     boards: Database = cast("Any", step.app.checks["mysql"]).__self__
 
