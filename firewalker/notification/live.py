@@ -1,7 +1,7 @@
 """Watched inboxes: MySQL tells what changed, Redis only that it is worth a look now. Losing Redis costs half a second."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
@@ -14,6 +14,7 @@ from firewalker.kernel.faults import Fault
 from firewalker.kernel.ids import UserId
 from firewalker.notification.usecases.inbox import Inbox, InboxNews
 from firewalker.runtime.redis import RedisUnavailable, calling, connect, connect_blocking
+from firewalker.runtime.subscription import PING_S, listen
 from firewalker.runtime.tasks import begin, end
 
 TAG: Final = "notification"
@@ -29,13 +30,9 @@ LOOK_S = 0.5
 MOST_STREAMS = 10
 """Streams of one user at this process (proto). The oldest gives way."""
 
-SILENT_S = 3.0
-"""Without a word from Redis for this long, not even an answer to a ping, the subscription is given up for a new one."""
-
 _AT_ONCE = 500
 _PORTION = 50
 _RETRY_S = 1.0
-_BLOCK_S = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -121,7 +118,7 @@ class WatchedInboxes:
 
     def __init__(self, redis_url: str) -> None:
         self._redis = connect(redis_url, TAG)
-        self._reader = connect_blocking(redis_url, TAG, longest_block_s=_BLOCK_S)
+        self._reader = connect_blocking(redis_url, TAG, longest_block_s=PING_S)
         self._watchers: dict[UserId, list[Watcher]] = {}
         self._untold: set[UserId] = set()
         self._told = asyncio.Event()
@@ -195,27 +192,15 @@ class WatchedInboxes:
         while True:
             try:
                 async with self._reader.pubsub() as subscription:
-                    await subscription.ssubscribe(CHANNEL)
-                    clock = asyncio.get_running_loop().time
-                    heard = pinged = clock()
-                    while True:
-                        message: Mapping[str, Any] | None = await subscription.get_message(timeout=_BLOCK_S)
-                        now = clock()
-                        if message is not None:
-                            heard = now
-                        elif now - heard > SILENT_S:
-                            raise TimeoutError("nothing heard from Redis")
-                        if now - pinged >= _BLOCK_S:
-                            pinged = now
-                            await subscription.ping()
-                        if message is not None and message["type"] == "sunsubscribe":
-                            break  # another server of the cluster has the channel now
-                        if message is not None and message["type"] == "smessage":
-                            ids = message["data"]
-                            self._changed([UserId(UUID(bytes=ids[at : at + 16])) for at in range(0, len(ids) - 15, 16)])
+                    await listen(subscription, CHANNEL, self._hear)
             except (RedisError, OSError) as error:
                 _log.warning("watched_inboxes_deaf", error=type(error).__name__)
             await asyncio.sleep(_RETRY_S)
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        if message["type"] == "smessage":
+            ids = message["data"]
+            self._changed([UserId(UUID(bytes=ids[at : at + 16])) for at in range(0, len(ids) - 15, 16)])
 
     async def _look(self) -> None:
         """What Redis did not tell, MySQL does."""

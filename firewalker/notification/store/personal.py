@@ -1,7 +1,7 @@
 """What the tables of this service hold of one person: exported, erased, or excused with a reason. A test compares it with the schema."""
 
 from firewalker.notification.domain.quiet_hours import clock_time
-from firewalker.runtime.personal_data import PersonalTable, Shown
+from firewalker.runtime.personal_data import TOMBSTONES, PersonalTable, Shown
 
 TABLES = (
     PersonalTable(
@@ -46,11 +46,5 @@ TABLES = (
     PersonalTable("push", "actor_id", not_exported="on its way to others"),
     PersonalTable("delivery", "user_id", not_exported="the inbox once more, on its way to devices"),
     PersonalTable("delivery", "actor_id", not_exported="on its way to others"),
-    PersonalTable(
-        "tombstone",
-        "user_id",
-        not_exported="there is none as long as there is a person",
-        erased=False,
-        kept="keeps late arrivals and old backups from bringing anybody back",
-    ),
+    TOMBSTONES,
 )

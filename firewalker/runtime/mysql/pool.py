@@ -51,7 +51,6 @@ class Pool:
         """*abandoned* is told of connections that were dropped while the server still works on their statement."""
         self._connect = connect
         self._size = size
-        self._acquire_s = ACQUIRE_S
         self._abandoned = abandoned
         self._idle: list[Connection] = []
         self._waiters = Waiters()
@@ -138,13 +137,13 @@ class Pool:
         if len(self._waiters) >= MAX_WAITERS:
             self.metrics.refused("queue_full")
             raise Overloaded(retry_after=_RETRY_AFTER)
-        limit_s = deadline.within(self._acquire_s)
+        limit_s = deadline.within(ACQUIRE_S)
         began, failures = monotonic(), self._failures
         try:
             connection = await self._waiters.wait(limit_s, arrived=self._open_as_needed, hand_on=self._take_back)
         except TimeoutError:
             self.metrics.refused("timed_out")
-            if limit_s < self._acquire_s:
+            if limit_s < ACQUIRE_S:
                 raise DeadlineExceeded from None
             # Overload is when others have the connections; otherwise there were none to be had.
             unreachable = self._failures > failures or not self._lent

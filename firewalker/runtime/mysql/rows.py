@@ -143,6 +143,8 @@ class RowsResult(MySQLResult):  # type: ignore[misc]  # aiomysql ships no types
             if len(data) == PIECE_BYTES:
                 await asyncio.sleep(0)  # there may be more at once; without waiting nobody else would have a turn
         self._check_packet_is_eof(found.end)
+        if self.has_next:
+            raise ValueError("there is a second result")
         self.affected_rows = len(found.rows)
         self.rows = tuple(found.rows)
 

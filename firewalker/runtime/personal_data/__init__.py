@@ -5,6 +5,16 @@ user's id is forgotten.
 """
 
 from firewalker.runtime.personal_data.erasure import Erasure
-from firewalker.runtime.personal_data.tables import PersonalTable, Record, Shown, exported, named, plain, truth
+from firewalker.runtime.personal_data.tables import (
+    OUTBOX,
+    TOMBSTONES,
+    PersonalTable,
+    Record,
+    Shown,
+    exported,
+    named,
+    plain,
+    truth,
+)
 
-__all__ = ["Erasure", "PersonalTable", "Record", "Shown", "exported", "named", "plain", "truth"]
+__all__ = ["OUTBOX", "TOMBSTONES", "Erasure", "PersonalTable", "Record", "Shown", "exported", "named", "plain", "truth"]

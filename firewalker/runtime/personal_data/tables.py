@@ -71,6 +71,23 @@ class PersonalTable:
             raise ValueError(f"{self.table}.{self.owner}: exported or a reason, erased or a reason")
 
 
+TOMBSTONES = PersonalTable(
+    "tombstone",
+    "user_id",
+    not_exported="there is none as long as there is a person",
+    erased=False,
+    kept="keeps late arrivals and old backups from bringing anybody back",
+)
+
+OUTBOX = PersonalTable(
+    "outbox",
+    "about_id",
+    not_exported="what the other services are about to be told of what is exported",
+    erased=False,
+    kept="gone once it is told, the deletion itself too; what was set aside is dropped",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One thing about one person. Values are text."""

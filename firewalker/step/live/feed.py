@@ -13,12 +13,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from firewalker.kernel.clock import Clock
-
-PING_S = 1.0
-"""How often the connection has to show that it lives."""
-
-SILENT_S = 3.0
-"""Without a word for this long, not even an answer to a ping, the connection is given up."""
+from firewalker.runtime.subscription import listen
 
 CATCH_UP_S = 0.2
 """Longest wait for what is on its way. A healthy Redis needs a millisecond."""
@@ -94,29 +89,19 @@ class Feed:
             del self._marks[mark]
 
     async def _listen(self, subscription: PubSub) -> None:
-        await subscription.ssubscribe(self._channel)
         self._subscription = subscription
-        heard = pinged = self._clock.monotonic()
-        while True:
-            message: dict[str, Any] | None = await subscription.get_message(timeout=PING_S)
-            now = self._clock.monotonic()
-            if message is not None:
-                heard = now
-                if message["type"] == "smessage":
-                    self._receive(message["data"])
-                elif message["type"] == "ssubscribe":
-                    # What was published until now is gone; from here on nothing is missed.
-                    self.connected = True
-                    self._gap()
-                elif message["type"] == "pong":
-                    self._pass(message["data"])
-                elif message["type"] == "sunsubscribe":
-                    raise ConnectionError("another server of the cluster has the channel now")
-            elif now - heard > SILENT_S:
-                raise TimeoutError("nothing heard from Redis")
-            if now - pinged >= PING_S:
-                pinged = now
-                await subscription.ping()
+        await listen(subscription, self._channel, self._hear, monotonic=self._clock.monotonic)
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        match message["type"]:
+            case "smessage":
+                self._receive(message["data"])
+            case "ssubscribe":
+                # What was published until now is gone; from here on nothing is missed.
+                self.connected = True
+                self._gap()
+            case "pong":
+                self._pass(message["data"])
 
     def _pass(self, mark: bytes) -> None:
         passed = self._marks.get(mark)

@@ -13,10 +13,11 @@ from redis.asyncio import Redis
 from firewalker.kernel.clock import Clock
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.redis import RedisBusy, RedisUnavailable, connect, connect_blocking
+from firewalker.runtime.subscription import PING_S
 from firewalker.runtime.tasks import begin, end
 from firewalker.step.domain.day import UserTotal
 from firewalker.step.live.buckets import Buckets
-from firewalker.step.live.feed import PING_S, Feed
+from firewalker.step.live.feed import Feed
 from firewalker.step.live.rebuild import Rebuilder
 from firewalker.step.live.shares import Share
 from firewalker.step.live.writer import MOST_PENDING, Writer

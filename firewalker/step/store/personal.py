@@ -1,6 +1,6 @@
 """What the tables of this service hold of one person: exported, erased, or excused with a reason. A test compares it with the schema."""
 
-from firewalker.runtime.personal_data import PersonalTable, Shown, named, plain, truth
+from firewalker.runtime.personal_data import OUTBOX, TOMBSTONES, PersonalTable, Shown, named, plain, truth
 from firewalker.step.domain.reading import Source
 from firewalker.step.domain.suspicion import Verdict
 from firewalker.step.store.corrections import COUNTS
@@ -71,18 +71,6 @@ TABLES = (
     PersonalTable("overtake_told", "user_id", not_exported="a count of pushes of a day"),
     PersonalTable("frozen_board", "user_id", not_exported="what others walked; the own days are exported"),
     PersonalTable("group_change", "user_id", not_exported="a copy of the memberships, which the user service gives"),
-    PersonalTable(
-        "outbox",
-        "about_id",
-        not_exported="what the other services are about to be told of what is exported",
-        erased=False,
-        kept="gone once it is told, the deletion itself too; what was set aside is dropped",
-    ),
-    PersonalTable(
-        "tombstone",
-        "user_id",
-        not_exported="there is none as long as there is a person",
-        erased=False,
-        kept="keeps late arrivals and old backups from bringing anybody back",
-    ),
+    OUTBOX,
+    TOMBSTONES,
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from firewalker.runtime.personal_data import PersonalTable, Shown, named
+from firewalker.runtime.personal_data import OUTBOX, TOMBSTONES, PersonalTable, Shown, named
 from firewalker.user.domain.friend_limits import CHEERS, REPORTS, REQUESTS
 from firewalker.user.domain.friendship import Reach
 from firewalker.user.domain.group import Role
@@ -165,18 +165,6 @@ TABLES = (
         order=("avatar_id",),
     ),
     PersonalTable("mail_token", "user_id", not_exported="worth nothing without a key, and secret with it"),
-    PersonalTable(
-        "outbox",
-        "about_id",
-        not_exported="what the other services are about to be told of what is exported",
-        erased=False,
-        kept="gone once it is told, the deletion itself too; what was set aside is dropped",
-    ),
-    PersonalTable(
-        "tombstone",
-        "user_id",
-        not_exported="there is none as long as there is a person",
-        erased=False,
-        kept="keeps late arrivals and old backups from bringing anybody back",
-    ),
+    OUTBOX,
+    TOMBSTONES,
 )

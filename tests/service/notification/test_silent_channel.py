@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from firewalker.kernel.ids import UserId, new_uuid7
-from firewalker.notification import live
 from firewalker.notification.live import CHANNEL, TAG, WatchedInboxes
+from firewalker.runtime import subscription
 from firewalker.runtime.redis import connect
 from tests.support.proxy import fault_proxy
 from tests.support.waiting import until, until_true
@@ -17,8 +17,8 @@ from tests.support.waiting import until, until_true
 async def test_a_black_hole_is_noticed_and_left(
     redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "SILENT_S", 0.3)
-    monkeypatch.setattr(live, "_BLOCK_S", 0.1)
+    monkeypatch.setattr(subscription, "SILENT_S", 0.3)
+    monkeypatch.setattr(subscription, "PING_S", 0.1)
     url = urlsplit(redis_url)
     upstream = url.path if url.scheme == "unix" else (url.hostname or "", url.port or 6379)
     database = f"?{url.query}" if url.query else ""

@@ -1,18 +1,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
-from importlib import resources
 
 import pytest
 
 from firewalker.kernel.faults import DatabaseUnavailable, InvalidRequest
 from firewalker.kernel.ids import EventId, new_uuid7
 from firewalker.runtime.metrics import REGISTRY
-from firewalker.runtime.migrations import statements_of
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import Outbox, OutboxEvent, Relay, SinkFailed, inspection
 from firewalker.runtime.outbox.lane import LEASE_S, Lane, Row, Taken
 from tests.support.databases import run_on
+from tests.support.outboxes import make_outbox
 from tests.support.waiting import until
 
 
@@ -47,8 +46,7 @@ class Sink:
 
 @pytest.fixture
 async def url(mysql_url: str) -> str:
-    schema = (resources.files("firewalker.runtime.outbox") / "schema.sql").read_text()
-    await run_on(mysql_url, *statements_of(schema))
+    await make_outbox(mysql_url)
     return mysql_url
 
 

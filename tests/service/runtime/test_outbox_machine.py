@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from importlib import resources
 from random import Random
 from typing import Any, ClassVar
 from uuid import UUID
@@ -21,11 +20,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from firewalker.kernel.faults import InvalidRequest
 from firewalker.kernel.ids import EventId, new_uuid7
-from firewalker.runtime.migrations import statements_of
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import Outbox, OutboxEvent, Relay
 from firewalker.runtime.outbox.gate import TOGETHER
 from tests.support.databases import Servers, fresh_database, run_on
+from tests.support.outboxes import make_outbox
 from tests.support.waiting import until_true
 
 EXAMPLES = int(os.environ.get("FIREWALKER_TEST_RELAYS", "8"))
@@ -167,8 +166,7 @@ def test_what_is_about_the_same_arrives_in_order_whoever_delivers(
 
         async def opened() -> tuple[str, Database]:
             url = await stack.enter_async_context(fresh_database(servers))
-            schema = (resources.files("firewalker.runtime.outbox") / "schema.sql").read_text()
-            await run_on(url, *statements_of(schema))
+            await make_outbox(url)
             return url, await stack.enter_async_context(Database(url, pool_size=10))
 
         Deliveries.runner = runner

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
-from importlib import resources
 from uuid import UUID
 
 import pytest
@@ -11,13 +10,13 @@ import pytest
 from firewalker.kernel.faults import InvalidRequest
 from firewalker.kernel.ids import EventId, new_uuid7
 from firewalker.runtime.metrics import REGISTRY
-from firewalker.runtime.migrations import statements_of
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import Outbox, OutboxEvent, Relay, SinkFailed, inspection
 from firewalker.runtime.outbox.gate import Gate
 from firewalker.runtime.outbox.lane import Lane
 from firewalker.runtime.outbox.shares import ALL, EVERYBODY, SHARES, share_of
 from tests.support.databases import run_on
+from tests.support.outboxes import make_outbox
 from tests.support.waiting import until, until_true
 
 PEOPLE = [UUID(bytes=bytes(15) + bytes([number])) for number in range(SHARES)]
@@ -48,8 +47,7 @@ class Sink:
 
 @pytest.fixture
 async def url(mysql_url: str) -> str:
-    schema = (resources.files("firewalker.runtime.outbox") / "schema.sql").read_text()
-    await run_on(mysql_url, *statements_of(schema))
+    await make_outbox(mysql_url)
     return mysql_url
 
 

@@ -150,9 +150,11 @@ async def test_never_more_connections_than_the_pool_size(mysql_url: str, proxy: 
     del mysql_url
 
 
-async def test_callers_are_refused_when_all_connections_stay_in_use(mysql_url: str) -> None:
+async def test_callers_are_refused_when_all_connections_stay_in_use(
+    mysql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with Database(mysql_url, pool_size=1) as db, db.reading():
-        db.pool._acquire_s = 0.05
+        monkeypatch.setattr("firewalker.runtime.mysql.pool.ACQUIRE_S", 0.05)
         with pytest.raises(Overloaded):
             async with db.reading():
                 pass

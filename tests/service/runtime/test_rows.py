@@ -3,6 +3,7 @@
 import aiomysql
 import pytest
 
+from firewalker.kernel.faults import DatabaseUnavailable
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.mysql.address import Address
 from firewalker.runtime.mysql.literals import DECODERS
@@ -53,3 +54,13 @@ async def test_rows_are_those_of_the_driver(mysql_url: str, statement: str) -> N
         plain.close()
     assert list(ours) == list(theirs)
     assert [list(map(type, row)) for row in ours] == [list(map(type, row)) for row in theirs]
+
+
+async def test_two_results_of_one_statement_are_refused_and_the_next_statement_has_its_own(mysql_url: str) -> None:
+    await run_on(mysql_url, "CREATE PROCEDURE two() BEGIN SELECT 1; DO SLEEP(0.3); SELECT 2; END")
+    async with Database(mysql_url, pool_size=1) as database:
+        with pytest.raises(DatabaseUnavailable):
+            async with database.reading() as tx:
+                await tx.all("CALL two()")
+        async with database.reading() as tx:
+            assert await tx.one("SELECT 3") == (3,)

@@ -1,8 +1,9 @@
 """The subscription to frames when the channel goes to another server of a cluster."""
 
 from firewalker.runtime.redis import connect_blocking
+from firewalker.runtime.subscription import PING_S
 from firewalker.runtime.tasks import begin, end
-from firewalker.step.live.feed import PING_S, Feed
+from firewalker.step.live.feed import Feed
 from tests.support.clock import FakeClock
 from tests.support.moving_redis import moving_redis
 from tests.support.waiting import until
