@@ -45,6 +45,9 @@ class Ground(databases.Ground, Protocol):
     def mishap(self) -> str:
         """Have happen what is to happen in the middle of a run; return what it was."""
 
+    def lacking(self) -> str:
+        """What of it no test used so far, though it is what the run is for; empty for nothing."""
+
 
 class Aside:
     """An event loop in a thread, for servers that are arranged by coroutines and outlive every test's loop."""
@@ -87,6 +90,9 @@ class OnClusterOrSentinels:
     def mishap(self) -> str:
         return self._aside.run(self._lose_the_primary())
 
+    def lacking(self) -> str:
+        return ""  # nothing of Redis works without its primary, which is another one by the end
+
     async def _lose_the_primary(self) -> str:
         dead, began = await self._primary(), time.monotonic()
         await self._redis.kill(dead)
@@ -114,6 +120,8 @@ class OnReplica:
 
     def __init__(self, pair: Pair, redis: RunningServer[RedisServer], aside: Aside) -> None:
         self._pair, self._redis, self._aside = pair, redis, aside
+        self._answered_before = 0
+        """Reads that the replica had answered when it was promoted."""
 
     def mysql_url(self, database: str = "") -> str:
         return self._pair.root_url(database)
@@ -129,8 +137,12 @@ class OnReplica:
         }
         return urls | of_replica
 
+    def lacking(self) -> str:
+        return "" if self._answered_before or self._answered() else "the replica, which was asked nothing"
+
     def mishap(self) -> str:
         answered, began = self._answered(), time.monotonic()
+        self._answered_before = answered
         self._pair.primary.kill()
         self._aside.run(self._pair.promote())
         took = time.monotonic() - began

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+NOTHING = "nothing happened in a process: it had too few tests"
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(OnGround(config), "on ground")
 
@@ -42,6 +45,9 @@ class OnGround:
         self._mishap: threading.Thread | None = None
         self._meanwhile: list[str] = []
         self._told: list[str] = []
+        self._lacking: list[str] = []
+        """What each process's ground was not used for; empty words for nothing."""
+        self._whole: bool = config.getoption("whole")
         self._problem: Exception | None = None
         config.stash[STARTED_BY] = self._start
 
@@ -51,6 +57,7 @@ class OnGround:
             yield self._ground
             if self._mishap is not None:
                 self._mishap.join()
+            self._lacking.append(self._ground.lacking())
             if self._problem is not None:
                 raise self._problem
 
@@ -70,7 +77,8 @@ class OnGround:
         config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
         items[:] = kept
         workers = getattr(config, "workerinput", {}).get("workercount", 1)
-        self._left = len(items) // (2 * workers)
+        # A quarter of what a process runs on average: one whose tests take long runs half of that, and the middle is to come.
+        self._left = len(items) // (4 * workers)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -92,24 +100,44 @@ class OnGround:
         except Exception as problem:  # noqa: BLE001 - fails the run where the ground ends
             self._problem = problem
 
+    @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """A worker hands on what it has to tell."""
+        """A worker hands on what it has to tell; a run that showed nothing fails."""
         if hasattr(session.config, "workeroutput"):
             session.config.workeroutput["mishap"] = self._story()
+            session.config.workeroutput["lacking"] = self._lacking
+        elif self._whole and session.exitstatus == pytest.ExitCode.OK and self._nothing_shown():
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: object) -> None:
         """The process that runs no tests collects it."""
-        self._told += getattr(node, "workeroutput", {}).get("mishap", [])
+        output = getattr(node, "workeroutput", {})
+        self._told += output.get("mishap", [])
+        self._lacking += output.get("lacking", [])
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show it."""
         terminalreporter.section(f"in the middle, on {self._name}")
         for line in self._told if self._mishap is None else self._story():
             terminalreporter.write_line(line)
+        if self._whole and (why := self._nothing_shown()):
+            terminalreporter.write_line(f"So this run shows nothing: {why}.", red=True)
+
+    def _nothing_shown(self) -> str:
+        """Why the run does not show what it is for: nothing happened in one process, or no test used what there is several of."""
+        if NOTHING in (self._told or self._story()):
+            return NOTHING
+        return (
+            ""
+            if "" in self._lacking
+            else f"no test used {self._lacking[0]}"
+            if self._lacking
+            else "no test used a server"
+        )
 
     def _story(self) -> list[str]:
         if self._mishap is None:
-            return ["nothing happened: too few tests"]
+            return [NOTHING]
         self._mishap.join()
         return [*self._told, *(f"  meanwhile: {name}" for name in self._meanwhile)]

@@ -5,12 +5,15 @@ It begins before the tests' own support may be imported, so it has the option al
 
 import pytest
 
-OPTION = "--ground"
+OPTION, WHOLE = "--ground", "--whole"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """One option."""
+    """The options."""
     parser.addoption(OPTION, required=True, help="what the tests stand on: see tests/scale/grounds.py")
+    parser.addoption(
+        WHOLE, action="store_true", help="fail if nothing went wrong there in the middle, or if it was not used"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
