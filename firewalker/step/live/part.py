@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Final
 
@@ -98,17 +98,29 @@ class Part:
         # A Redis that answers but takes nothing (full, or a replica by now) is behind MySQL; so is one that took over.
         if now < self._avoid_until or not self.rebuilder.trusted or self.writer.behind:
             return None
+        # Else whoever reads right behind their acknowledgement would not find their steps, and what is read is kept for a while.
+        untold = self.writer.untold(day, users)
         try:
-            return await self.buckets.read(day, users, READ_S)
+            found = await self.buckets.read(day, users, READ_S)
         except RedisBusy:
             _log.warning("live_read_crowded")
         except RedisUnavailable as error:
             self.rebuilder.distrust(repair=False)
             self._avoid_until = now + AVOID_S
             _log.warning("live_read_failed", error=str(error))
+        else:
+            return _merged(users, found, untold) if found and untold else found
         return None
 
     def _on_gap(self) -> None:
         # A short silence may have been a failover.
         self.doubt()
         self._gap()
+
+
+def _merged(
+    users: Sequence[bytes], found: Sequence[UserTotal | None], untold: Mapping[bytes, UserTotal]
+) -> list[UserTotal | None]:
+    """What is known of *users*: what was *found*, and what is *untold*."""
+    both = ((total, untold.get(user)) for user, total in zip(users, found, strict=True))
+    return [more if total is None else total if more is None else total.merged(more) for total, more in both]

@@ -1,7 +1,7 @@
 """What this process has to tell Redis: collected, coalesced per user, sent as fast as Redis takes it. Never waited for."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Final
 
@@ -33,6 +33,8 @@ class Writer:
         self._clock = clock
         self._most_pending = most_pending
         self._pending: dict[date, dict[bytes, UserTotal]] = {}
+        self._under_way: dict[date, dict[bytes, UserTotal]] = {}
+        """What Redis was sent and has not said that it took."""
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -50,6 +52,20 @@ class Writer:
             self.give_up()
         self._idle.clear()
         self._news.set()
+
+    def untold(self, day: date, users: Iterable[bytes]) -> dict[bytes, UserTotal]:
+        """The totals of *users* on *day* that were put and that Redis may not have yet.
+
+        Whoever reads there asks here first: what is taken in between is in both, and what is put later is for listeners.
+        """
+        found: dict[bytes, UserTotal] = {}
+        for waiting in (self._under_way.get(day), self._pending.get(day)):
+            if waiting:
+                for user in users:
+                    total = waiting.get(user)
+                    if total is not None:
+                        found[user] = total if user not in found else total.merged(found[user])
+        return found
 
     def give_up(self) -> None:
         """Tell Redis that it is incomplete, instead of what it lacks."""
@@ -94,6 +110,7 @@ class Writer:
                 raise
         while self._pending:
             day, totals = self._pending.popitem()
+            self._under_way = {day: totals}
             rest = list(totals.items())
             try:
                 while rest:
@@ -112,5 +129,7 @@ class Writer:
                 _log.exception("live_totals_unsendable", date=str(day), users=len(rest))
                 self._lost = True
                 self._news.set()
+            finally:
+                self._under_way = {}
         if not self._news.is_set():
             self._idle.set()

@@ -1,7 +1,8 @@
 """Live totals: current everywhere, and small. Real MySQL, real Redis."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -24,6 +25,35 @@ async def test_a_total_is_in_redis_soon_after_its_commit(process: Process) -> No
     assert found is not None
     assert found.total == 1_200
     assert (await process.live.read(TODAY, [user, someone()])) == {user: found}
+
+
+async def test_who_reads_before_redis_was_told_finds_what_was_acknowledged(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read is kept, and this process's own frame does not come back to mend it."""
+    await until(lambda: process.live.healthy)
+    await complete(process)
+    known, user = KnownTotals(process.live, SystemClock()), someone()
+    buckets = process.live.parts[0].writer._buckets
+    may_send, sending, apply = asyncio.Event(), asyncio.Event(), buckets.apply
+
+    async def slowly(day: date, totals: Iterable[tuple[bytes, UserTotal]]) -> int:
+        sending.set()
+        await may_send.wait()
+        return await apply(day, totals)
+
+    monkeypatch.setattr(buckets, "apply", slowly)
+    await process.ingest.record(user, [counted(1_200)])
+    await sending.wait()
+    assert (await known.read(TODAY, [user]))[user].total == 1_200
+    await process.ingest.record(user, [counted(1_300)])
+    assert (await process.live.read(TODAY, [user]))[user].total == 1_300
+    may_send.set()
+    await process.live.hand_over()
+    assert (await known.read(TODAY, [user]))[user].total == 1_300
+    found = await in_redis(process, user)
+    assert found is not None
+    assert found.total == 1_300
 
 
 async def test_what_was_handed_over_is_known_wherever_one_catches_up(process: Process, start_process: Start) -> None:
