@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import structlog
@@ -296,14 +297,20 @@ async def test_what_was_given_up_is_shown_and_can_be_replayed(office: Office) ->
     await office.pushed(1)
 
 
-@pytest.mark.requirement("DLV-04")
-async def test_what_kills_everybody_who_works_on_it_is_given_up_and_others_flow(office: Office) -> None:
+async def one_waits(office: Office) -> tuple[UUID, UUID]:
+    """Two people with phones; what is for the first one's waits, as FCM is away for it."""
     me, other = new_uuid7(), new_uuid7()
     await office.register(me, "phone", token="the-token-of-a-phone")
     await office.register(other, "other", token="the-token-of-another")
     office.google.fcm.script.load({"targets": {"the-token-of-a-phone": "503"}})
     await security(office, me)
     await office.settled()
+    return me, other
+
+
+@pytest.mark.requirement("DLV-04")
+async def test_what_kills_everybody_who_works_on_it_is_given_up_and_others_flow(office: Office) -> None:
+    _, other = await one_waits(office)
     await office.sql("UPDATE delivery SET claims = attempts + 5")  # as after five workers that died over it
     await security(office, other)
     await office.later(30)
@@ -312,12 +319,7 @@ async def test_what_kills_everybody_who_works_on_it_is_given_up_and_others_flow(
 
 
 async def test_what_cannot_be_read_is_given_up_and_others_flow(office: Office) -> None:
-    me, other = new_uuid7(), new_uuid7()
-    await office.register(me, "phone", token="the-token-of-a-phone")
-    await office.register(other, "other", token="the-token-of-another")
-    office.google.fcm.script.load({"targets": {"the-token-of-a-phone": "503"}})
-    await security(office, me)
-    await office.settled()
+    me, other = await one_waits(office)
     await office.sql("""UPDATE delivery SET content = '{"of": "a later version"}'""")
     await security(office, other)
     await office.later(30)
