@@ -1,5 +1,6 @@
 """Which of several Redis servers is the primary: what the Sentinels that watch over them say, asked anew per connection."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -59,7 +60,8 @@ class Sentinels:
             # Any: the library types it as whatever any settings could make of it.
             found: Any = await client.sentinel_get_master_addr_by_name(self.service)
         finally:
-            await client.aclose()
+            # Whoever is cancelled once more, as by a deadline, must not leave the connection open.
+            await asyncio.shield(asyncio.create_task(client.aclose()))
         return None if found is None else (str(found[0]), int(found[1]))
 
 

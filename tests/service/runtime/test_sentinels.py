@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
+from firewalker.runtime import sentinels
 from firewalker.runtime.redis import RedisUnavailable, calling, connect, connect_blocking
 from tests.support.waiting import until, until_true
 from tests.support.watched_redis import watched_redis
@@ -54,6 +56,30 @@ async def test_clients_follow_the_primary(tmp_path: Path) -> None:
         assert await redis.primary() != before
         for each in (client, listener):
             await each.aclose()
+
+
+async def test_who_is_cancelled_while_a_question_is_closed_leaves_no_connection_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a call is that its caller gives up, and whose time is up in the next moment."""
+    begun, closed, close = asyncio.Event(), list[Redis](), Redis.aclose
+
+    async def slowly(client: Redis) -> None:
+        begun.set()
+        await asyncio.sleep(0.05)
+        await close(client)
+        closed.append(client)
+
+    async with watched_redis(tmp_path) as redis:
+        _, watching = sentinels.parse(redis.url)
+        assert watching is not None
+        monkeypatch.setattr(Redis, "aclose", slowly)
+        asking = asyncio.create_task(watching.primary())
+        await begun.wait()
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        assert asking.cancelled()
+        await until(lambda: closed)
 
 
 async def test_without_any_sentinel_redis_is_unavailable() -> None:
