@@ -156,6 +156,11 @@ class OnReplica:
 class OnLateReplica(OnReplica):
     """The same, with a replica that is always some seconds behind."""
 
+    def lacking(self) -> str:
+        # It may be right to ask it nothing but how far it is.
+        looked = self._aside.run(self._pair.asked(self._pair.replica, "%GTID%"))
+        return "" if looked else "the replica, which was not even asked how far it is"
+
     def mishap(self) -> str:
         return f"the replica is {LATE_S} s behind all the time; so far it has answered {self._answered()} reads"
 
