@@ -65,7 +65,7 @@ test-late-replica: env ## the same with a replica that is 3 s behind
 	@$(BIN)/python -m tests.scale.suites late-replica $(ARGS)
 
 .PHONY: test-mysql
-test-mysql: env ## the services' tests on a real MySQL server in MariaDB's place, where one can be had (under 10 minutes)
+test-mysql: env ## the tests of services and system on a real MySQL server in MariaDB's place, where one can be had (under 10 minutes)
 	@$(BIN)/python -m tests.scale.services_on_mysql $(ARGS) || $(none_chosen)
 
 .PHONY: first-start

@@ -40,7 +40,7 @@ _TABLE = """
       checksum BINARY(32) NOT NULL,
       statements_done INT NOT NULL,
       finish_time DATETIME(3) NULL
-    ) ENGINE=InnoDB
+    ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci
 """
 _APPLIED = "SELECT name, checksum, statements_done, finish_time IS NOT NULL FROM schema_migration"
 _BEGIN = "INSERT INTO schema_migration (name, checksum, statements_done) VALUES (%s, %s, 0)"

@@ -1,4 +1,4 @@
-"""The services' tests on a real MySQL server, where one can be had: `make test-mysql`. Else they run on whichever there is.
+"""The tests of services and system on a real MySQL server, where one can be had: `make test-mysql`. Else it says so and tries nothing.
 
     python -m tests.scale.services_on_mysql [words for pytest]
 
@@ -15,7 +15,7 @@ import pytest
 from firewalker.local.binaries import MYSQL
 from tests.scale.real_mysql import NONE, real_mysql
 
-ROOMS = [f"tests/service/{room}" for room in ("user", "step", "notification", "runtime")]
+ROOMS = [*(f"tests/service/{room}" for room in ("user", "step", "notification", "runtime")), "tests/system"]
 
 RUNNING = ("FIREWALKER_TEST_MYSQL_URL", "FIREWALKER_TEST_REDIS_URL")
 """What would have the tests run on servers that run already."""

@@ -10,6 +10,7 @@ import pytest
 from firewalker.cli import tombstones
 from firewalker.cli.backup import TOMBSTONES, backup, restore_here
 from firewalker.local.backend import Backend
+from firewalker.local.binaries import MYSQL
 from firewalker.local.layout import Layout
 from firewalker.local.plan import DATABASES
 from firewalker.local.servers import PrivateServers
@@ -37,7 +38,8 @@ async def test_what_was_acknowledged_before_a_backup_comes_back_and_who_was_dele
     await tombstones.export(tmp_path / TOMBSTONES, urls)
 
     layout = Layout.at(tmp_path / "again")
-    await restore_here(place, {"FIREWALKER_LOCAL_DIR": str(layout.root)}, Layout.of(os.environ).packages)
+    chosen = {name: value for name, value in os.environ.items() if name == MYSQL.variable}
+    await restore_here(place, {"FIREWALKER_LOCAL_DIR": str(layout.root), **chosen}, Layout.of(os.environ).packages)
     with PrivateServers.start(layout.data, packages=Layout.of(os.environ).packages) as servers:
         user, step = (servers.mysql_url(DATABASES[service]) for service in ("user", "step"))
         ((steps,),) = await run_on(step, rows("day_device", walker).replace("*", "h09"))

@@ -25,7 +25,7 @@ _CREATE = """
       only_row TINYINT NOT NULL PRIMARY KEY,
       backup VARCHAR(255) NOT NULL,
       whole TINYINT NOT NULL
-    ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4
+    ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci
 """
 _NOTE = """
     INSERT INTO unfinished_restore (only_row, backup, whole) VALUES (1, %s, %s)
