@@ -8,7 +8,7 @@ from uuid import UUID
 
 from rich.table import Table
 
-from firewalker.cli.services import step_settings
+from firewalker.cli.services import url
 from firewalker.cli.terminal import CommandError, number, out
 from firewalker.kernel.days import parse_date
 from firewalker.kernel.faults import Fault
@@ -72,8 +72,7 @@ async def decide(walker: str, day: str, verdict: str) -> None:
 
 
 def _reviews() -> AbstractAsyncContextManager[Reviews]:
-    settings = step_settings()
-    return reviewing(settings["FIREWALKER_STEP_MYSQL_URL"], settings["FIREWALKER_STEP_REDIS_URL"])
+    return reviewing(url("step", "MYSQL_URL"), url("step", "REDIS_URL"))
 
 
 def _verdict(text: str) -> Verdict:
