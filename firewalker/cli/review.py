@@ -63,7 +63,7 @@ async def decide(walker: str, day: str, verdict: str) -> None:
     except NotSuspect as nothing:
         raise CommandError(nothing.message) from None
     except RedisUnavailable as problem:
-        message = f"It is {verdict}, but Redis cannot be told ({problem}): boards follow when it is back."
+        message = f"It is {verdict}, but Redis cannot be told ({problem}): say it again when it is back."
         raise CommandError(message) from None
     except (Fault, OSError) as problem:
         raise CommandError(_away(problem)) from None
