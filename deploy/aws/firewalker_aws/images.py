@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from firewalker_aws.plan import Sizes
+from firewalker_aws.removal import kept
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Storage:
 
 def make_storage(stack: Stack, sizes: Sizes, key: kms.Key, web_url: str) -> Storage:
     """Make all of it."""
-    removal = RemovalPolicy.RETAIN if sizes.protected else RemovalPolicy.DESTROY
+    removal = kept(sizes)
     logs = s3.Bucket(
         stack,
         "Logs",
