@@ -154,6 +154,9 @@ def test_a_first_deployment_that_fails_leaves_nothing_in_the_way(prod: Synthesis
     assert _guarded(template) == []
     named = [one for one in template["Resources"].values() if "RepositoryName" in one["Properties"]]
     assert [one["DeletionPolicy"] for one in named] == ["RetainExceptOnCreate"]
+    # Balancers write into the bucket of their logs at once, and what is not empty cannot be deleted; its name is nobody's.
+    logs = [one for name, one in template["Resources"].items() if name.startswith("Logs")]
+    assert [one["DeletionPolicy"] for one in logs if one["Type"] == "AWS::S3::Bucket"] == ["Retain"]
     # From the second on everything is guarded.
     assert len(_guarded(prod.template)) == 5
     assert make_app(str(tmp_path), "prod")[1].termination_protection

@@ -230,7 +230,7 @@ def test_a_new_version_replaces_instances_one_by_one_once_it_says_that_it_runs(e
 def test_what_holds_data_survives_the_stack_where_it_matters(prod: Synthesised) -> None:
     kept = {
         "AWS::RDS::DBInstance": ("Snapshot", "Delete"),
-        "AWS::S3::Bucket": ("RetainExceptOnCreate",),
+        "AWS::S3::Bucket": ("Retain", "RetainExceptOnCreate"),
         "AWS::KMS::Key": ("RetainExceptOnCreate",),
     }
     for resource in prod.template["Resources"].values():

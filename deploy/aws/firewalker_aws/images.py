@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
 from aws_cdk import aws_ecr as ecr
@@ -26,7 +26,6 @@ class Storage:
 
 def make_storage(stack: Stack, sizes: Sizes, key: kms.Key, web_url: str) -> Storage:
     """Make all of it."""
-    removal = kept(sizes)
     logs = s3.Bucket(
         stack,
         "Logs",
@@ -35,7 +34,8 @@ def make_storage(stack: Stack, sizes: Sizes, key: kms.Key, web_url: str) -> Stor
         block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
         object_ownership=s3.ObjectOwnership.BUCKET_OWNER_PREFERRED,  # CloudFront writes with an ACL
         lifecycle_rules=[s3.LifecycleRule(expiration=Duration.days(sizes.log_days))],
-        removal_policy=removal,
+        # Balancers write to it when they are made, and CloudFormation cannot delete a bucket with something in it.
+        removal_policy=RemovalPolicy.RETAIN,
     )
     images = s3.Bucket(
         stack,
@@ -54,7 +54,7 @@ def make_storage(stack: Stack, sizes: Sizes, key: kms.Key, web_url: str) -> Stor
                 abort_incomplete_multipart_upload_after=Duration.days(1),
             ),
         ],
-        removal_policy=removal,
+        removal_policy=kept(sizes),
     )
     cdn = cloudfront.Distribution(
         stack,
@@ -81,6 +81,6 @@ def make_storage(stack: Stack, sizes: Sizes, key: kms.Key, web_url: str) -> Stor
         encryption=ecr.RepositoryEncryption.KMS,
         encryption_key=key,
         lifecycle_rules=[ecr.LifecycleRule(max_image_count=30)],
-        removal_policy=removal,
+        removal_policy=kept(sizes),
     )
     return Storage(logs, images, cdn, registry)
