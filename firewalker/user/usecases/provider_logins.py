@@ -120,7 +120,6 @@ class ProviderLogins:
         """
         await self._link(caller, await self._tokens.verify(provider, id_token, nonce))
 
-    @retried(idempotent=True)
     async def unlink(self, caller: UserId, provider: Provider) -> None:
         """Take the identity of that provider off the caller's account.
 
@@ -128,9 +127,17 @@ class ProviderLogins:
             ProviderNotLinked: There is none.
             LastSignInMethod: There is no other way in.
         """
+        await self._unlink(caller, provider, set())
+
+    @retried(idempotent=True)
+    async def _unlink(self, caller: UserId, provider: Provider, seen: set[Provider]) -> None:
+        """*seen* goes from run to run: what one has seen, and the next does not, was taken off by an unanswered COMMIT."""
         async with self._database.transaction() as tx:
             account = await self._accounts.lock(tx, caller)
             linked = {link.identity.provider for link in await self._links.list_of(tx, caller)}
+            if provider in seen - linked:
+                return
+            seen |= linked
             if account is None or provider not in linked:
                 raise ProviderNotLinked
             if account.password_hash is None and linked == {provider}:

@@ -4,12 +4,17 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from firewalker.kernel.clock import SystemClock
 from firewalker.kernel.ids import UserId, new_uuid7
+from firewalker.runtime.mysql import Database
+from firewalker.runtime.mysql.address import Address
 from firewalker.step.domain.day import HOURS, SLOTS, UserTotal, to_ms
+from firewalker.step.domain.faults import CorrectionLimitReached
 from firewalker.step.domain.reading import Counted, Outcome
 from firewalker.step.ingest import Ingest
 from firewalker.step.store import corrections, days
@@ -18,6 +23,7 @@ from firewalker.step.usecases.corrections import Corrected, Corrections
 from firewalker.step.usecases.zones import Zones
 from tests.service.step.conftest import Process
 from tests.support.clock import FakeClock
+from tests.support.proxy import fault_proxy
 from tests.support.waiting import until
 
 TODAY = datetime.now(UTC).date()
@@ -144,6 +150,26 @@ async def test_of_a_final_day_it_changes_the_history_and_no_standings(process: P
     late = await process.ingest.record(user.bytes, [counted(9_500, 9, day=day, late=True)])
     assert late.outcomes == [Outcome.HOUR_CORRECTED]
     assert late.totals == {day: 100}
+
+
+@pytest.mark.requirement("DATA-03", "DATA-21")
+async def test_the_last_correction_of_a_date_whose_commit_was_not_answered_has_happened(
+    process: Process, step_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firewalker.step.usecases.corrections.MOST_CORRECTIONS", 1)
+    user = UserId(new_uuid7())
+    await process.ingest.record(user.bytes, [counted(9_000, 9)])
+    address, losses = Address.parse(step_url), iter([True])
+    async with fault_proxy(address.unix_socket or (address.host, address.port), tmp_path / "s") as proxy:
+        url = f"{step_url.partition('?')[0]}?unix_socket={quote(str(proxy.listen), safe='')}"
+        async with Database(url) as database:
+            corrector = at_noon(process._replace(database=database))
+            proxy.set(cut_instead_of_answer_to=lambda chunk: b"\x03COMMIT" in chunk and next(losses, False))
+            await corrector.correct(user, TODAY, Corrected("phone", hours(h9=1_000), ""))
+            assert next(losses, None) is None
+            with pytest.raises(CorrectionLimitReached):
+                await corrector.correct(user, TODAY, Corrected("phone", hours(h9=500), ""))
+    assert (await standing(process, user))[0] == 1_000
 
 
 @pytest.mark.requirement("DATA-20", "DATA-21")

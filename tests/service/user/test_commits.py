@@ -21,11 +21,22 @@ from firewalker.user.domain.email import parse_email
 from firewalker.user.domain.faults import EmailTaken, NicknameTaken, RefreshTokenInvalid, RefreshTokenReused
 from firewalker.user.domain.friendship import State
 from firewalker.user.domain.nickname import parse_nickname
+from firewalker.user.domain.provider import Identity, Provider
+from firewalker.user.domain.provider_faults import ProviderNotLinked
 from firewalker.user.domain.session import Client, EndReason
 from firewalker.user.domain.user import Card
 from firewalker.user.events import OutboxFacts
+from firewalker.user.id_tokens import IdTokens
+from firewalker.user.store.accounts import Accounts as AccountRows
+from firewalker.user.store.mails import Mails as MailRows
+from firewalker.user.store.provider_logins import ProviderLogins as ProviderRows
+from firewalker.user.store.sessions import Sessions as SessionRows
+from firewalker.user.store.users import Users
+from firewalker.user.throttles import Throttles
 from firewalker.user.usecases.accounts import SignUp
+from firewalker.user.usecases.burials import Burials
 from firewalker.user.usecases.ports import Fact
+from firewalker.user.usecases.provider_logins import ProviderLogins
 from tests.service.user.rooms import Rooms, open_rooms
 from tests.support.databases import run_on
 from tests.support.proxy import FaultProxy, fault_proxy
@@ -116,6 +127,52 @@ async def test_an_accept_whose_commit_was_not_answered_happens_and_is_told_once(
     told = "SELECT destination, COUNT(*) FROM outbox WHERE kind = 'FriendshipAccepted' GROUP BY destination"
     assert sorted(await run_on(mysql_url, told)) == [("notification", 1), ("step", 1)]
     assert await run_on(mysql_url, "SELECT DISTINCT friends, outgoing, incoming FROM friend_count") == [(1, 0, 0)]
+
+
+@pytest.mark.requirement("DATA-03")
+async def test_an_unlinking_whose_commit_was_not_answered_has_happened(
+    rooms: Rooms, proxy: FaultProxy, mysql_url: str
+) -> None:
+    anna, _ = await rooms.sign_up("anna")
+    tokens = IdTokens({}, rooms.clock)
+    logins = ProviderLogins(
+        database=rooms.database,
+        accounts=AccountRows(),
+        links=ProviderRows(),
+        tokens=tokens,
+        sign_ups=rooms.accounts,
+        sessions=rooms.sessions,
+        throttles=Throttles(None, bytes(32)),
+        clock=rooms.clock,
+    )
+    async with rooms.database.transaction() as tx:
+        await ProviderRows().add(tx, anna, Identity(Provider.GOOGLE, "s-1", None), rooms.clock.now())
+    proxy.set(cut_instead_of_answer_to=once(COMMIT))
+    await logins.unlink(anna, Provider.GOOGLE)
+    assert await run_on(mysql_url, "SELECT COUNT(*) FROM provider_login") == [(0,)]
+    with pytest.raises(ProviderNotLinked):
+        await logins.unlink(anna, Provider.GOOGLE)
+    await tokens.close()
+
+
+@pytest.mark.requirement("DATA-03")
+async def test_who_had_come_back_counts_also_where_the_commit_was_not_answered(
+    rooms: Rooms, proxy: FaultProxy, mysql_url: str
+) -> None:
+    anna, _ = await rooms.sign_up("anna")
+    burials = Burials(
+        database=rooms.database,
+        accounts=AccountRows(),
+        users=Users(),
+        sessions=SessionRows(),
+        mails=MailRows(),
+        facts=OutboxFacts(Outbox("step")),
+        clock=rooms.clock,
+    )
+    proxy.set(cut_instead_of_answer_to=once(COMMIT))
+    assert await burials.bury(anna, rooms.clock.now())
+    assert await run_on(mysql_url, "SELECT COUNT(*) FROM account") == [(0,)]
+    assert not await burials.bury(anna, rooms.clock.now())
 
 
 async def test_a_sign_up_whose_commit_was_not_answered_is_not_repeated(
