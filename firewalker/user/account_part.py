@@ -200,7 +200,7 @@ class AccountPart:
         self.parts: Sequence[Part] = (
             WatchedFile(config.access_token_key_file, signer.load),
             feed,
-            ViewFilling(ground.revocations, ended.since, clock=clock),
+            ViewFilling(ground.revocations, ended.since, feed.publish, clock=clock),
             Post(mails, _sender(config, clock)),
             erasure,
             Chore("forget mails", timedelta(hours=1), mails.forget),
