@@ -19,6 +19,7 @@ from tests.service.user.conftest import PASSWORD, World, open_world
 from tests.service.user.test_sessions import becomes_revoked
 from tests.support.clock import FakeClock
 from tests.support.issuer import AUDIENCE, Issuer, issuing
+from tests.support.waiting import until
 
 KAKAO, GOOGLE, APPLE = 1, 2, 3
 NEW = {"nickname": "Ann", "time_zone": "Asia/Seoul"}
@@ -241,6 +242,20 @@ async def test_strange_keys_cost_one_fetch_a_minute(tokens: IdTokens, issuer: Is
     issuer.keys["k2"] = generate_private_key(65537, 2048)
     await tokens.verify(Provider.GOOGLE, issuer.token(key="k2", at=clock.now()), None)
     assert issuer.asked == 2
+
+
+@pytest.mark.requirement("AUTH-53")
+async def test_who_leaves_while_keys_are_fetched_takes_them_from_nobody(tokens: IdTokens, issuer: Issuer) -> None:
+    issuer.open.clear()
+    token = issuer.token(at=clock_of(tokens).now())
+    first, second = (asyncio.create_task(tokens.verify(Provider.GOOGLE, token, None)) for _ in range(2))
+    await until(lambda: issuer.asked == 1)
+    first.cancel()
+    issuer.open.set()
+    assert (await second).subject == "s-1"
+    assert (await tokens.verify(Provider.GOOGLE, token, None)).subject == "s-1"
+    assert first.cancelled()
+    assert issuer.asked == 1
 
 
 @pytest.mark.requirement("AUTH-53")
