@@ -187,6 +187,7 @@ class AccountPart:
                 keys=mail_keys,
                 mails=mails,
                 confirmation=confirmation,
+                throttles=throttles,
                 facts=facts,
                 clock=clock,
             ),

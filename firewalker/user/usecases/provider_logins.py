@@ -77,10 +77,10 @@ class ProviderLogins:
         if owner is None:
             if form.nickname is None or form.time_zone is None:
                 raise ProfileRequired
-            await self._throttles.sign_up(form.client.installation_id)
             newcomer = Newcomer(identity, form.nickname, form.time_zone, form.client)
             try:
-                user, grant = await self._sign_ups.welcome(newcomer)
+                async with self._throttles.sign_up(form.client.installation_id):
+                    user, grant = await self._sign_ups.welcome(newcomer)
             except ProviderLinkedElsewhere:
                 owner = await self._owner(identity)  # the same call, sent twice at once
             else:
