@@ -142,6 +142,7 @@ class AccountPart:
             sign_ups=sign_ups,
             sessions=signing_in,
             throttles=throttles,
+            facts=facts,
             clock=clock,
         )
         self.deletions = Deletions(
@@ -174,6 +175,7 @@ class AccountPart:
                 tokens=tokens,
                 keys=mail_keys,
                 mails=mails,
+                links=links,
                 confirmation=confirmation,
                 throttles=throttles,
                 endings=endings,

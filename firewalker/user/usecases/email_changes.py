@@ -107,6 +107,7 @@ class EmailChanges:
                 return  # it was confirmed already, perhaps by the answer that was lost
             token.ensure_usable(at, *([MailKind.VERIFY, MailKind.CHANGE] if same else [MailKind.CHANGE]))
             await self._accounts.set_verified_email(tx, account.user_id, token.email, at)
+            await self._mails.withdraw_changes(tx, account.user_id)
             await self._tokens.use(tx, token, at)
             if not same:
                 if before is not None:

@@ -16,6 +16,7 @@ from firewalker.user.domain.provider import Provider
 from firewalker.user.domain.provider_faults import IdTokenInvalid, ProviderNotOffered, ProviderUnavailable
 from firewalker.user.id_tokens import AGAIN_S, KEPT_S, IdTokens, read_sources
 from tests.service.user.conftest import PASSWORD, World, open_world
+from tests.service.user.test_own_sessions import OTHER, told
 from tests.service.user.test_sessions import becomes_revoked
 from tests.support.clock import FakeClock
 from tests.support.issuer import AUDIENCE, Issuer, issuing
@@ -82,6 +83,22 @@ async def test_who_claims_an_address_first_gets_nothing_of_its_owner(shop: World
     victim = await login(shop, token, **NEW)
     assert victim.user.user_id != attacker.user_id
     assert victim.user.email == ""
+
+
+@pytest.mark.requirement("AUTH-52")
+async def test_who_took_anothers_address_does_not_come_back_by_an_identity(shop: World, issuer: Issuer) -> None:
+    attacker = await shop.sign_up("Eve", email="victim@example.org")  # never confirmed
+    for _ in range(2):
+        await shop.call("LinkProvider", attacker.access, provider=GOOGLE, id_token=issuer.token())
+    await until(lambda: told(shop, "PROVIDER_LINKED"))
+    [noticed] = told(shop, "PROVIDER_LINKED")
+    assert (noticed.user_id, noticed.session_id) == (attacker.user_id, attacker.tokens.session_id)
+    await shop.call("RequestPasswordReset", email="victim@example.org")
+    await shop.call("ResetPassword", token=await shop.token("victim@example.org", 2), new_password=OTHER)
+    refusal = await shop.refusal("LoginWithProvider", provider=GOOGLE, id_token=issuer.token())
+    assert refusal.reason == "PROFILE_REQUIRED"
+    victim = await shop.call("Login", email="victim@example.org", password=OTHER)
+    assert list((await shop.call("ListProviders", victim.tokens.access_token)).providers) == []
 
 
 @pytest.mark.requirement("AUTH-52")
