@@ -151,6 +151,7 @@ class AccountPart:
             users=users,
             sessions=sessions,
             mails=mail_rows.Mails(),
+            links=links,
             confirmation=confirmation,
             providers=providers,
             erasure=erasure,

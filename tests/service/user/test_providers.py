@@ -150,7 +150,9 @@ async def test_who_has_no_password_deletes_the_account_by_an_id_token(shop: Worl
     assert (await shop.refusal("DeleteMe", access, password=PASSWORD)).reason == "BAD_CREDENTIALS"
     assert (await shop.refusal("DeleteMe", access, id_token=issuer.token("s-2"))).reason == "BAD_CREDENTIALS"
     await shop.call("DeleteMe", access, id_token=issuer.token())
+    assert await shop.sql("SELECT COUNT(*) FROM provider_login") == [(0,)]
     await becomes_revoked(shop, access)
+    assert (await login(shop, issuer.token(), **NEW)).created
 
 
 async def test_a_provider_that_is_not_set_up_is_not_offered(shop: World, issuer: Issuer) -> None:
