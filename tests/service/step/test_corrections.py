@@ -2,16 +2,18 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from firewalker.kernel.clock import SystemClock
 from firewalker.kernel.ids import UserId, new_uuid7
-from firewalker.step.domain.day import HOURS, SLOTS, to_ms
+from firewalker.step.domain.day import HOURS, SLOTS, UserTotal, to_ms
 from firewalker.step.domain.reading import Counted, Outcome
+from firewalker.step.ingest import Ingest
 from firewalker.step.store import corrections, days
+from firewalker.step.store.keys import UserDate
 from firewalker.step.usecases.corrections import Corrected, Corrections
 from firewalker.step.usecases.zones import Zones
 from tests.service.step.conftest import Process
@@ -83,6 +85,42 @@ async def test_live_totals_go_down_by_it(process: Process) -> None:
     await until(lambda: heard[-1:] == [700])
     await process.live.hand_over()
     assert (await process.live.read(TODAY, [user]))[user].total == 700
+
+
+@pytest.mark.requirement("DATA-21")
+async def test_boards_hear_of_a_correction_that_comes_while_an_older_total_is_on_its_way(
+    start_process: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, user, heard = await start_process(lanes=1), UserId(new_uuid7()), list[int]()
+    # What is announced here, not what a repair finds at some time.
+    process.live.subscribe(lambda frame: heard.extend(total.total for _, total in frame.totals), others=False)
+    totals = process.ingest._lanes[0]._totals
+    standing_totals = totals._standing_totals
+
+    async def corrected_meanwhile(keys: Iterable[UserDate]) -> dict[UserDate, UserTotal]:
+        monkeypatch.undo()
+        read = await standing_totals(keys)
+        await at_noon(process).correct(user, TODAY, Corrected("phone", hours(h9=700), ""))
+        return read
+
+    monkeypatch.setattr(totals, "_standing_totals", corrected_meanwhile)
+    assert (await process.ingest.record(user.bytes, [counted(8_000, 9)])).totals == {TODAY: 8_000}
+    await until(lambda: heard[-1:] == [700])
+
+
+@pytest.mark.requirement("DATA-21")
+async def test_boards_hear_of_a_correction_though_what_comes_with_it_is_late(process: Process) -> None:
+    user, heard = UserId(new_uuid7()), list[int]()
+    # What is announced here, not what a repair finds at some time.
+    process.live.subscribe(lambda frame: heard.extend(total.total for _, total in frame.totals), others=False)
+    await process.ingest.record(user.bytes, [counted(8_000, 9)])
+    gathering = Ingest(process.database, process.live, SystemClock(), lanes=1)
+    await at_noon(process._replace(ingest=gathering)).correct(user, TODAY, Corrected("phone", hours(h9=700), ""))
+    late = gathering.submit(user.bytes, [counted(900, 13, late=True)])
+    await gathering.start()
+    assert (await late).totals == {TODAY: 1_600}
+    await until(lambda: heard[-1:] == [700])
+    await gathering.stop()
 
 
 async def test_the_other_devices_are_as_they_were(process: Process) -> None:
