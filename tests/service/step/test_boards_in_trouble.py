@@ -203,7 +203,7 @@ async def test_boards_that_cannot_be_renewed_hold_up_no_other_and_are_tried_agai
     writing: ReadingProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await all_ears(writing)
-    me, ann, unlucky = someone(), someone(), [someone() for _ in range(2 * upkeep.CIRCLES_AT_ONCE)]
+    me, ann, unlucky = someone(), someone(), [someone() for _ in range(upkeep.CIRCLES_AT_ONCE)]
     await writing.tell(signed_up(me), signed_up(ann))
     boards, tries = writing.part.boards, list[int]()
 

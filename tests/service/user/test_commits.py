@@ -219,6 +219,7 @@ async def test_an_unlinking_whose_commit_was_not_answered_has_happened(
         sign_ups=rooms.accounts,
         sessions=rooms.sessions,
         throttles=Throttles(None, bytes(32)),
+        facts=OutboxFacts(Outbox("notification")),
         clock=rooms.clock,
     )
     async with rooms.database.transaction() as tx:
