@@ -5,16 +5,16 @@ from datetime import timedelta
 from firewalker.kernel.clock import Clock, SystemClock
 from firewalker.runtime.chores import Chore
 from firewalker.runtime.ground import open_ground
-from firewalker.runtime.grpc import told_people
 from firewalker.runtime.grpc.channel import InternalChannel
 from firewalker.runtime.grpc.credentials import read_service_token
-from firewalker.runtime.grpc.event_sink import RemoteSink
-from firewalker.runtime.grpc.personal_data import PersonalDataDoor
-from firewalker.runtime.grpc.session_truth import RemoteSessionTruth
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import Outbox, Relay
 from firewalker.runtime.outbox.set_aside import SetAside
 from firewalker.runtime.process import App
+from firewalker.runtime.services import told_people
+from firewalker.runtime.services.event_sink import RemoteSink
+from firewalker.runtime.services.personal_data import PersonalDataDoor
+from firewalker.runtime.services.session_truth import RemoteSessionTruth
 from firewalker.step.boards_part import BoardsPart
 from firewalker.step.config import StepConfig
 from firewalker.step.goals_part import GoalsPart

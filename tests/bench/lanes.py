@@ -41,11 +41,11 @@ from firewalker.runtime import logging
 from firewalker.runtime.config import load
 from firewalker.runtime.garbage import rare_collections
 from firewalker.runtime.grpc.channel import InternalChannel
-from firewalker.runtime.grpc.event_sink import RemoteSink
 from firewalker.runtime.grpc.server import GrpcServer
 from firewalker.runtime.migrations import migrate
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import EventSink, Outbox, Relay
+from firewalker.runtime.services.event_sink import RemoteSink
 from firewalker.step.domain.settling import Result
 from firewalker.step.standing_events import StandingEvents
 from tests.bench.serving import terminated

@@ -8,9 +8,9 @@ from firewalker.kernel.faults import InvalidRequest, Violation
 from firewalker.notification.domain.facts import Fact
 from firewalker.notification.rpc.event_meanings import Malformed, fact_of
 from firewalker.notification.usecases.news import News
-from firewalker.runtime.grpc.deletions import deleted_users
 from firewalker.runtime.grpc.policy import Caller, Rule
 from firewalker.runtime.personal_data import Erasure
+from firewalker.runtime.services.deletions import deleted_users
 
 MAX_EVENTS = 100
 """Events of one batch (proto)."""

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from firewalker.gen.pb.firewalker.event.v1 import DeliverRequest, DeliverResponse, Event, EventSinkServiceBase
 from firewalker.kernel.faults import InvalidRequest, Violation
-from firewalker.runtime.grpc.deletions import deleted_users
 from firewalker.runtime.grpc.policy import Caller, Rule
 from firewalker.runtime.personal_data import Erasure
+from firewalker.runtime.services.deletions import deleted_users
 from firewalker.step.domain.facts import Fact
 from firewalker.step.rpc.facts import MalformedEvent, read
 from firewalker.step.usecases.projections import Projections
