@@ -91,6 +91,7 @@ async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
         Chore("forget events", hourly, lambda: news.forget_events(clock.now() - timedelta(days=30))),
         Chore("forget old notifications", hourly, inbox.forget_old),
         Chore("sweep devices", hourly, devices.sweep),
+        Chore("forget ended sessions", hourly, devices.forget_ended),
     ]
     parts: list[Part] = [shared, watched, *chores]
     if config.fcm_credentials is not None:
