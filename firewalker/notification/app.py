@@ -77,7 +77,15 @@ async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
         ended=ground.revocations.learn,
         pushing=config.fcm_credentials is not None,
     )
-    wishes = Wishes(database, clock, recipients=recipients, pushes=pushes, wake=planner.wake, locale=config.locale)
+    wishes = Wishes(
+        database,
+        clock,
+        recipients=recipients,
+        pushes=pushes,
+        deliveries=deliveries,
+        wake=planner.wake,
+        locale=config.locale,
+    )
     devices = Devices(
         database,
         clock,
