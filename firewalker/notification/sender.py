@@ -13,6 +13,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.faults import Fault
 from firewalker.notification.domain.device import Device, Platform
+from firewalker.notification.domain.places import ordinary_of
 from firewalker.notification.fcm.answers import QUOTA_EXCEEDED, Answer, Kind, Scope
 from firewalker.notification.fcm.breakers import Breaker, Breakers
 from firewalker.notification.fcm.messages import message_of, probe_of
@@ -24,9 +25,6 @@ from firewalker.runtime.tasks import begin, end
 
 IDLE_S = 1.0
 """How often it looks without being woken: for what other processes queued, and what becomes due again."""
-
-URGENT_PLACES = 4
-"""Messages under way that only the first lane may add (DLV-11)."""
 
 STOP_S = 8.0
 """How long messages under way may take when the process stops; what is left then comes back when its lease ends."""
@@ -147,10 +145,12 @@ class Sender:
         if free <= 0 or room == 0:
             await self._for_room(paced=free > 0)
             return True
-        urgent = min(URGENT_PLACES, room)
+        ordinary = ordinary_of(room, free=free, most=self._most)
         works: Sequence[Work] = ()
         try:
-            works, looked_at = await self._queue.claim(room - urgent, urgent_room=urgent, parked=self._breakers.parked)
+            works, looked_at = await self._queue.claim(
+                ordinary, urgent_room=room - ordinary, parked=self._breakers.parked
+            )
         finally:
             self._pace.give_back(room - len(works))
         for work in works:

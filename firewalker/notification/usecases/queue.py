@@ -11,6 +11,7 @@ from firewalker.kernel.clock import Clock
 from firewalker.notification.domain.delivery import CHECKED_FOR, MAX_ABANDONED, MAX_ATTEMPTS, QUIET_HOURS, Delivery
 from firewalker.notification.domain.device import Device, Platform
 from firewalker.notification.domain.notification import Lane
+from firewalker.notification.domain.places import LastShare
 from firewalker.notification.domain.preferences import Recipient
 from firewalker.notification.domain.push import Later, Never, Now, Verdict, decide_again
 from firewalker.notification.store import devices as device_rows
@@ -23,9 +24,6 @@ from firewalker.runtime.mysql import Database, Transaction, retried
 
 _SUCCESS_NOTED = timedelta(hours=1)
 """A device's last success is exact to this: noting each would double what a push costs."""
-
-_LAST_SHARE = 5
-"""One of so many places is kept for the last lane when there is more than enough in the others (DLV-11)."""
 
 DELIVERIES = Counter(
     "firewalker_deliveries_total", "Deliveries by type and outcome.", ["type", "outcome"], registry=REGISTRY
@@ -69,6 +67,7 @@ class Queue:
         self._sessions = sessions
         self._lease_s = lease_s
         self._owner = uuid4()
+        self._last_share = LastShare()
 
     async def claim(
         self, room: int, *, urgent_room: int = 0, parked: Collection[Platform] = ()
@@ -78,7 +77,7 @@ class Queue:
         Detached, expired and poisonous ones are dealt with on the way; what was checked long ago is decided again.
         """
         until = self._clock.monotonic() + self._lease_s / 2
-        claimed, looked_at = await self._claim(room, urgent_room, parked, until)
+        claimed, looked_at = await self._claim(room, urgent_room, self._last_share.of(room), parked, until)
         works = await self._signed_in(claimed)
         at = self._clock.now()
         unchecked = [work for work in works if at - work.delivery.check_time > CHECKED_FOR]
@@ -106,21 +105,32 @@ class Queue:
 
     @retried
     async def _claim(
-        self, room: int, urgent_room: int, parked: Collection[Platform], until: float
+        self, room: int, urgent_room: int, last_share: int, parked: Collection[Platform], until: float
     ) -> tuple[list[Work], int]:
         now = moment(self._clock)
         claimed: list[Delivery] = []
         async with self._db.transaction() as tx:
-            for lane in Lane:
-                free = room - len(claimed)
-                if lane is Lane.SECURITY:
-                    free += urgent_room
-                if lane is Lane.PEOPLE and room > _LAST_SHARE:
-                    free -= room // _LAST_SHARE
-                if free > 0:
-                    claimed += await self._deliveries.claim(
-                        tx, lane, self._owner, now=now, lease_s=self._lease_s, limit=free, parked=parked
+
+            async def lease(lane: Lane, up_to: int) -> bool:
+                """Whether there were enough for *up_to* in all."""
+                if up_to > len(claimed):
+                    claimed.extend(
+                        await self._deliveries.claim(
+                            tx,
+                            lane,
+                            self._owner,
+                            now=now,
+                            lease_s=self._lease_s,
+                            limit=up_to - len(claimed),
+                            parked=parked,
+                        )
                     )
+                return len(claimed) >= up_to
+
+            await lease(Lane.SECURITY, room + urgent_room)
+            more_people = await lease(Lane.PEOPLE, room - last_share)
+            if not await lease(Lane.STANDINGS, room) and more_people:
+                await lease(Lane.PEOPLE, room)  # what the last lane left of its share
             devices = await self._devices.find(tx, [d.installation_id for d in claimed])
             works, gone = [], []
             for delivery in claimed:

@@ -7,7 +7,7 @@ anew, has an older state, though the key be in it.
 """
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from typing import Any
@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.redis import calling
-from firewalker.step.domain.day import UserTotal, begin_ms
+from firewalker.step.domain.day import UserTotal, begin_ms, to_ms
 from firewalker.step.live import frames
 from firewalker.step.live.shares import Share, bucket_of
 
@@ -128,6 +128,26 @@ class Buckets:
         """Declare Redis incomplete; somebody will rebuild it."""
         async with calling():
             await self._redis.delete(self.share.epoch)
+
+    async def note_told(self, until: datetime | None) -> None:
+        """Note until when this process has told all of its commits; None: it has, and makes no more."""
+        async with calling():
+            if until is None:
+                await self._redis.hdel(self.share.told, self._sender)
+            else:
+                await self._redis.hset(self.share.told, self._sender, to_ms(until))
+
+    async def told(self) -> dict[bytes, datetime]:
+        """What each process has noted last, by its id; those that are no more are among them."""
+        async with calling():
+            noted: Any = await self._redis.hgetall(self.share.told)  # typed as if answers were decoded, or not
+        return {sender: datetime.fromtimestamp(int(ms) / 1_000, UTC) for sender, ms in noted.items()}
+
+    async def forget_told(self, senders: Collection[bytes]) -> None:
+        """What these have not told was found in MySQL. Who goes on notes it again."""
+        if senders:
+            async with calling():
+                await self._redis.hdel(self.share.told, *senders)
 
     async def lock(self, token: bytes) -> bool:
         """Take the lock of the rebuild, for `LOCK_MS`; False if another process has it."""
