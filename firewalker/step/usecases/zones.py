@@ -31,12 +31,10 @@ class Zones:
         *,
         meet: Meet = unmet,
         monotonic: Callable[[], float] = time.monotonic,
-        max_zones: int = MAX_ZONES,
     ) -> None:
         self._database = database
         self._meet = meet
         self._monotonic = monotonic
-        self._max_zones = max_zones
         self._kept: OrderedDict[bytes, tuple[ZoneHistory | None, float]] = OrderedDict()
         self._reading: dict[bytes, object] = {}
 
@@ -73,7 +71,7 @@ class Zones:
             if self._reading.get(user) is mark:
                 self._kept[user] = zones, now + (AGAIN_S if first is None else KEPT_S)
                 self._kept.move_to_end(user)
-                while len(self._kept) > self._max_zones:
+                while len(self._kept) > MAX_ZONES:
                     self._kept.popitem(last=False)
             return zones
         finally:
