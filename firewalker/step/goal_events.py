@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from firewalker.gen.pb.firewalker.event import v1 as pb
-from firewalker.kernel.ids import EventId, new_uuid7
+from firewalker.kernel.ids import EventId, new_uuid7_at
 from firewalker.runtime.mysql import Transaction
 from firewalker.runtime.outbox import Outbox, OutboxEvent
 from firewalker.step.domain.goal import GoalReached, GoalSet
@@ -38,7 +38,7 @@ class GoalFacts:
 
 
 def _event(kind: str, at: datetime, walker: UUID, **fact: Any) -> OutboxEvent:
-    event_id = EventId(new_uuid7(int(at.timestamp() * 1000)))
+    event_id = EventId(new_uuid7_at(at))
     event = pb.Event(event_id=str(event_id), create_time=at, **fact)
     return OutboxEvent(event_id, kind, bytes(event), at, walker)
 

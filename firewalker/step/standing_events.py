@@ -9,12 +9,11 @@ from typing import Any
 from uuid import UUID
 
 from firewalker.kernel.clock import Clock
-from firewalker.kernel.ids import EventId, new_uuid7
+from firewalker.kernel.ids import EventId, new_uuid7_at
 from firewalker.runtime.grpc.messages import message_class
 from firewalker.runtime.mysql import Transaction
 from firewalker.runtime.outbox import Outbox, OutboxEvent
 from firewalker.step.domain.circle import Person
-from firewalker.step.domain.day import to_ms
 from firewalker.step.domain.overtake import Overtaken
 from firewalker.step.domain.settling import Result
 
@@ -66,7 +65,7 @@ class StandingEvents:
 
 
 def _event(receiver: bytes, kind: str, fact: dict[str, Any], at: datetime) -> OutboxEvent:
-    event_id = EventId(new_uuid7(to_ms(at)))
+    event_id = EventId(new_uuid7_at(at))
     event = _Event(event_id=str(event_id), create_time=at, **fact).SerializeToString()
     return OutboxEvent(event_id, kind, event, at, UUID(bytes=receiver))
 

@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Database, retried
 from firewalker.user.domain.avatar import COMMIT_TIME, SIZES, Avatar, AvatarId, name_of
@@ -10,7 +10,7 @@ from firewalker.user.domain.avatar_faults import UploadNotFound
 from firewalker.user.domain.user import User
 from firewalker.user.store.avatars import Avatars as AvatarStore
 from firewalker.user.store.users import Users
-from firewalker.user.usecases.ports import Darkroom, Facts, Pictures, Place, moment
+from firewalker.user.usecases.ports import Darkroom, Facts, Pictures, Place
 
 FORGOTTEN_ROWS = 100
 
