@@ -86,7 +86,7 @@ class Members:
         async with self._database.transaction() as tx:
             at = moment(self._clock)
             place = await self._rooms.enter(tx, caller, group_id)
-            if place.membership is None and await self._rooms.doors.delete_request(tx, group_id, caller):
+            if place.membership is None and await self._rooms.close_request(tx, place.group, caller, at):
                 return
             if place.as_member().role is Role.OWNER:
                 place.group.ensure_owner_can_leave()
@@ -143,7 +143,7 @@ class Members:
             await self._rooms.doors.ban(tx, group_id, user, at)
             if await self._rooms.doors.count_bans(tx, group_id) > MAX_BANS:
                 raise BanLimitReached
-            await self._rooms.doors.delete_request(tx, group_id, user)
+            await self._rooms.close_request(tx, place.group, user, at)
             if target is not None:
                 await self._rooms.dismiss(tx, place.group, user, at)
 
@@ -206,10 +206,13 @@ class Members:
         async with self._database.transaction() as tx:
             place = await self._rooms.enter(tx, caller, group_id)
             place.as_manager()
-            if not await self._rooms.doors.delete_request(tx, group_id, user):
+            at = moment(self._clock)
+            if not accept:
+                waited = await self._rooms.close_request(tx, place.group, user, at)
+            elif waited := await self._rooms.doors.has_request(tx, group_id, user):
+                await self._rooms.admit(tx, place.group, user, (user,), at)  # who waits no more then
+            if not waited:
                 raise JoinRequestNotFound
-            if accept:
-                await self._rooms.admit(tx, place.group, user, (user,), moment(self._clock))
 
     async def _member(self, tx: Transaction, group_id: GroupId, user: UserId) -> Membership:
         found = await self._rooms.memberships.find(tx, group_id, user)
