@@ -25,7 +25,7 @@ from firewalker.runtime.outbox.doubts import Doubts
 from firewalker.runtime.outbox.gate import Gate
 from firewalker.runtime.outbox.lane import Lane, Row, Taken
 from firewalker.runtime.outbox.reports import LaneReport
-from firewalker.runtime.outbox.rounds import Round
+from firewalker.runtime.outbox.rounds import Refused, Round, TooLate
 from firewalker.runtime.outbox.shares import ALL, EVERYBODY
 from firewalker.runtime.tasks import begin
 
@@ -215,7 +215,7 @@ class _LaneWorker:
                 await self._deliver(taken.rows)
             except _LaneLost:
                 return ()
-            except _Refused:
+            except Refused:
                 # Somebody in there is refused; whoever it is, the others go through.
                 await self._deliver_one_by_one(taken.rows)
             except Fault as fault:
@@ -267,35 +267,50 @@ class _LaneWorker:
         for row in others:
             if self._finishing or found.hopeless:
                 return
-            if not await self.lane.begin_attempt(row):
-                raise _LaneLost
-            await self._try(row, found)
+            try:
+                await self._try(row, found)
+            except TooLate as late:
+                found.late.append((row, late.by))
         if found.arrived or not others:
             for row in deadly:
                 await self._fail(row, "ENDED_ITS_SENDER")
 
-    async def _try(self, row: Row, found: Round) -> None:
+    async def _try(self, row: Row, found: Round, *, again: bool = False) -> None:
+        if not await self.lane.begin_attempt(row):
+            raise _LaneLost
         try:
             await self._deliver([row])
-        except _Refused as refused:
+        except Refused as refused:
             if refused.doubtful:
                 found.doubtful.append((row, refused.by))
             else:
                 await self._fail(row, refused.by)
         except Fault as fault:
-            if fault.kind is not Kind.TIMED_OUT:
-                await self.lane.spare(row, fault.reason, 0)
-                raise
-            found.late.append((row, fault.reason, found.arrived))
+            if fault.kind is Kind.TIMED_OUT:
+                raise TooLate(fault.reason) from fault
+            await self.lane.spare(row, fault.reason, 0)
+            raise
         else:
             found.arrived += 1
             if not await self.lane.finish(row):
                 raise _LaneLost
+            if not again:
+                await self._try_late_ones(found)
+
+    async def _try_late_ones(self, found: Round) -> None:
+        """One has arrived: what came too late just before goes next, if the receiver was to blame; else it is."""
+        while found.late and not self._finishing:
+            row, reason = found.late.pop(0)
+            await self.lane.spare(row, reason, 0)
+            try:
+                await self._try(row, found, again=True)
+            except TooLate as late:
+                await self._fail(row, late.by)
 
     async def _judge(self, found: Round) -> None:
         """What the receiver failed over, without refusing it, is to blame if others arrived since it was tried last.
 
-        What came too late is if others arrived right behind it; else it keeps its place, as while the receiver is away.
+        What came too late with nothing arriving behind it keeps its place, as while the receiver is away.
         """
         for row, reason in found.doubtful:
             wait_s = self._doubts.note(row.position, others_arrived=found.arrived > 0)
@@ -303,11 +318,8 @@ class _LaneWorker:
                 await self._fail(row, reason)
             else:
                 await self.lane.spare(row, reason, wait_s)
-        for row, reason, before in found.late:
-            if found.arrived > before:
-                await self._fail(row, reason)
-            else:
-                await self.lane.spare(row, reason, 0)
+        for row, reason in found.late:
+            await self.lane.spare(row, reason, 0)
 
     async def _fail(self, row: Row, reason: str) -> None:
         _log.warning("event_refused", lane=self.lane.name, event_id=row.event_id, reason=reason)
@@ -318,7 +330,7 @@ class _LaneWorker:
         """Hand *rows* over.
 
         Raises:
-            _Refused: One of them is.
+            Refused: One of them is.
             _LaneLost: It is not sure that the lane is ours for so long; nothing was sent.
             Fault: The destination is in trouble as a whole.
         """
@@ -331,16 +343,16 @@ class _LaneWorker:
                 async with asyncio.timeout(limit_s):
                     await self._sink.deliver([row.payload for row in rows])
         except SinkFailed as fault:
-            raise _Refused(fault.reason, doubtful=True) from fault
+            raise Refused(fault.reason, doubtful=True) from fault
         except Fault as fault:
             if fault.kind in _NOBODYS_FAULT:
                 raise
-            raise _Refused(fault.reason) from fault
+            raise Refused(fault.reason) from fault
         except TimeoutError:
             raise _NoAnswer from None
         except Exception as error:
             _log.exception("delivery_failed", lane=self.lane.name)
-            raise _Refused(type(error).__name__, doubtful=True) from error
+            raise Refused(type(error).__name__, doubtful=True) from error
         self._report.delivered(len(rows))
         self._doubts.arrived()
 
@@ -379,15 +391,6 @@ class _NoAnswer(Fault):
     kind = Kind.TIMED_OUT
     reason = "EVENT_DELIVERY_TIMED_OUT"
     message = "The destination did not take the events in time."
-
-
-class _Refused(Exception):
-    """One of the facts was not taken; *doubtful*: or none would have been."""
-
-    def __init__(self, by: str, *, doubtful: bool = False) -> None:
-        super().__init__(by)
-        self.by = by
-        self.doubtful = doubtful
 
 
 class _LaneLost(Exception):

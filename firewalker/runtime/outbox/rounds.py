@@ -16,11 +16,27 @@ class Round:
         self.arrived = 0
         self.doubtful: list[tuple[Row, str]] = []
         """Over which the receiver failed, and how."""
-        self.late: list[tuple[Row, str, int]] = []
-        """For which there was no answer in time, which one it was, and how many had arrived before."""
+        self.late: list[tuple[Row, str]] = []
+        """For which there was no answer in time, with none arriving since."""
 
     @property
     def hopeless(self) -> bool:
         """Whether the receiver seems to be the one that fails, whatever it is given."""
-        in_a_row = sum(before == self.arrived for _, _, before in self.late)
-        return in_a_row >= LATE_PROBES or (not self.arrived and len(self.doubtful) >= PROBES)
+        return len(self.late) >= LATE_PROBES or (not self.arrived and len(self.doubtful) >= PROBES)
+
+
+class Refused(Exception):
+    """One of the facts was not taken; *doubtful*: or none would have been."""
+
+    def __init__(self, by: str, *, doubtful: bool = False) -> None:
+        super().__init__(by)
+        self.by = by
+        self.doubtful = doubtful
+
+
+class TooLate(Exception):
+    """There was no answer in time to a fact that was sent alone."""
+
+    def __init__(self, by: str) -> None:
+        super().__init__(by)
+        self.by = by

@@ -206,13 +206,10 @@ class Members:
         async with self._database.transaction() as tx:
             place = await self._rooms.enter(tx, caller, group_id)
             place.as_manager()
-            at = moment(self._clock)
-            if not accept:
-                waited = await self._rooms.close_request(tx, place.group, user, at)
-            elif waited := await self._rooms.doors.has_request(tx, group_id, user):
-                await self._rooms.admit(tx, place.group, user, (user,), at)  # who waits no more then
-            if not waited:
+            if not await self._rooms.close_request(tx, place.group, user, moment(self._clock), accepted=accept):
                 raise JoinRequestNotFound
+            if accept:
+                await self._rooms.admit(tx, place.group, user, (user,), moment(self._clock))
 
     async def _member(self, tx: Transaction, group_id: GroupId, user: UserId) -> Membership:
         found = await self._rooms.memberships.find(tx, group_id, user)

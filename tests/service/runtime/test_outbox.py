@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -26,6 +26,7 @@ class Sink:
         """Over which it fails; None: over any."""
         self.slow: set[bytes] | None = set()
         """For which it takes too long; None: for any."""
+        self.on_arrival: Callable[[], None] = lambda: None
         self.hold: asyncio.Event | None = None
         self.arrived = asyncio.Event()
 
@@ -40,6 +41,7 @@ class Sink:
             raise InvalidRequest
         self.seen += payloads
         self.arrived.set()
+        self.on_arrival()
         if self.hold is not None:
             await self.hold.wait()
 
@@ -364,6 +366,22 @@ async def test_a_receiver_that_is_slow_with_everything_gets_all_of_it_in_order_l
     await emptied(db)
     await relay.stop()
     assert sink.seen == [name.encode() for name in names]
+
+
+@pytest.mark.requirement("DLV-04")
+async def test_what_came_too_late_while_the_receiver_was_slow_goes_next_once_it_is_not(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firewalker.runtime.outbox.relay.PATIENCE", 1)
+    outbox, sink = Outbox("step"), Sink()
+    sink.slow = {b"0", b"1"}  # until the first of the others arrives
+    relay = Relay(db, {"step": sink}, outbox)
+    sink.on_arrival = sink.slow.clear
+    await append(db, outbox, *(f"{number}" for number in range(5)))
+    await relay.start()
+    await emptied(db)
+    await relay.stop()
+    assert sink.seen == [b"2", b"0", b"1", b"3", b"4"]
 
 
 @pytest.mark.requirement("DLV-04")
