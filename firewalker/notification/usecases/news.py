@@ -145,7 +145,7 @@ class News:
                 return await self._close(tx, meaning)
             case Apart():
                 return await self._part(tx, meaning)
-            case Left(user_id=user, session_id=session, installation_id=installation, at=at):
+            case Left(user_id=user, session_id=session, installation_id=installation, at=at) if not known[user].erased:
                 # What is queued for it finds no device when it is claimed.
                 await self._devices.delete_left(tx, user, session, installation, at)
             case Erased(user_id=user):
@@ -195,9 +195,7 @@ def _locked(meaning: Meaning) -> set[UserId]:
             return {n.user_id for n in told}
         case Apart(one=one, other=other):
             return {one, other}
-        case Lives() | Withdrawn() | Erased():
+        case Lives() | Withdrawn() | Left() | Erased():
             return {meaning.user_id}
         case Closed(told=users):
             return set(users)
-        case Left():
-            return set()
