@@ -24,7 +24,8 @@ class AvatarPart:
     """The pictures of users."""
 
     def __init__(self, config: UserConfig, *, database: Database, users: Users, facts: Facts, clock: Clock) -> None:
-        parts: list[Part] = []
+        darkroom = PillowDarkroom()
+        parts: list[Part] = [darkroom]
         pictures: Pictures = PictureNowhere()
         if config.avatar_folder is not None:
             folder = PictureFolder(config.avatar_folder, config.avatar_url, read_key(config.page_key_file), clock)
@@ -39,7 +40,7 @@ class AvatarPart:
             users=users,
             avatars=AvatarStore(),
             pictures=pictures,
-            darkroom=PillowDarkroom(),
+            darkroom=darkroom,
             facts=facts,
             clock=clock,
         )

@@ -13,11 +13,12 @@ AvatarId = NewType("AvatarId", UUID)
 MAX_BYTES = 5 * 1024 * 1024
 """Largest upload (contract)."""
 
-MAX_PIXELS = 40_000_000
-"""Most pixels that are decoded: more than phones' cameras make, some 120 MB while it lasts."""
-
 CONTENT_TYPES = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
 """What may be uploaded (contract), and what decoders call it."""
+
+MAX_PIXELS = {"image/jpeg": 40_000_000, "image/png": 16_000_000, "image/webp": 16_000_000}
+"""Most pixels that are decoded: more than phones' cameras make, and than screens have. JPEG can be decoded at a part of its
+size; of the others every pixel takes its place in memory, of WebP four times."""
 
 SIZES = (256, 1024)
 """Longest sides of the pictures that are shown; the last is the one that profiles name."""
