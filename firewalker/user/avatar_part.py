@@ -30,6 +30,7 @@ class AvatarPart:
         if config.avatar_folder is not None:
             folder = PictureFolder(config.avatar_folder, config.avatar_url, read_key(config.page_key_file), clock)
             parts.append(PictureDoor(folder, config.host, config.media_port, share_port=config.share_port))
+            parts.append(Chore("sweep uploads", timedelta(hours=1), folder.sweep))
             pictures = folder
         elif config.avatar_bucket is not None:
             pictures = PictureBucket(
