@@ -15,12 +15,15 @@ from firewalker_aws.stack import Choices, FirewalkerStack
 EXAMPLE_ACCOUNT = "123456789012"
 EXAMPLE_CERTIFICATE = f"arn:aws:acm:ap-northeast-2:{EXAMPLE_ACCOUNT}:certificate/00000000-0000-0000-0000-000000000000"
 
+FLAGS = {"@aws-cdk/aws-ec2:uniqueImdsv2TemplateName": True}
+"""Without it the bastion's launch template has the same name in every environment, and an account takes a name once."""
+
 
 def make_app(
     outdir: str | None = None, environment: str | None = None, context: Mapping[str, str] | None = None
 ) -> tuple[App, FirewalkerStack]:
     """The app with its one stack, as the context says; *environment* wins over it, *context* is added to it."""
-    app = App(outdir=outdir, analytics_reporting=False, context=context)
+    app = App(outdir=outdir, analytics_reporting=False, context={**FLAGS, **(context or {})})
 
     def chosen(name: str, otherwise: str) -> str:
         return str(app.node.try_get_context(name) or otherwise)
@@ -45,7 +48,7 @@ def make_app(
         sizes,
         choices,
         env=Environment(account=account, region=region),
-        termination_protection=sizes.protected,
+        termination_protection=sizes.guarded,
         synthesizer=DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
     )
     return app, stack

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from firewalker.cli import tombstones
-from firewalker.cli.services import mysql_urls
+from firewalker.cli.services import mysql_urls, named_url
 from firewalker.cli.terminal import CommandError, number, out
 from firewalker.local.backend import BUSY
 from firewalker.local.files import locked
@@ -132,7 +132,7 @@ async def restore_here(place: Path, environment: Mapping[str, str] = os.environ,
         CommandError: There is a backend already, or see `restore`. Of a new private one nothing is left then.
         CannotStartError: The private one runs, or cannot be made.
     """
-    named = {service: environment.get(f"FIREWALKER_{service.upper()}_MYSQL_URL", "") for service in SERVICES}
+    named = {service: named_url(service, "MYSQL_URL", environment) for service in SERVICES}
     if all(named.values()):
         await restore(place, named)
         return

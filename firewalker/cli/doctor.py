@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 from rich.table import Table
 
-from firewalker.cli.services import mysql_url, plan
+from firewalker.cli.services import plan
 from firewalker.cli.terminal import CommandError, number, out
 from firewalker.kernel.faults import Fault
 from firewalker.local.ports import HOST
@@ -84,15 +84,12 @@ async def _findings(addresses: Addresses) -> AsyncIterator[Finding]:
     for name in SERVICES:
         internal = int(settings[name][f"FIREWALKER_{name.upper()}_INTERNAL_PORT"])
         yield await _service(f"{name} service, internal port", rest._replace(port=internal), _listens(internal))
-    environment = here.environment
     for name in SERVICES:
-        url = mysql_url(here, name)
-        yield await _mysql(name, url)
-        async for finding in _outbox(name, url):
+        mysql = here.url(name, "MYSQL_URL")
+        yield await _mysql(name, mysql)
+        async for finding in _outbox(name, mysql):
             yield finding
-    async for finding in _redis(
-        environment.get("FIREWALKER_REDIS_URL") or settings["step"]["FIREWALKER_STEP_REDIS_URL"]
-    ):
+    async for finding in _redis(here.url("step", "REDIS_URL")):
         yield finding
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from rich.table import Table
 
-from firewalker.cli.services import step_settings
+from firewalker.cli.services import url
 from firewalker.cli.terminal import CommandError, number, out
 from firewalker.kernel.days import parse_date
 from firewalker.kernel.faults import Fault
@@ -63,7 +63,7 @@ async def decide(walker: str, day: str, verdict: str) -> None:
     except NotSuspect as nothing:
         raise CommandError(nothing.message) from None
     except RedisUnavailable as problem:
-        message = f"It is {verdict}, but Redis cannot be told ({problem}): boards follow when it is back."
+        message = f"It is {verdict}, but Redis cannot be told ({problem}): say it again when it is back."
         raise CommandError(message) from None
     except (Fault, OSError) as problem:
         raise CommandError(_away(problem)) from None
@@ -72,8 +72,7 @@ async def decide(walker: str, day: str, verdict: str) -> None:
 
 
 def _reviews() -> AbstractAsyncContextManager[Reviews]:
-    settings = step_settings()
-    return reviewing(settings["FIREWALKER_STEP_MYSQL_URL"], settings["FIREWALKER_STEP_REDIS_URL"])
+    return reviewing(url("step", "MYSQL_URL"), url("step", "REDIS_URL"))
 
 
 def _verdict(text: str) -> Verdict:

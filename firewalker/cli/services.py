@@ -19,10 +19,11 @@ from firewalker.local import ports
 from firewalker.local.binaries import Binary
 from firewalker.local.layout import Layout
 from firewalker.local.mysql_server import MySQLServer
-from firewalker.local.plan import DATABASES, Plan
+from firewalker.local.plan import DATABASES, Plan, needs_private_redis, private_databases
 from firewalker.local.redis_server import RedisServer
 from firewalker.local.secrets import SERVICES, make_secrets
 from firewalker.runtime.redis import RedisUnavailable
+from firewalker.runtime.settings import given
 from firewalker.step.live.rebuild import rebuild_now
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def plan(environment: Mapping[str, str] = os.environ) -> Plan:
     """
     layout = Layout.of(environment)
     mysql = redis = None
-    if not all(environment.get(f"FIREWALKER_{name.upper()}_MYSQL_URL") for name in SERVICES):
+    if private_databases(environment):
         if not (layout.data / "mysql").exists():
             message = (
                 f"There is no backend in {layout.root} yet: start one with `firewalker up`, or name the databases in "
@@ -50,7 +51,7 @@ def plan(environment: Mapping[str, str] = os.environ) -> Plan:
             )
             raise CommandError(message)
         mysql = MySQLServer(_UNKNOWN, layout.data / "mysql", layout.sockets(), tuple(DATABASES.values()))
-    if not environment.get("FIREWALKER_REDIS_URL"):
+    if needs_private_redis(environment):
         redis = RedisServer(_UNKNOWN, layout.data / "redis", layout.sockets())
     return Plan(environment, ports.chosen(environment), make_secrets(layout.secrets), mysql, redis)
 
@@ -79,14 +80,14 @@ async def rebuild() -> None:
     Raises:
         CommandError: MySQL or Redis cannot be reached.
     """
-    settings = step_settings()
+    mysql_url, redis_url = url("step", "MYSQL_URL"), url("step", "REDIS_URL")
     began = time.monotonic()
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=err, transient=True) as bar:
         totals = bar.add_task("Rebuilding the live totals of the open dates", total=None)
         try:
             await rebuild_now(
-                settings["FIREWALKER_STEP_MYSQL_URL"],
-                settings["FIREWALKER_STEP_REDIS_URL"],
+                mysql_url,
+                redis_url,
                 lambda done, of: bar.update(totals, completed=done, total=of),
             )
         except (RedisUnavailable, Fault) as problem:
@@ -95,30 +96,35 @@ async def rebuild() -> None:
     out.print(f"Redis is complete again after {time.monotonic() - began:.1f} s.")
 
 
-def step_settings() -> Mapping[str, str]:
-    """The environment of the step service of this machine's backend.
-
-    Raises:
-        CommandError: The private MySQL does not run.
-    """
-    programs = {program.name: program for program in _running().programs()}
-    return programs["step"].environment
-
-
 def mysql_urls() -> dict[str, str]:
     """The database of each service.
 
     Raises:
-        CommandError: The private MySQL does not run.
+        CommandError: It cannot be told, or is the private MySQL and that does not run.
     """
-    here = _running()
-    return {name: mysql_url(here, name) for name in SERVICES}
+    return {name: url(name, "MYSQL_URL") for name in SERVICES}
 
 
-def mysql_url(here: Plan, service: str) -> str:
-    """The database of *service* in the backend *here*."""
-    variable = f"FIREWALKER_{service.upper()}_MYSQL_URL"
-    return here.environment.get(variable) or here.service_settings(service)[variable]
+def url(service: str, field: str, environment: Mapping[str, str] = os.environ) -> str:
+    """The ``MYSQL_URL`` or ``REDIS_URL`` of *service*: what the environment says, as the service itself reads it, or the
+    private server's.
+
+    Raises:
+        CommandError: The file that it is in cannot be read; or it is the private MySQL and that does not run.
+    """
+    return named_url(service, field, environment) or _running().url(service, field)
+
+
+def named_url(service: str, field: str, environment: Mapping[str, str] = os.environ) -> str:
+    """The same where the environment names one, else empty.
+
+    Raises:
+        CommandError: The file that it is in cannot be read.
+    """
+    try:
+        return given(environment, service, field)
+    except (OSError, UnicodeError) as error:
+        raise CommandError(f"The {field} of {service} cannot be read from its file: {error}") from None
 
 
 def _running() -> Plan:

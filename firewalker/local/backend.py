@@ -27,9 +27,9 @@ from firewalker.local.checks import check_configuration
 from firewalker.local.files import locked, remove_socket_folder
 from firewalker.local.layout import Layout
 from firewalker.local.mysql_server import MySQLServer
-from firewalker.local.plan import DATABASES, Plan
+from firewalker.local.plan import Plan, needs_private_redis, private_databases
 from firewalker.local.redis_server import RedisServer
-from firewalker.local.secrets import SERVICES, make_fcm_secrets, make_secrets
+from firewalker.local.secrets import make_fcm_secrets, make_secrets
 from firewalker.local.servers import quiet
 from firewalker.local.supervisor import Supervisor
 from firewalker.local.variables import require_known
@@ -120,16 +120,12 @@ def prepare(
         require_known(environment)
         chosen = ports.chosen(environment)
         ports.require_free(chosen)
-        databases = tuple(
-            DATABASES[name] for name in SERVICES if not environment.get(f"FIREWALKER_{name.upper()}_MYSQL_URL")
-        )
-        redis_given = environment.get("FIREWALKER_REDIS_URL") or all(
-            environment.get(f"FIREWALKER_{name.upper()}_REDIS_URL") for name in SERVICES
-        )
+        databases = private_databases(environment)
         sockets = layout.sockets()
         try:
             mysql = MySQLServer(_NOT_FOUND_YET, layout.data / "mysql", sockets, databases) if databases else None
-            redis = None if redis_given else RedisServer(_NOT_FOUND_YET, layout.data / "redis", sockets)
+            private_redis = needs_private_redis(environment)
+            redis = RedisServer(_NOT_FOUND_YET, layout.data / "redis", sockets) if private_redis else None
             plan = Plan(environment, chosen, make_secrets(layout.secrets), mysql, redis)
             if plan.emulates_fcm:
                 make_fcm_secrets(plan.secrets, plan.port("emulator", "TLS_PORT"))

@@ -5,6 +5,7 @@ Pure but for the probes it hands out: it starts nothing and reads no file.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +17,7 @@ from firewalker.local.ports import HOST
 from firewalker.local.readiness import grpc_serving, http_ok, off_the_loop
 from firewalker.local.secrets import SERVICES
 from firewalker.local.unit import Program
+from firewalker.runtime.settings import given, source, value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,11 +94,13 @@ class Plan:
             "PAGE_KEY_FILE": str(self.secrets.page_key),
             "LOG_PSEUDONYM_KEY_FILE": str(self.secrets.log_key),
         }
-        if self.mysql is not None:
+        if self.mysql is not None and source(self.environment, service, "MYSQL_URL") is None:
             settings["MYSQL_URL"] = self.mysql.url(DATABASES[service])
-        redis_url = self.redis.url() if self.redis is not None else self.environment.get("FIREWALKER_REDIS_URL")
-        if redis_url:
-            settings["REDIS_URL"] = redis_url
+        redis = source(self.environment, service, "REDIS_URL")
+        if redis is None and self.redis is not None:
+            settings["REDIS_URL"] = self.redis.url()
+        elif redis is not None and redis.of_all:
+            settings["REDIS_URL_FILE" if redis.is_file else "REDIS_URL"] = self.environment[redis.variable]
         if service == "user":
             settings["ACCESS_TOKEN_KEY_FILE"] = str(self.secrets.access_token_key)
             settings["REFRESH_KEY_FILE"] = str(self.secrets.refresh_key)
@@ -115,6 +119,15 @@ class Plan:
         for other in CALLS[service]:
             settings[f"{other.upper()}_ADDRESS"] = f"{HOST}:{self.port(other, 'INTERNAL_PORT')}"
         return {f"FIREWALKER_{service.upper()}_{name}": value for name, value in settings.items()}
+
+    def url(self, service: str, field: str) -> str:
+        """The ``MYSQL_URL`` or ``REDIS_URL`` of *service*, as the service itself reads it.
+
+        Raises:
+            OSError, UnicodeError: The file that it is in cannot be read.
+        """
+        of_environment = given(self.environment, service, field)
+        return of_environment or self.service_settings(service)[f"FIREWALKER_{service.upper()}_{field}"]
 
     @property
     def emulates_fcm(self) -> bool:
@@ -141,9 +154,13 @@ class Plan:
 
     def _database_hint(self, service: str) -> str:
         """Where the database of *service* is, for a person whose service does not start; empty if it is a private one."""
-        variable = f"FIREWALKER_{service.upper()}_MYSQL_URL"
-        place = database_place(self.environment.get(variable, ""))
-        return f"Its database is at {place} ({variable})." if place else ""
+        found = source(self.environment, service, "MYSQL_URL")
+        if found is None:
+            return ""
+        with contextlib.suppress(OSError, UnicodeError):  # the service itself says what is wrong with it
+            if place := database_place(value(self.environment, found)):
+                return f"Its database is at {place} ({found.variable})."
+        return ""
 
     def _servers(self) -> list[Program]:
         made = []
@@ -186,6 +203,16 @@ class Plan:
             if not name.startswith("FIREWALKER_") or (name.startswith(prefix) and value)
         }
         return {"PYTHONUNBUFFERED": "1", **settings, **kept}
+
+
+def private_databases(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The databases for which *environment* names no server."""
+    return tuple(DATABASES[name] for name in SERVICES if source(environment, name, "MYSQL_URL") is None)
+
+
+def needs_private_redis(environment: Mapping[str, str]) -> bool:
+    """Whether *environment* leaves a service without a Redis."""
+    return any(source(environment, name, "REDIS_URL") is None for name in SERVICES)
 
 
 def database_place(url: str) -> str:

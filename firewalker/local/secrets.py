@@ -85,6 +85,10 @@ class Secrets:
         """The credential, base64url of 32 bytes, with which *service* calls the others."""
         return self.folder / f"service-{service}.token"
 
+    def second_service_token(self, service: str) -> Path:
+        """Another that is taken for *service*'s, while one is replaced: the new one, and when that is used, the old one."""
+        return self.folder / f"service-{service}.second.token"
+
 
 def make_secrets(folder: Path) -> Secrets:
     """Make what is missing in *folder* and return where everything is.
@@ -98,7 +102,8 @@ def make_secrets(folder: Path) -> Secrets:
             if not path.exists():
                 write_whole(path, _base64url(secrets.token_bytes(KEY_BYTES)).encode() + b"\n")
         keep_keys(made)
-        allowed = (f"{name} {_digest(made.service_token(name))}\n" for name in SERVICES)
+        tokens = [(name, path(name)) for path in (made.service_token, made.second_service_token) for name in SERVICES]
+        allowed = (f"{name} {_digest(token)}\n" for name, token in tokens if token.exists())
         _keep(made.allowed_services, "".join(allowed).encode())
     return made
 

@@ -40,24 +40,26 @@ def keep_keys(secrets: Secrets) -> None:
     _write_key_set(secrets, [_jwk(secrets.access_token_key), _jwk(secrets.next_access_token_key)], time.time())
 
 
-def rotate(secrets: Secrets, *, force: bool = False, now_s: float | None = None) -> list[dict[str, Any]]:
+def rotate(
+    secrets: Secrets, *, force: bool = False, spread_s: float = 0.0, now_s: float | None = None
+) -> list[dict[str, Any]]:
     """Have the next key sign from now on, retire the one that did, and make another next one; the key set as it is then.
 
-    Running processes read both files again within a second or two.
+    Running processes read both files again within a second or two; *spread_s* is how long the files take to get to them.
 
     Raises:
-        CannotStartError: The next key was made less than half a minute ago; with *force* that does not matter.
+        CannotStartError: The next key was made less than half a minute, and that, ago; with *force* that does not matter.
     """
     now_s = time.time() if now_s is None else now_s
     with locked(secrets.folder / ".lock"):
         keep_keys(secrets)
-        age_s = now_s - secrets.next_access_token_key.stat().st_mtime
-        if age_s < PUBLISHED_S and not force:
-            message = f"The next key is {max(0.0, age_s):.0f} s old: wait until every process has read it ({PUBLISHED_S:.0f} s)."
+        age_s, published_s = now_s - secrets.next_access_token_key.stat().st_mtime, PUBLISHED_S + spread_s
+        if age_s < published_s and not force:
+            message = f"The next key is {max(0.0, age_s):.0f} s old: wait until every process has read it ({published_s:.0f} s)."
             raise CannotStartError(message)
         retired, active = _jwk(secrets.access_token_key), _jwk(secrets.next_access_token_key)
         signing, following = secrets.next_access_token_key.read_bytes(), _new_private_key()
-        keys = [active, _jwk_of(following), {**retired, "exp": int(now_s + RETIRING_S)}]
+        keys = [active, _jwk_of(following), {**retired, "exp": int(now_s + spread_s + RETIRING_S)}]
         _write_key_set(secrets, keys, now_s)
         write_whole(secrets.access_token_key, signing)
         write_whole(secrets.next_access_token_key, following)

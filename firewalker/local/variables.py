@@ -23,6 +23,7 @@ OWN = (
     "FIREWALKER_REDIS_SERVER",
     "FIREWALKER_IGNORE_INSTALLED_SERVERS",
     "FIREWALKER_REDIS_URL",
+    "FIREWALKER_REDIS_URL_FILE",
     "FIREWALKER_PASSWORD",
 )
 """Variables of no single process: of local runs, of all services, of the command line."""
@@ -56,7 +57,8 @@ def require_known(environment: Mapping[str, str]) -> None:
 def suggestion(name: str, more: Iterable[str] = ()) -> str:
     """`` (did you mean …?)`` with the variable most like *name*, among them those of *more*; empty if none is."""
     _, _, rest = name.upper().removeprefix(PREFIX).partition("_")
-    candidates = {*OWN, *DEFAULTS, *more, *(f"{prefix}{rest}" for prefix in _prefixes() if rest)} - {name}
+    of_processes = (f"{PREFIX}{owner}_{rest}" for owner in OWNERS if rest and owner != "TEST")
+    candidates = {*OWN, *DEFAULTS, *more, *of_processes} - {name}
     close = difflib.get_close_matches(name.upper(), sorted(candidates), 1, ALIKE)
     return f" (did you mean {close[0]}?)" if close else ""
 

@@ -13,6 +13,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.faults import Fault
 from firewalker.notification.domain.device import Device, Platform
+from firewalker.notification.domain.places import ordinary_of
 from firewalker.notification.fcm.answers import QUOTA_EXCEEDED, Answer, Kind, Scope
 from firewalker.notification.fcm.breakers import Breaker, Breakers
 from firewalker.notification.fcm.messages import message_of, probe_of
@@ -24,9 +25,6 @@ from firewalker.runtime.tasks import begin, end
 
 IDLE_S = 1.0
 """How often it looks without being woken: for what other processes queued, and what becomes due again."""
-
-URGENT_PLACES = 4
-"""Messages under way that only the first lane may add (DLV-11)."""
 
 STOP_S = 8.0
 """How long messages under way may take when the process stops; what is left then comes back when its lease ends."""
@@ -147,10 +145,12 @@ class Sender:
         if free <= 0 or room == 0:
             await self._for_room(paced=free > 0)
             return True
-        urgent = min(URGENT_PLACES, room)
+        ordinary = ordinary_of(room, free=free, most=self._most)
         works: Sequence[Work] = ()
         try:
-            works, looked_at = await self._queue.claim(room - urgent, urgent_room=urgent, parked=self._breakers.parked)
+            works, looked_at = await self._queue.claim(
+                ordinary, urgent_room=room - ordinary, parked=self._breakers.parked
+            )
         finally:
             self._pace.give_back(room - len(works))
         for work in works:
@@ -166,7 +166,7 @@ class Sender:
 
     def _begin(self, work: Work) -> None:
         if work.delivery.delivery_id in self._held:
-            return  # its lease ended while it was under way here: one of the two is enough
+            return  # its lease ended while it was under way here, or accepted and not written down yet: once is enough
         self._held.add(work.delivery.delivery_id)
         task = asyncio.create_task(self._send(work), name="fcm message")
         self._under_way.add(task)
@@ -192,13 +192,14 @@ class Sender:
             if answer.kind is not Kind.WITHHELD:
                 _SENT.labels(answer.kind.value, answer.code).inc()
             await self._follow(work, answer)
+            if answer.kind is Kind.ACCEPTED:
+                return  # it is held until that is written down
         except Fault as fault:
             # Its lease ends by itself; then it is tried again, under the same tag.
             _log.warning("delivery_not_noted", reason=fault.reason)
         except Exception:  # noqa: BLE001 - one message must not end the sender; its claims are counted
             _log.exception("delivery_failed", type=delivery.type.value)
-        finally:
-            self._held.discard(delivery.delivery_id)
+        self._held.discard(delivery.delivery_id)
 
     async def _follow(self, work: Work, answer: Answer) -> None:
         """Do what the answer means."""
@@ -269,6 +270,7 @@ class Sender:
                     await asyncio.sleep(_FAILED_PAUSE_S)
                 else:
                     del self._accepted[: len(some)]
+                    self._held.difference_update(work.delivery.delivery_id for work in some)
 
     async def _probe(self, breaker: Breaker, platform: Platform | None) -> None:
         """Ask once whether it is mended: with a message that FCM only checks."""
@@ -283,7 +285,7 @@ class Sender:
         except Exception:
             breaker.trip()  # it would wait for the end of this probe for ever
             raise
-        if answer.kind is Kind.PARKED or (answer.kind is Kind.UNKNOWN):
+        if answer.kind in {Kind.PARKED, Kind.UNKNOWN} or not answer.is_of_fcm:
             breaker.trip()
         elif breaker.mend():
             _log.info("fcm_is_mended", platform=platform.value if platform else None)

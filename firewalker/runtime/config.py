@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from firewalker.runtime import cluster, sentinels
+from firewalker.runtime import cluster, sentinels, settings
 from firewalker.runtime.grpc.limits import Limits
 from firewalker.runtime.masking import masked
 from firewalker.runtime.mysql.address import Address
@@ -34,8 +34,6 @@ Addresses = Annotated[str, Field(pattern=rf"^{_ADDRESS}(,{_ADDRESS})*$")]
 Network = IPv4Network | IPv6Network
 
 _LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
-
-_SHARED = {"redis_url": "FIREWALKER_REDIS_URL"}
 
 
 class ConfigError(ValueError):
@@ -228,30 +226,32 @@ def load(config: type[C]) -> C:
         ConfigError: With everything that is wrong at once.
     """
     prefix = str(config.model_config.get("env_prefix", "")).upper()
-    given = {name.upper(): value for name, value in os.environ.items() if name.upper().startswith(prefix)}
-    names = {f"{prefix}{field.upper()}": field for field in config.model_fields}
-    secret_files = {f"{prefix}{field.upper()}_FILE": field for field in _secrets(config)}
+    service = prefix.removeprefix("FIREWALKER_").rstrip("_")
+    environment = {name.upper(): value for name, value in os.environ.items()}
+    secrets = [field for field in config.model_fields if _is_secret(config, field)]
+    known = {f"{prefix}{field.upper()}" for field in config.model_fields}
+    known |= {f"{prefix}{field.upper()}_FILE" for field in secrets}
     problems = [
-        f"{name}: there is no such setting" for name in sorted(given) if name not in names and name not in secret_files
+        f"{name}: there is no such setting"
+        for name in sorted(environment)
+        if name.startswith(prefix) and name not in known
     ]
     values: dict[str, Any] = {}
-    for field, name in _SHARED.items():
-        if not {f"{prefix}{field.upper()}", f"{prefix}{field.upper()}_FILE"} & given.keys():
-            secret_files[f"{name}_FILE"] = field
-            values |= _shared(field, name, given)
-    for name, field in secret_files.items():
-        if name in given:
+    unreadable: set[str] = set()
+    for field in secrets:
+        source = settings.source(environment, service, field.upper())
+        if source is not None:
             try:
-                values[field] = Path(given[name]).read_text(encoding="utf-8").strip()
+                values[field] = settings.value(environment, source)
             except (OSError, UnicodeError) as error:
-                problems.append(f"{name}: cannot be read ({type(error).__name__})")
-                values[field] = "unreadable"
+                problems.append(f"{source.variable}: cannot be read ({type(error).__name__})")
+                unreadable.add(field)
     try:
         made = config(**values)
     except ValidationError as error:
         for found in error.errors(include_url=False, include_input=False):
             field = str(found["loc"][0]) if found["loc"] else ""
-            if values.get(field) != "unreadable":
+            if field not in unreadable:
                 problems.append(f"{prefix}{field.upper()}: {_plain(found['type'], found['msg'])}")
         raise ConfigError("\n".join(problems)) from None
     if problems:
@@ -283,17 +283,8 @@ def read_key(path: Path) -> bytes:
     return key
 
 
-def _shared(field: str, name: str, given: dict[str, str]) -> dict[str, Any]:
-    """The value that is the same for all services, if there is one; if only its file is named, that becomes *given*."""
-    if name in os.environ:
-        return {field: os.environ[name]}
-    if f"{name}_FILE" in os.environ:
-        given[f"{name}_FILE"] = os.environ[f"{name}_FILE"]
-    return {}
-
-
-def _secrets(config: type[ServiceConfig]) -> list[str]:
-    return [name for name, field in config.model_fields.items() if field.annotation in (SecretStr, SecretStr | None)]
+def _is_secret(config: type[ServiceConfig], field: str) -> bool:
+    return config.model_fields[field].annotation in (SecretStr, SecretStr | None)
 
 
 def _shown(value: object) -> str:

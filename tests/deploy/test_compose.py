@@ -128,6 +128,13 @@ def test_what_runs_our_code_cannot_write_to_its_root_and_has_no_rights_beyond_fi
             assert service["cap_drop"] == ["ALL"], name
 
 
+def test_one_service_builds_the_image_and_nobody_fetches_it(services: dict[str, Any]) -> None:
+    assert [name for name, service in services.items() if "build" in service] == ["keys"]
+    ours = {name: service["pull_policy"] for name, service in services.items() if service["image"] == "firewalker"}
+    assert ours == {name: "build" if name == "keys" else "never" for name in ours}
+    assert len(ours) == 9
+
+
 def test_everything_listens_on_this_machine_alone(services: dict[str, Any]) -> None:
     published = [port for service in services.values() for port in service.get("ports", [])]
     assert published

@@ -8,15 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from firewalker.cli import services
+from firewalker.cli.terminal import CommandError
 from firewalker.local import ports
 from firewalker.local.binaries import Binary
 from firewalker.local.checks import check_configuration
 from firewalker.local.mysql_server import MySQLServer
-from firewalker.local.plan import Plan, database_place
+from firewalker.local.plan import Plan, database_place, needs_private_redis, private_databases
 from firewalker.local.problems import CannotStartError
 from firewalker.local.redis_server import RedisServer
 from firewalker.local.secrets import Secrets, make_fcm_secrets, make_secrets
 from firewalker.local.up import greeting_text
+from firewalker.local.variables import require_known
 
 MARIADB = Binary(Path("/usr/sbin/mariadbd"), "mariadb", (10, 11, 19))
 REDIS = Binary(Path("/usr/bin/redis-server"), "redis", (7, 0, 15))
@@ -110,6 +113,32 @@ def test_given_servers_take_the_place_of_private_ones() -> None:
     assert not {"mysql", "redis"} & {program.name for program in plan.programs()}
     assert told(plan, "step")["FIREWALKER_STEP_MYSQL_URL"] == "mysql://db/STEP"
     assert told(plan, "step")["FIREWALKER_STEP_REDIS_URL"] == "redis://cache"
+
+
+def test_servers_given_in_files_take_the_place_of_private_ones_for_everybody(tmp_path: Path) -> None:
+    (tmp_path / "mysql").write_text("mysql://ann:secret@db.example/steps\n")
+    (tmp_path / "redis").write_text("redis://cache.example:1/0\n")
+    environment = {
+        "FIREWALKER_STEP_MYSQL_URL_FILE": str(tmp_path / "mysql"),
+        "FIREWALKER_REDIS_URL_FILE": str(tmp_path / "redis"),
+    }
+    require_known(environment)
+    assert private_databases(environment) == ("firewalker_user", "firewalker_notification")
+    assert not needs_private_redis(environment)
+    plan = replace(PLAN, environment=environment, redis=None)
+    step = told(plan, "step")
+    assert step["FIREWALKER_STEP_MYSQL_URL_FILE"] == str(tmp_path / "mysql")
+    assert step["FIREWALKER_STEP_REDIS_URL_FILE"] == str(tmp_path / "redis")
+    assert not {"FIREWALKER_STEP_MYSQL_URL", "FIREWALKER_STEP_REDIS_URL"} & step.keys()
+    assert "FIREWALKER_USER_MYSQL_URL" in told(plan, "user")
+    hints = {program.name: program.hint for program in plan.programs()}
+    assert hints["step"] == "Its database is at db.example:3306 (FIREWALKER_STEP_MYSQL_URL_FILE)."
+    # What commands are to look at is what the service uses.
+    assert plan.url("step", "MYSQL_URL") == "mysql://ann:secret@db.example/steps"
+    assert services.url("user", "REDIS_URL", environment) == "redis://cache.example:1/0"
+    (tmp_path / "mysql").unlink()
+    with pytest.raises(CommandError, match="MYSQL_URL of step"):
+        services.url("step", "MYSQL_URL", environment)
 
 
 @pytest.mark.parametrize("module", ["firewalker.user", "firewalker.step", "firewalker.notification", "transcoder"])

@@ -33,6 +33,7 @@ def test_what_something_reads_passes() -> None:
     known = (
         "FIREWALKER_LOCAL_DIR",
         "FIREWALKER_REDIS_URL",
+        "FIREWALKER_REDIS_URL_FILE",
         "FIREWALKER_STEP_LIMITS",
         "FIREWALKER_TEST_MYSQL_URL",
         "HOME",

@@ -9,6 +9,7 @@ clients come back, to another process.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_autoscaling as autoscaling
@@ -22,8 +23,10 @@ from firewalker_aws.plan import GRPC_PORTS, INSIDE, INTERNAL_PORTS, PRIVATE_ZONE
 
 Fleets = dict[str, autoscaling.AutoScalingGroup]
 
-DEREGISTRATION = Duration.seconds(60)
-"""Longer than a process takes to drain (15 s of delay, 20 s for calls)."""
+REST_DEREGISTRATION = Duration.seconds(60)
+GRPC_DEREGISTRATION = Duration.seconds(120)
+"""How long an instance stays after it is taken out, before it is told to stop. ALB lets requests end meanwhile and then cuts
+what is left, long streams too; NLB may take as long to send it no new connection."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def _rest(
         vpc=ground.network.vpc,
         internet_facing=True,
         security_group=ground.network.alb,
-        deletion_protection=ground.sizes.protected,
+        deletion_protection=ground.sizes.guarded,
         drop_invalid_header_fields=True,
         idle_timeout=Duration.seconds(60),  # the transcoder keeps connections for 75 s, streams send every 15 s
     )
@@ -78,7 +81,7 @@ def _rest(
         port=REST_PORT,
         protocol=elbv2.ApplicationProtocol.HTTP,
         targets=[ground.fleets["transcoder"]],
-        deregistration_delay=DEREGISTRATION,
+        deregistration_delay=REST_DEREGISTRATION,
         load_balancing_algorithm_type=elbv2.TargetGroupLoadBalancingAlgorithmType.LEAST_OUTSTANDING_REQUESTS,
         health_check=elbv2.HealthCheck(
             path="/readyz", interval=Duration.seconds(5), timeout=Duration.seconds(4), healthy_threshold_count=2
@@ -112,7 +115,7 @@ def _grpc(
         internet_facing=True,
         cross_zone_enabled=True,
         security_groups=[ground.network.nlb],
-        deletion_protection=ground.sizes.protected,
+        deletion_protection=ground.sizes.guarded,
     )
     balancer.log_access_logs(ground.storage.logs, "grpc")
     groups = {}
@@ -140,7 +143,7 @@ def _inner(ground: Ground) -> elbv2.NetworkLoadBalancer:
         internet_facing=False,
         cross_zone_enabled=True,
         security_groups=[ground.network.inner],
-        deletion_protection=ground.sizes.protected,
+        deletion_protection=ground.sizes.guarded,
     )
     balancer.log_access_logs(ground.storage.logs, "inner")
     for service in SERVICES:
@@ -150,18 +153,24 @@ def _inner(ground: Ground) -> elbv2.NetworkLoadBalancer:
                 f"{service.title()}{kind}", port=port, protocol=elbv2.Protocol.TCP, default_target_groups=[group]
             )
     zone = route53.PrivateHostedZone(ground.stack, "PrivateZone", vpc=ground.network.vpc, zone_name=PRIVATE_ZONE)
-    route53.ARecord(
+    record = route53.ARecord(
         ground.stack,
         "InnerName",
         zone=zone,
         record_name=INSIDE,
         target=route53.RecordTarget.from_alias(targets.LoadBalancerTarget(balancer)),
     )
+    # CDK puts "dualstack." before it, a name that an ALB has and an NLB has not.
+    resource = cast("Any", record.node.default_child)
+    resource.add_property_override("AliasTarget.DNSName", balancer.load_balancer_dns_name)
     return balancer
 
 
 def _target_group(ground: Ground, service: str, port: int, *, public: bool) -> elbv2.NetworkTargetGroup:
     """The instances of *service* at *port*.
+
+    Connections outlast the delay: the process itself, told to stop when it is over, sends their clients elsewhere (GOAWAY) and
+    answers what is under way. Ended by the balancer they would be cut before it hears of anything.
 
     The public one tells whose a connection is by the PROXY protocol, which the services expect from the public subnets; the
     address itself is the balancer's in both, so that answers find their way when both ends are instances of ours.
@@ -175,8 +184,8 @@ def _target_group(ground: Ground, service: str, port: int, *, public: bool) -> e
         targets=[ground.fleets[service]],
         preserve_client_ip=False,
         proxy_protocol_v2=public,
-        connection_termination=True,
-        deregistration_delay=DEREGISTRATION,
+        connection_termination=False,
+        deregistration_delay=GRPC_DEREGISTRATION,
         health_check=elbv2.HealthCheck(
             protocol=elbv2.Protocol.TCP,
             interval=Duration.seconds(5),

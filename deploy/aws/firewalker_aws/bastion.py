@@ -1,4 +1,7 @@
-"""The way in for operators: one small machine, reached through Session Manager; by SSH only where a network is named for it."""
+"""The way in for operators: one small machine, reached through Session Manager; by SSH only where a network is named for it.
+
+Nothing is kept on it: a deployment that finds a newer image of the system puts another in its place.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ def make_bastion(stack: Stack, network: Network, registry: ecr.Repository, ssh_k
         security_group=network.bastion,
         subnet_selection=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC),
         machine_image=ec2.MachineImage.latest_amazon_linux2023(cpu_type=ec2.AmazonLinuxCpuType.ARM_64),
-        instance_type=ec2.InstanceType("t4g.nano"),
+        instance_type=ec2.InstanceType("t4g.small"),  # dnf is killed in the half gigabyte of a t4g.nano
         require_imdsv2=True,
         block_devices=[
             ec2.BlockDevice(device_name="/dev/xvda", volume=ec2.BlockDeviceVolume.ebs(8, encrypted=True)),
@@ -29,7 +32,6 @@ def make_bastion(stack: Stack, network: Network, registry: ecr.Repository, ssh_k
     registry.grant_pull(bastion.role)
     resource = cast("Any", bastion.instance.node.default_child)
     resource.monitoring = True
-    resource.disable_api_termination = True
     if ssh_key is not None:
         resource.key_name = ssh_key
     return bastion

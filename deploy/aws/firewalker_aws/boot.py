@@ -11,7 +11,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from firewalker_aws.plan import RDS_AUTHORITIES, REDIS_URL_FILE, SECRETS, metrics_ports
+from firewalker_aws.plan import RDS_AUTHORITIES, REDIS_URL_FILE, SECRETS, START_WITHIN_S, metrics_ports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +20,9 @@ INTERPRETER = "#!/bin/bash"
 
 UID = 10_001
 """Of the image's user, who alone can read the secrets."""
+
+MIGRATE_WITHIN_S = START_WITHIN_S - 60
+"""systemd counts what runs before the process too; a minute is left to fetch the image and to get healthy."""
 
 AUTHORITIES_URL = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 
@@ -136,7 +139,7 @@ Requires=docker.service
 [Service]
 {fetch}{before}ExecStart={run}--name firewalker {machine.image} {module}
 ExecStop=/usr/bin/docker stop --time 60 firewalker
-TimeoutStartSec=300
+TimeoutStartSec={MIGRATE_WITHIN_S}
 TimeoutStopSec=75
 Restart=always
 RestartSec=2

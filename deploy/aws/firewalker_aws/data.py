@@ -13,9 +13,10 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
 from firewalker_aws.network import MYSQL, REDIS, Network
 from firewalker_aws.plan import SERVICES, Sizes
+from firewalker_aws.removal import kept
 
 MYSQL_PARAMETERS = {
-    "require_secure_transport": "ON",
+    "require_secure_transport": "1",  # ON is how Aurora spells it; a group for instances is refused with it
     "time_zone": "UTC",
     "character_set_server": "utf8mb4",
     "collation_server": "utf8mb4_unicode_ci",
@@ -26,6 +27,7 @@ MYSQL_PARAMETERS = {
     "enforce_gtid_consistency": "ON",
     "slow_query_log": "1",
     "long_query_time": "0.5",
+    "log_output": "FILE",  # RDS's default is TABLE, of which nothing gets to CloudWatch
 }
 ENGINE = rds.DatabaseInstanceEngine.mysql(version=rds.MysqlEngineVersion.VER_8_4_8)
 MYSQL_LOGS = ["error", "slowquery"]
@@ -64,7 +66,7 @@ def make_data(stack: Stack, sizes: Sizes, network: Network, key: kms.Key) -> Dat
             f"{service.title()}Secret",
             encryption_key=key,
             description=f"{service}: JSON of its secret files, by name",
-            removal_policy=RemovalPolicy.RETAIN if sizes.protected else RemovalPolicy.DESTROY,
+            removal_policy=kept(sizes),
         )
         for service in SERVICES
     }
@@ -104,7 +106,7 @@ def _database(
         preferred_backup_window="18:00-19:00",  # 03:00 in Seoul
         preferred_maintenance_window="sun:19:30-sun:20:30",
         copy_tags_to_snapshot=True,
-        deletion_protection=sizes.protected,
+        deletion_protection=sizes.guarded,
         removal_policy=RemovalPolicy.SNAPSHOT,
         enable_performance_insights=sizes.protected,
         performance_insight_encryption_key=key if sizes.protected else None,
@@ -124,7 +126,10 @@ def _replica(
     source: rds.DatabaseInstance,
     number: int,
 ) -> rds.DatabaseInstanceReadReplica:
-    """It has no backups of its own and therefore no binary log, which would slow it down; it gets both when it is promoted."""
+    """It has no backups of its own and therefore no binary log, which would slow it down; it gets both when it is promoted.
+
+    Its source is named by its ARN, or RDS would refuse the subnet group, as it does within a region.
+    """
     replica = rds.DatabaseInstanceReadReplica(
         stack,
         f"DatabaseReplica{number}",
@@ -138,16 +143,17 @@ def _replica(
         storage_type=rds.StorageType.GP3,
         storage_encryption_key=key,
         iam_authentication=True,
-        deletion_protection=sizes.protected,
+        deletion_protection=sizes.guarded,
         enable_performance_insights=sizes.protected,
         performance_insight_encryption_key=key if sizes.protected else None,
         cloudwatch_logs_exports=MYSQL_LOGS,
         parameter_group=parameters,
         auto_minor_version_upgrade=True,
     )
-    # In its source's region it is encrypted as that is, and CloudFormation refuses to be told so (E3020).
+    # In its source's region it is encrypted as that is; CloudFormation refuses to be told so (E3020), and RDS with which key.
     resource = cast("Any", replica.node.default_child)
-    resource.add_property_deletion_override("StorageEncrypted")
+    for inherited in ("StorageEncrypted", "KmsKeyId"):
+        resource.add_property_deletion_override(inherited)
     return replica
 
 

@@ -9,6 +9,7 @@ from aws_cdk import aws_s3 as s3
 from firewalker_aws.plan import Sizes
 
 REASONS = {
+    "EC29": "a newer image of the system replaces the bastion, and a protected one could not be removed; nothing is kept on it",
     "EC23": "the public balancers are for everybody",
     "RDS11": "3306 is open to the services and the bastion alone; another number hides nothing",
     "AEC5": "6379 is open to the services and the bastion alone; another number hides nothing",

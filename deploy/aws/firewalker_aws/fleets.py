@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ec2 as ec2
@@ -16,12 +16,12 @@ from firewalker_aws import boot
 from firewalker_aws.data import Data
 from firewalker_aws.images import Storage
 from firewalker_aws.network import Network
-from firewalker_aws.plan import GROUPS, Fleet, Place, Sizes, secret_files, settings
+from firewalker_aws.plan import GROUPS, START_WITHIN_S, Fleet, Place, Sizes, secret_files, settings
+from firewalker_aws.removal import kept
 
 RETENTION = {7: logs.RetentionDays.ONE_WEEK, 90: logs.RetentionDays.THREE_MONTHS}
 
-START_WITHIN = Duration.minutes(10)
-"""An instance is up and healthy by then, migrations included, or its version is rolled back."""
+START_WITHIN = Duration.seconds(START_WITHIN_S)
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def _fleet(stack: Stack, sizes: Sizes, name: str, fleet: Fleet, parts: Parts) ->
         f"{title}Log",
         encryption_key=parts.key,
         retention=RETENTION[sizes.log_days],
-        removal_policy=RemovalPolicy.RETAIN if sizes.protected else RemovalPolicy.DESTROY,
+        removal_policy=kept(sizes),
     )
     role = _role(stack, name, parts, lines)
     user_data = ec2.UserData.for_linux(shebang=boot.INTERPRETER)
@@ -134,6 +134,10 @@ def _role(stack: Stack, name: str, parts: Parts, lines: logs.LogGroup) -> iam.Ro
         parts.data.service_secrets[name].grant_read(role)
         parts.data.cache_password.grant_read(role)
     if name == "user":
+        # For the whole bucket: without it S3 says that a picture that is not there is forbidden (403), not that it is not (404).
+        role.add_to_principal_policy(
+            iam.PolicyStatement(actions=["s3:ListBucket"], resources=[parts.storage.images.bucket_arn])
+        )
         for folder in ("uploads", "avatars"):
             role.add_to_principal_policy(
                 iam.PolicyStatement(

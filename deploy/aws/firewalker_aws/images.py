@@ -11,6 +11,7 @@ from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from firewalker_aws.plan import Sizes
+from firewalker_aws.removal import kept
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,6 @@ class Storage:
 
 def make_storage(stack: Stack, sizes: Sizes, key: kms.Key, web_url: str) -> Storage:
     """Make all of it."""
-    removal = RemovalPolicy.RETAIN if sizes.protected else RemovalPolicy.DESTROY
     logs = s3.Bucket(
         stack,
         "Logs",
@@ -34,7 +34,8 @@ def make_storage(stack: Stack, sizes: Sizes, key: kms.Key, web_url: str) -> Stor
         block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
         object_ownership=s3.ObjectOwnership.BUCKET_OWNER_PREFERRED,  # CloudFront writes with an ACL
         lifecycle_rules=[s3.LifecycleRule(expiration=Duration.days(sizes.log_days))],
-        removal_policy=removal,
+        # Balancers write to it when they are made, and CloudFormation cannot delete a bucket with something in it.
+        removal_policy=RemovalPolicy.RETAIN,
     )
     images = s3.Bucket(
         stack,
@@ -53,7 +54,7 @@ def make_storage(stack: Stack, sizes: Sizes, key: kms.Key, web_url: str) -> Stor
                 abort_incomplete_multipart_upload_after=Duration.days(1),
             ),
         ],
-        removal_policy=removal,
+        removal_policy=kept(sizes),
     )
     cdn = cloudfront.Distribution(
         stack,
@@ -80,6 +81,6 @@ def make_storage(stack: Stack, sizes: Sizes, key: kms.Key, web_url: str) -> Stor
         encryption=ecr.RepositoryEncryption.KMS,
         encryption_key=key,
         lifecycle_rules=[ecr.LifecycleRule(max_image_count=30)],
-        removal_policy=removal,
+        removal_policy=kept(sizes),
     )
     return Storage(logs, images, cdn, registry)

@@ -18,6 +18,8 @@ INTERNAL_PORTS: Mapping[str, int] = {"user": 50061, "step": 50062, "notification
 METRICS_PORTS: Mapping[str, int] = {"user": 9464, "step": 9465, "notification": 9466, "transcoder": 9467}
 MOST_LAG_S = 10
 """How late a replica of MySQL may be; then the services ask it nothing more."""
+START_WITHIN_S = 600
+"""An instance is up and healthy by then, migrations included, or its version is rolled back."""
 METRICS_STEP = 10
 """From one worker's metrics to the next one's."""
 REST_PORT = 8080
@@ -108,7 +110,9 @@ class Sizes:
     cache_replicas: int
     log_days: int
     protected: bool
-    """Refuse to delete what holds data, and the balancers whose addresses people know."""
+    """Keep what holds data when the stack goes."""
+    guarded: bool
+    """Refuse to delete the stack, its databases, and the balancers whose addresses people know."""
 
 
 DEV = Sizes(
@@ -130,6 +134,7 @@ DEV = Sizes(
     cache_replicas=0,
     log_days=7,
     protected=False,
+    guarded=False,
 )
 PROD = Sizes(
     name="prod",
@@ -150,13 +155,18 @@ PROD = Sizes(
     cache_replicas=1,
     log_days=90,
     protected=True,
+    guarded=True,
 )
 SIZES: Mapping[str, Sizes] = {sizes.name: sizes for sizes in (DEV, PROD)}
 
 
 def without_instances(sizes: Sizes) -> Sizes:
-    """The same with empty groups: for the first deployment, which makes the registry that images are pushed to."""
-    return replace(sizes, fleets={name: replace(fleet, least=0) for name, fleet in sizes.fleets.items()})
+    """The same with empty groups: for the first deployment, which makes the registry that images are pushed to.
+
+    It guards nothing yet, so that CloudFormation can take back what it made if it fails.
+    """
+    empty = {name: replace(fleet, least=0) for name, fleet in sizes.fleets.items()}
+    return replace(sizes, fleets=empty, guarded=False)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 HOURS = 730
 """Of a month, as AWS counts it."""
 
-EC2_HOUR = {"t4g.nano": 0.0052, "t4g.small": 0.0208, "c7g.large": 0.0816, "c7g.xlarge": 0.1632}
+EC2_HOUR = {"t4g.small": 0.0208, "c7g.large": 0.0816, "c7g.xlarge": 0.1632}
 RDS_HOUR = {"db.t4g.medium": 0.102, "db.r7g.xlarge": 0.574}
 """In one zone; two cost twice that."""
 CACHE_HOUR = {"cache.t4g.micro": 0.024, "cache.r7g.large": 0.263}

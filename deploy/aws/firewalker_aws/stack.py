@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from aws_cdk import CfnOutput, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_sns as sns
+from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 from firewalker_aws.alarms import make_alarms
 from firewalker_aws.balancers import Ground, make_balancers
@@ -18,6 +18,7 @@ from firewalker_aws.findings import acknowledge
 from firewalker_aws.fleets import Parts, make_fleets
 from firewalker_aws.images import make_storage
 from firewalker_aws.network import APP, PUBLIC, make_network
+from firewalker_aws.news import make_news
 from firewalker_aws.plan import Place, Sizes
 
 
@@ -48,7 +49,7 @@ class FirewalkerStack(Stack):
             "Key",
             description="Firewalker: data at rest",
             enable_key_rotation=True,
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         for service, why in (("cloudwatch", "alarms"), (f"logs.{self.region}", "log groups")):
             key.add_to_resource_policy(
@@ -59,7 +60,7 @@ class FirewalkerStack(Stack):
                     resources=["*"],  # in a key's policy: this key
                 )
             )
-        news = sns.Topic(self, "News", master_key=key, enforce_ssl=True)
+        news = make_news(self, key)
         network = make_network(self, sizes, list(choices.zones), choices.ssh_from)
         data = make_data(self, sizes, network, key)
         storage = make_storage(self, sizes, key, choices.web_url)
@@ -85,6 +86,7 @@ class FirewalkerStack(Stack):
             "GrpcAddress": balancers.grpc.load_balancer_dns_name,
             "PicturesAddress": storage.cdn.distribution_domain_name,
             "DatabaseHost": data.database.db_instance_endpoint_address,
+            "DatabaseSecretArn": cast("secretsmanager.ISecret", data.database.secret).secret_arn,
             **{
                 f"DatabaseReplica{number}Host": replica.db_instance_endpoint_address
                 for number, replica in enumerate(data.replicas, 1)
@@ -93,6 +95,7 @@ class FirewalkerStack(Stack):
             "RegistryUri": storage.registry.repository_uri,
             "BastionId": bastion.instance_id,
             "NewsTopic": news.topic_arn,
+            **{f"{name.title()}Group": group.auto_scaling_group_name for name, group in fleets.items()},
             **{f"{service.title()}SecretArn": secret.secret_arn for service, secret in data.service_secrets.items()},
         }.items():
             CfnOutput(self, output, value=value)

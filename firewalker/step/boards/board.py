@@ -83,7 +83,7 @@ class WatchedBoard:
     def __init__(
         self, viewer: UserId, day: date, circle: Circle, subjects: Subjects, abandoned: "Callable[[WatchedBoard], None]"
     ) -> None:
-        """*abandoned* is called once nobody has watched for `LINGER_S`."""
+        """*abandoned* is called once nobody has watched for `LINGER_S`, or watches a day that is over."""
         self.day = day
         self.viewer_id = viewer
         self.viewer = viewer.bytes
@@ -278,14 +278,17 @@ class WatchedBoard:
         self._plan(now, self._subjects.utc())
 
     def leave(self, watcher: "Watcher") -> None:
-        """*watcher* is gone."""
+        """*watcher* is gone. Of a day that is over, nobody comes back for what they have not seen."""
         self.watchers.pop(watcher, None)
         self._find_next_end()
         if not self.watchers:
             self.frame_at = self._subjects.monotonic()
             self._latest = self.beat = None
             self._untold = False
-            self._subjects.agenda.put(self, self.frame_at + LINGER_S)
+            if self._subjects.utc() >= self.freeze:
+                self._abandoned(self)
+            else:
+                self._subjects.agenda.put(self, self.frame_at + LINGER_S)
 
     def snapshot(self) -> Snapshot:
         """The whole board as of the present version."""

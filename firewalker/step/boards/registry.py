@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import date
+from operator import attrgetter
 
 from prometheus_client import Gauge
 
@@ -28,6 +29,9 @@ from firewalker.step.usecases.group_boards import GroupBoards, open_from
 
 MAX_STREAMS_PER_USER = 16
 """Streams that one user may watch with in this process; one more ends the oldest (NET-22)."""
+
+MAX_LEFT_PER_USER = 16
+"""Boards kept for a user who may come back to them; of more, the one left longest ago goes. A group of 200 takes 160 KiB."""
 
 MAX_STREAMS = 10_000
 """Streams that this process serves at once (NET-22). An idle one costs some 15 to 40 KiB, most of it connection."""
@@ -239,6 +243,9 @@ class Boards:
             del self._streams[board.viewer]
         self._count -= 1
         board.leave(watcher)
+        left = [one for one in self._boards.get(board.viewer, {}).values() if not one.watchers]
+        if len(left) > MAX_LEFT_PER_USER:
+            self._abandon(min(left, key=attrgetter("frame_at")))
 
     def _abandon(self, board: WatchedBoard) -> None:
         source = self._sources.pop(board)

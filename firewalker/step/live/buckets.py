@@ -7,7 +7,7 @@ anew, has an older state, though the key be in it.
 """
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from typing import Any
@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.redis import calling
-from firewalker.step.domain.day import UserTotal, begin_ms
+from firewalker.step.domain.day import UserTotal, begin_ms, to_ms
 from firewalker.step.live import frames
 from firewalker.step.live.shares import Share, bucket_of
 
@@ -27,6 +27,9 @@ LOCK_MS = 15_000
 
 KEPT = timedelta(days=4)
 """A date's keys expire this long after it begins in UTC: behind every board's freezing at date + 2."""
+
+_OPEN_DAYS = range(-2, 2)
+"""The dates whose totals are kept, as days from the UTC date: what a rebuild fills, and what is read."""
 
 MOST_RECORDS = 1_000
 """Users of one call: some 3 ms of Redis's time."""
@@ -129,6 +132,26 @@ class Buckets:
         async with calling():
             await self._redis.delete(self.share.epoch)
 
+    async def note_told(self, until: datetime | None) -> None:
+        """Note until when this process has told all of its commits; None: it has, and makes no more."""
+        async with calling():
+            if until is None:
+                await self._redis.hdel(self.share.told, self._sender)
+            else:
+                await self._redis.hset(self.share.told, self._sender, to_ms(until))
+
+    async def told(self) -> dict[bytes, datetime]:
+        """What each process has noted last, by its id; those that are no more are among them."""
+        async with calling():
+            noted: Any = await self._redis.hgetall(self.share.told)  # typed as if answers were decoded, or not
+        return {sender: datetime.fromtimestamp(int(ms) / 1_000, UTC) for sender, ms in noted.items()}
+
+    async def forget_told(self, senders: Collection[bytes]) -> None:
+        """What these have not told was found in MySQL. Who goes on notes it again."""
+        if senders:
+            async with calling():
+                await self._redis.hdel(self.share.told, *senders)
+
     async def lock(self, token: bytes) -> bool:
         """Take the lock of the rebuild, for `LOCK_MS`; False if another process has it."""
         async with calling():
@@ -152,17 +175,17 @@ class Buckets:
 
 
 def is_kept(day: date, now: datetime) -> bool:
-    """Whether the totals of *day* are in Redis: from 2 days ago to tomorrow, as the UTC date goes.
+    """Whether the totals of *day* are in Redis: whether it is one of `open_dates`.
 
     Narrower than `KEPT`, so that no key expires while it is read.
     """
-    return abs((day - now.astimezone(UTC).date()).days + 0.5) < 3  # noqa: PLR2004 - -2, -1, 0, 1, 2
+    return (day - now.astimezone(UTC).date()).days in _OPEN_DAYS
 
 
 def open_dates(now: datetime) -> list[date]:
-    """The dates whose totals are in Redis, the latest first."""
+    """The dates whose totals are in Redis, from 2 days ago to tomorrow as the UTC date goes, the latest first."""
     today = now.astimezone(UTC).date()
-    return [today + timedelta(days=days) for days in (1, 0, -1, -2)]
+    return [today + timedelta(days=days) for days in reversed(_OPEN_DAYS)]
 
 
 def _run_id(server: Mapping[str, Any]) -> bytes:

@@ -34,6 +34,9 @@ FLUSH_S = 2.0
 MOST_WRITES: Final = 4
 """Connections for telling and repairing, each one thing after the other."""
 
+NOTE_S = 10.0
+"""How often it is noted in Redis that all is told; less than `rebuild.UNTOLD` by far."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -72,18 +75,32 @@ class Part:
 
     def start(self) -> None:
         """Begin to listen, to send and to repair."""
-        for name, work in (("feed", self.feed.run), ("writer", self.writer.run), ("rebuild", self.rebuilder.run)):
+        works = {"feed": self.feed.run, "writer": self.writer.run, "rebuild": self.rebuilder.run, "notes": self._note}
+        for name, work in works.items():
             self._tasks.append(begin(work(), f"live-{name}"))
 
     async def stop(self) -> None:
-        """Send what is left, for at most 2 s, then stop."""
+        """Send what is left, for at most 2 s, then stop: what is left then, others find in MySQL."""
         if self._tasks:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FLUSH_S):
                     await self.writer.flush()
         await end(self._tasks)
+        if self._tasks:
+            with contextlib.suppress(RedisUnavailable):
+                if self.writer.idle:
+                    await self.buckets.note_told(None)
+                else:
+                    await self.buckets.doubt()  # which a Redis does that is full
         for client in self._clients:
             await client.aclose()
+
+    async def _note(self) -> None:
+        """For whoever comes after this process, should it be killed while Redis takes nothing."""
+        while True:
+            with contextlib.suppress(RedisUnavailable):
+                await self.buckets.note_told(self.writer.told_until)
+            await asyncio.sleep(NOTE_S)
 
     def doubt(self) -> None:
         """Redis may lack the latest commits: go by MySQL until that was looked into."""

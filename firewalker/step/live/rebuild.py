@@ -33,7 +33,7 @@ MOST_READS = 2
 
 UNTOLD = timedelta(minutes=5)
 """How far back commits are looked for that Redis may not have heard of, or not kept: a process that died before it told
-of them, a server that failed over to a copy."""
+of them, a server that failed over to a copy. As far back from when a process that is no more had told all, if that is longer ago."""
 
 _REBUILDS = Counter("firewalker_step_live_rebuilds_total", "Rebuilds of Redis from MySQL.", registry=REGISTRY)
 _DRIFT = Counter(
@@ -153,9 +153,13 @@ class Rebuilder:
         return drift
 
     async def _repair_recent(self) -> None:
-        since = self._clock.now() - UNTOLD
-        for day in open_dates(self._clock.now()):
+        now, told = self._clock.now(), await self._buckets.told()
+        since = min([now, *told.values()]) - UNTOLD
+        for day in open_dates(now):
             await self._copy(day, raised_since=since)
+        # Made up for, whoever they were. (One that is cut off for longer than `UNTOLD` from now on, and is killed then without
+        # having noted anything again, leaves the rest of its commits to the samples.)
+        await self._buckets.forget_told([sender for sender, until in told.items() if now - until > UNTOLD])
 
     async def _copy(
         self,

@@ -30,6 +30,11 @@ class Share(NamedTuple):
         return f"t:rebuild:{{{self.tag}}}"
 
     @property
+    def told(self) -> str:
+        """Until when each process has told all of its commits: a hash by process, in Unix milliseconds."""
+        return f"t:told:{{{self.tag}}}"
+
+    @property
     def channel(self) -> str:
         """Where frames are published, by sharded pub/sub."""
         return f"t:frames:{{{self.tag}}}"

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
 import structlog
@@ -38,19 +38,20 @@ class Writer:
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._untold_since = clock.now()
         self._lost = False
         self.behind = False
         """Redis did not take what was last sent: what is read there may be out of date."""
 
     def put(self, frame: Frame) -> None:
         """Tell Redis of *frame* soon. Of several totals of one user only the merged one is sent."""
+        self._begin()
         pending = self._pending.setdefault(frame.date, {})
         for user, total in frame.totals:
             known = pending.get(user)
             pending[user] = total if known is None else known.merged(total)
         if len(pending) > self._most_pending:
             self.give_up()
-        self._idle.clear()
         self._news.set()
 
     def untold(self, day: date, users: Iterable[bytes]) -> dict[bytes, UserTotal]:
@@ -69,10 +70,20 @@ class Writer:
 
     def give_up(self) -> None:
         """Tell Redis that it is incomplete, instead of what it lacks."""
+        self._begin()
         self._pending.clear()
         self._lost = True
-        self._idle.clear()
         self._news.set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether all that was put has been told."""
+        return self._idle.is_set()
+
+    @property
+    def told_until(self) -> datetime:
+        """All that was put before this has been told."""
+        return self._clock.now() if self.idle else self._untold_since
 
     async def flush(self) -> None:
         """Wait until all that was put is in Redis. For ever, while Redis is away: give it a time limit."""
@@ -99,6 +110,11 @@ class Writer:
             else:
                 self.behind = False
                 pause_s = 0.0
+
+    def _begin(self) -> None:
+        if self.idle:
+            self._idle.clear()
+            self._untold_since = self._clock.now()
 
     async def _send(self) -> None:
         if self._lost:

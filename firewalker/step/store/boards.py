@@ -30,7 +30,14 @@ _UNFROZEN = """
     SELECT w.user_id FROM walker w LEFT JOIN frozen_board f ON f.user_id = w.user_id AND f.date = %s
     WHERE w.user_id > %s AND w.user_id <= %s AND f.user_id IS NULL {zones} ORDER BY w.user_id LIMIT %s
 """
-_IN_ZONES = "AND w.time_zone IN ({places})"
+# The zone that the date begins and ends in for them (`ZoneHistory.on`); primary key of walker_zone.
+_IN_ZONES = """
+    AND COALESCE(
+        (SELECT z.time_zone FROM walker_zone z WHERE z.user_id = w.user_id AND z.first_date <= %s
+         ORDER BY z.first_date DESC LIMIT 1),
+        w.time_zone
+    ) IN ({places})
+"""
 
 
 WALKERS_PER_STRETCH = 10_000
@@ -103,9 +110,14 @@ async def find_stretch(tx: Transaction, after: bytes) -> Stretch:
 async def list_unfrozen(
     tx: Transaction, day: date, stretch: Stretch, *, limit: int, zones: Sequence[str] | None
 ) -> list[bytes]:
-    """The first walkers of *stretch* whose board of *day* is not frozen, at most *limit*: of these *zones*, or all of them."""
+    """The first walkers of *stretch* whose board of *day* is not frozen, at most *limit*: of those who live in one of
+    *zones* on that date, or all of them.
+    """
     if zones is not None and not zones:
         return []
-    clause = "" if zones is None else _IN_ZONES.format(places=",".join(["%s"] * len(zones)))
-    rows = await tx.all(_UNFROZEN.format(zones=clause), [day, *stretch, *(zones or ()), limit])
+    clause = ""
+    given: tuple[object, ...] = ()
+    if zones is not None:
+        clause, given = _IN_ZONES.format(places=",".join(["%s"] * len(zones))), (day, *zones)
+    rows = await tx.all(_UNFROZEN.format(zones=clause), [day, *stretch, *given, limit])
     return [user for (user,) in rows]

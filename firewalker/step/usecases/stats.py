@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from weakref import ReferenceType, ref
 
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import UserId
@@ -34,7 +35,7 @@ from firewalker.step.usecases.circles import Circles
 from firewalker.step.usecases.zones import Zones
 
 MAX_KEPT = 10_000
-"""Medians kept, some 500 bytes each; those asked for longest ago go first."""
+"""Medians kept, some 500 bytes each; the oldest go first."""
 
 KEPT_S = 60.0
 """How long a median of friends is used. It moves slowly, and a year of 500 friends costs MySQL half a second."""
@@ -136,12 +137,13 @@ class _Medians:
         self._database = database
         self._clock = clock
         self._turns = asyncio.Semaphore(MEDIANS_AT_ONCE)
-        self._kept: OrderedDict[tuple[bytes, Span], tuple[Circle, float, FriendsMedian]] = OrderedDict()
+        self._kept: OrderedDict[tuple[bytes, Span], tuple[ReferenceType[Circle], float, FriendsMedian]] = OrderedDict()
+        """By when they were computed. Circles are only compared with: kept, they would take 50 KiB for 100 friends."""
 
     async def of(self, circle: Circle, span: Span) -> FriendsMedian:
         key = circle.me.user_id, span
         kept, now = self._kept.get(key), self._clock.monotonic()
-        if kept is not None and kept[0] is circle and now - kept[1] <= KEPT_S:
+        if kept is not None and kept[0]() is circle and now - kept[1] <= KEPT_S:
             return kept[2]
         spans = [
             (friend.person.user_id, Span(first, span.last))
@@ -152,9 +154,9 @@ class _Medians:
         sums = await self._believed(spans) if spans else {}
         averages = [steps_seen(found.steps // found.days, circle.sight(user)) for user, found in sums.items()]
         middle = FriendsMedian(median(averages), len(averages))
-        self._kept[key] = circle, now, middle
+        self._kept[key] = ref(circle), now, middle
         self._kept.move_to_end(key)
-        while len(self._kept) > MAX_KEPT:
+        while len(self._kept) > MAX_KEPT or now - next(iter(self._kept.values()))[1] > KEPT_S:
             self._kept.popitem(last=False)
         return middle
 

@@ -9,7 +9,9 @@ from firewalker.emulator.scripts import ENDS
 from tests.support.push_storm import FAULTS, storm
 
 ROUNDS = int(os.environ.get("FIREWALKER_TEST_PUSH_ROUNDS", "1"))
+"""How often everything happens that may (`Storm.blow`)."""
 SEED = int(os.environ.get("FIREWALKER_TEST_PUSH_SEED", "1"))
+"""Of what happens when, so that a storm can be had again."""
 
 
 @pytest.mark.requirement("DLV-02", "DLV-03", "DLV-14", "FCM-01", "FCM-06", "FCM-07", "FCM-10", "FCM-14")

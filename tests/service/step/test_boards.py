@@ -21,6 +21,7 @@ from tests.service.step.reading import (
     veiled,
     veiled_for,
 )
+from tests.support.waiting import until
 
 TODAY = datetime.now(UTC).date()
 
@@ -74,6 +75,27 @@ async def test_a_board_of_long_ago_can_be_read_and_not_be_watched(one: ReadingPr
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await watch.next()
         assert refused.value.code() is grpc.StatusCode.OUT_OF_RANGE
+
+
+async def test_what_nobody_comes_back_to_is_not_kept(one: ReadingProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("firewalker.step.boards.registry.MAX_LEFT_PER_USER", 2)
+    me = someone()
+    await one.tell(signed_up(me))
+    boards = one.part.boards
+    async with Reader(one, me) as reader:
+        for back in range(2, 5):  # over, and their streams end at once
+            watch = reader.watch(date=str(TODAY - timedelta(days=back)))
+            while await watch.next() is not None:
+                pass
+            assert watch.end is not None
+        await until(lambda: boards.streams == 0)
+        assert list(boards) == []
+        for days in (0, -1, 1):
+            watch = reader.watch(date=str(TODAY + timedelta(days=days)))
+            await watch.next()
+            watch.cancel()
+            await until(lambda: boards.streams == 0)
+        assert {board.day for board in boards} == {TODAY - timedelta(days=1), TODAY + timedelta(days=1)}
 
 
 @pytest.mark.parametrize(

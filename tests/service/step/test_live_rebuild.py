@@ -1,10 +1,12 @@
 """Live totals that Redis lost, never heard of or has wrong: bypassed at once, and made good from MySQL."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from firewalker.runtime.redis import RedisUnavailable
+from firewalker.step.domain.day import to_ms
 from firewalker.step.live import Frame
 from firewalker.step.live.rebuild import rebuild_now
 from tests.service.step.conftest import Process
@@ -102,6 +104,46 @@ async def test_what_a_dead_process_left_untold_is_told_by_the_next(
     await process.ingest.record(user, [counted(900)])
     assert await in_redis(process, user) is None
     await start_process()
+    await until_true(lambda: in_redis(process, user))
+
+
+@pytest.mark.requirement("DATA-32")
+async def test_what_a_process_left_untold_for_an_hour_is_told_by_the_next(
+    process: Process, start_process: Start, step_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, dead = someone(), b"deadbeef"
+    await complete(process)
+    monkeypatch.setattr(
+        process.live.parts[0].writer, "put", list[Frame]().append
+    )  # Redis takes nothing, then it is killed
+    await process.ingest.record(user, [counted(900)])
+    await run_on(step_url, "UPDATE day_device SET reached_time = reached_time - INTERVAL 50 MINUTE")
+    async with client(redis_url) as redis:
+        await redis.hset(EVERYBODY.told, dead, to_ms(datetime.now(UTC) - timedelta(minutes=55)))
+        another = await start_process()
+        await until_true(lambda: in_redis(another, user))
+
+        async def made_up_for() -> bool:  # so that the next repair need not look so far back
+            return not await redis.hexists(EVERYBODY.told, dead)
+
+        await until_true(made_up_for)
+
+
+async def test_who_stops_before_all_is_told_has_redis_rebuilt(
+    process: Process, start_process: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = someone()
+    await complete(process)
+    leaving = await start_process()
+    await complete(leaving)
+
+    async def refuse(*_: object) -> int:
+        raise RedisUnavailable("OOM command not allowed")
+
+    monkeypatch.setattr(leaving.live.parts[0].writer._buckets, "apply", refuse)
+    await leaving.ingest.record(user, [counted(900)])
+    await leaving.ingest.stop()
+    await leaving.live.stop()
     await until_true(lambda: in_redis(process, user))
 
 

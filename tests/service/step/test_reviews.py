@@ -132,8 +132,8 @@ async def test_a_refused_day_gets_a_rank_by_a_correction_alone(scene: Scene) -> 
 async def test_operators_see_and_decide_at_the_terminal(
     scene: Scene, step_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = {"FIREWALKER_STEP_MYSQL_URL": step_url, "FIREWALKER_STEP_REDIS_URL": redis_url}
-    monkeypatch.setattr(review, "step_settings", lambda: settings)
+    monkeypatch.setenv("FIREWALKER_STEP_MYSQL_URL", step_url)
+    monkeypatch.setenv("FIREWALKER_STEP_REDIS_URL", redis_url)
     monkeypatch.setattr(terminal.out, "width", 200)
     cheat = someone()
     await scene.process.tell(signed_up(cheat, "Flash"))

@@ -9,9 +9,10 @@ import pytest
 
 from firewalker.gen.pb.firewalker.event.v1 import Event
 from firewalker.kernel.faults import DatabaseUnavailable
-from firewalker.kernel.ids import UserId
+from firewalker.kernel.ids import EventId, UserId, new_uuid7
 from firewalker.runtime.mysql import Transaction
 from firewalker.runtime.outbox import Outbox
+from firewalker.step.domain.facts import Moved
 from firewalker.step.domain.leaderboard import State
 from firewalker.step.domain.reading import Counted
 from firewalker.step.domain.settling import Result
@@ -102,6 +103,33 @@ async def test_a_board_is_frozen_when_the_days_of_all_its_members_are_final(
     assert await results(step_url) == {str(ann): (900, 2, 2), str(ben): (1_200, 1, 2), str(cat): (700, 1, 1)}
     assert await frozen(step_url) == {ann.bytes, ben.bytes, cat.bytes, far.bytes}
     assert await settler(process, AFTER_ALL).settle() == 0
+
+
+@pytest.mark.requirement("DATA-22")
+async def test_who_has_moved_is_told_when_the_day_is_final_where_they_live_now(
+    process: ReadingProcess, step_url: str
+) -> None:
+    east, west = someone(), someone()
+    seoul, honolulu = "Asia/Seoul", "Pacific/Honolulu"
+    await process.tell(
+        signed_up(east, zone=honolulu, told=BEFORE),
+        signed_up(west, zone=seoul, told=BEFORE),
+        # The last one's begins after the day: it says nothing of it.
+        *(
+            Moved(EventId(new_uuid7()), user, zone, first, BEFORE)
+            for user, zone, first in (
+                (east, seoul, date(2026, 5, 10)),
+                (west, honolulu, date(2026, 5, 10)),
+                (west, seoul, date(2026, 5, 21)),
+            )
+        ),
+    )
+    await walk(process, east, 900)
+    await walk(process, west, 700)
+    await settler(process, SEOUL_FINAL + timedelta(minutes=1)).settle()
+    assert await results(step_url) == {str(east): (900, 1, 1)}
+    await settler(process, datetime(2026, 5, 21, 22, 1, tzinfo=UTC)).settle()
+    assert await results(step_url) == {str(east): (900, 1, 1), str(west): (700, 1, 1)}
 
 
 @pytest.mark.requirement("DATA-21")

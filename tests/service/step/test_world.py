@@ -1,6 +1,6 @@
 """One world, run by chance: zones, late syncs, restarts, two devices, cheats and corrections, on real MySQL and Redis.
 
-FIREWALKER_WORLDS=200 runs it for longer.
+FIREWALKER_TEST_WORLDS=200 runs it for longer.
 """
 
 import os
@@ -31,7 +31,7 @@ from tests.service.step.world import DEVICES, Person, believable, merged
 from tests.support.clock import FakeClock
 
 ZONES = ("Pacific/Kiritimati", "Asia/Seoul", "Asia/Kathmandu", "Europe/Berlin", "America/Los_Angeles", "Etc/GMT+12")
-WORLDS = int(os.environ.get("FIREWALKER_WORLDS", "6"))
+WORLDS = int(os.environ.get("FIREWALKER_TEST_WORLDS", "6"))
 
 # Every world has dates of its own: what is settled of a date is settled for all worlds. The first has a change of clocks.
 _begins = (datetime.combine(date(2026, 3, 28) + timedelta(days=40 * number), time(9), UTC) for number in count())
