@@ -87,7 +87,7 @@ class Members:
         async with self._database.transaction() as tx:
             at = moment(self._clock)
             place = await self._rooms.enter(tx, caller, group_id)
-            if place.membership is None and await self._rooms.doors.delete_request(tx, group_id, caller):
+            if place.membership is None and await self._rooms.close_request(tx, place.group, caller, at):
                 return
             if place.as_member().role is Role.OWNER:
                 place.group.ensure_owner_can_leave()
@@ -144,7 +144,7 @@ class Members:
             await self._rooms.doors.ban(tx, group_id, user, at)
             if await self._rooms.doors.count_bans(tx, group_id) > MAX_BANS:
                 raise BanLimitReached
-            await self._rooms.doors.delete_request(tx, group_id, user)
+            await self._rooms.close_request(tx, place.group, user, at)
             if target is not None:
                 await self._rooms.dismiss(tx, place.group, user, at)
 
@@ -208,7 +208,7 @@ class Members:
         async with self._database.transaction() as tx:
             place = await self._rooms.enter(tx, caller, group_id)
             place.as_manager()
-            if not await self._rooms.doors.delete_request(tx, group_id, user):
+            if not await self._rooms.close_request(tx, place.group, user, moment(self._clock), accepted=accept):
                 raise JoinRequestNotFound
             if accept:
                 with missing_as(JoinRequestNotFound):
