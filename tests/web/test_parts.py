@@ -35,6 +35,22 @@ async def test_what_was_asked_for_last_is_shown_whichever_is_answered_last(peopl
     assert shown == ["new", "newest", [True, False]]
 
 
+async def test_ties_that_come_about_stand_in_the_order_in_which_they_did(people: People) -> None:
+    somebody = await people.arrive()
+    order = await somebody.page.evaluate("""async () => {
+      const { Standings } = await import("/web/app/lib/standings.js");
+      const board = new Standings();
+      const row = (userId, rank, steps, freshness = "LIVE") => ({ userId, rank, steps, freshness });
+      const change = (...entries) => board.apply({ changes: { removedUserIds: [], entries, version: "v" } });
+      board.apply({ snapshot: { date: "2026-01-01", version: "v", entries: [row("A", 1, 150), row("B", 2, 100)] } });
+      change(row("B", 1, 200), row("A", 2, 150));
+      change(row("A", 1, 200));
+      change(row("B", 1, 200, "RECENT"));
+      return board.rows.map((each) => each.userId + each.freshness);
+    }""")
+    assert order == ["BRECENT", "ALIVE"]
+
+
 async def test_what_is_over_listens_no_more(people: People) -> None:
     somebody = await people.arrive()
     left = await somebody.page.evaluate("""async () => {
