@@ -144,6 +144,7 @@ async def test_a_session_that_ends_elsewhere_ends_here(people: People, client: h
 async def test_the_account_can_be_taken_along_and_ended(people: People, client: httpx.AsyncClient) -> None:
     leaver = await move_in(client)
     browser = await come_home(people, leaver, "/#/settings")
+    browser.watched.expect("status of 401 .*session/refresh")  # streams may end before the answer is there
     page = browser.page
     await page.get_by_role("tab", name="Account").click()
     async with page.expect_download() as download:

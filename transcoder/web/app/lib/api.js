@@ -53,7 +53,7 @@ async function send(method, path, { body, query, signal, headers = {}, open = fa
   }
   if (answer.ok) return answer;
   const failure = await Failure.ofAnswer(answer);
-  if (!open && again && failure.reason === "ACCESS_TOKEN_EXPIRED") {
+  if (!open && again && failure.refusesToken) {
     await refresh();
     return send(method, path, { body, query, signal, headers, open }, false);
   }
