@@ -13,9 +13,14 @@ export function personLine(person, { note = "", actions = [], onOpen = null }) {
     actions.length > 0 ? h("span", { class: "line-actions" }, actions) : null);
 }
 
-/** A button in a line: does *work*, once at a time, and says what went wrong. */
+/** A button in a line: does *work* as `workButton` does. */
 export function lineButton(text, work, { kind = "", label = null } = {}) {
-  const button = h("button", { type: "button", class: `button small ${kind}`, "aria-label": label, onclick: async () => {
+  return workButton({ class: `button small ${kind}`, "aria-label": label }, text, work);
+}
+
+/** A button with *properties* that does *work*, once at a time, and says what went wrong. */
+export function workButton(properties, content, work) {
+  const button = h("button", { type: "button", ...properties, onclick: async () => {
     if (button.disabled) return;
     button.disabled = true;
     try {
@@ -25,6 +30,6 @@ export function lineButton(text, work, { kind = "", label = null } = {}) {
     } finally {
       button.disabled = false;
     }
-  } }, text);
+  } }, content);
   return button;
 }
