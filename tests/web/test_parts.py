@@ -51,6 +51,22 @@ async def test_ties_that_come_about_stand_in_the_order_in_which_they_did(people:
     assert order == ["BRECENT", "ALIVE"]
 
 
+async def test_months_have_room_for_their_names_in_every_language(people: People) -> None:
+    somebody = await people.arrive()
+    names = await somebody.page.evaluate("""async () => {
+      const { speak } = await import("/web/app/lib/words.js");
+      const { barsOf } = await import("/web/app/screens/periods.js");
+      const series = Array.from({ length: 12 }, (_, month) => ({ date: `2026-${String(month + 1).padStart(2, "0")}-01`, goal: 0, hasData: false }));
+      const found = {};
+      for (const locale of ["en", "ko"]) {
+        await speak(locale);
+        found[locale] = barsOf({ period: "YEAR", series }).map((bar) => bar.label).join();
+      }
+      return found;
+    }""")
+    assert names == {"en": "J,F,M,A,M,J,J,A,S,O,N,D", "ko": "1월,,3월,,5월,,7월,,9월,,11월,"}
+
+
 async def test_what_is_over_listens_no_more(people: People) -> None:
     somebody = await people.arrive()
     left = await somebody.page.evaluate("""async () => {
