@@ -131,12 +131,17 @@ async def test_who_is_offline_is_told_and_comes_back(people: People, client: htt
     await led_by(person.page, behind)
 
 
+async def add_steps(page: Page) -> None:
+    """The 500 that are offered."""
+    await page.get_by_role("button", name="Add steps").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Add", exact=True).click()
+
+
 async def test_steps_added_by_hand_count(people: People, client: httpx.AsyncClient) -> None:
     walker = await move_in(client)
     page = (await come_home(people, walker)).page
     for total in (500, 1000):
-        await page.get_by_role("button", name="Add steps").click()
-        await page.get_by_role("dialog").get_by_role("button", name="Add", exact=True).click()
+        await add_steps(page)
         await expect(page.locator(".ring-number")).to_have_text(f"{total:,}")
         await expect(page.get_by_role("dialog")).to_have_count(0)
     assert (await walker.call("GET", "/v1/leaderboards/friends"))["leaderboard"]["entries"][0]["steps"] == 1000
@@ -150,8 +155,7 @@ async def test_steps_added_before_another_time_zone_holds_count_on_the_board(
     await walker.call("PATCH", "/v1/users/me", {"timeZone": far}, updateMask="timeZone")
     page = (await come_home(people, walker)).page
     for total in (500, 1000):
-        await page.get_by_role("button", name="Add steps").click()
-        await page.get_by_role("dialog").get_by_role("button", name="Add", exact=True).click()
+        await add_steps(page)
         await expect(page.locator(".ring-number")).to_have_text(f"{total:,}")
         await expect(page.get_by_role("dialog")).to_have_count(0)
 
@@ -162,8 +166,7 @@ async def test_steps_added_to_what_a_phone_has_counted_count(people: People, cli
     await other.walk(1200, whole_day=True)
     for who, total in ((walker, "1,300"), (other, "1,700")):
         page = (await come_home(people, who)).page
-        await page.get_by_role("button", name="Add steps").click()
-        await page.get_by_role("dialog").get_by_role("button", name="Add", exact=True).click()
+        await add_steps(page)
         await expect(page.locator(".ring-number")).to_have_text(total)
 
 

@@ -50,3 +50,15 @@ async def test_who_is_let_in_is_counted(people: People, client: httpx.AsyncClien
     await page.get_by_role("button", name=f"Accept {ben.nickname}").click()
     await expect(page.locator(".subtitle").first).to_contain_text("2 members")
     await expect(page.get_by_text("Nobody waits")).to_be_visible()
+
+
+async def test_who_thinks_better_of_it_is_back_where_they_were(people: People, client: httpx.AsyncClient) -> None:
+    ann = await move_in(client)
+    group = (await ann.call("POST", "/v1/groups", {"name": "Larks"}))["group"]
+    at_home = await come_home(people, ann, f"/#/groups/{group['groupId']}")
+    at_home.watched.expect("status of 404 .*leaderboards")  # the board's service may hear of the group a moment later
+    leave = at_home.page.get_by_role("button", name="Leave")
+    await leave.click()
+    await at_home.page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    await expect(leave).to_be_focused()
+    await expect(leave).to_be_enabled()

@@ -18,17 +18,17 @@ export function lineButton(text, work, { kind = "", label = null } = {}) {
   return workButton({ class: `button small ${kind}`, "aria-label": label }, text, work);
 }
 
-/** A button with *properties* that does *work*, once at a time, and says what went wrong. */
+/** A button with *properties* that does *work*, once at a time, and says what went wrong. It keeps the focus. */
 export function workButton(properties, content, work) {
   const button = h("button", { type: "button", ...properties, onclick: async () => {
-    if (button.disabled) return;
-    button.disabled = true;
+    if (button.getAttribute("aria-disabled") === "true") return;
+    button.setAttribute("aria-disabled", "true");
     try {
       await work();
     } catch (error) {
       complain(error);
     } finally {
-      button.disabled = false;
+      button.removeAttribute("aria-disabled");
     }
   } }, content);
   return button;
