@@ -14,6 +14,7 @@ from firewalker.kernel.clock import Clock
 from firewalker.kernel.days import earliest_date, latest_date
 from firewalker.kernel.faults import Fault
 from firewalker.kernel.ids import UserId
+from firewalker.runtime.generations import Generations
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database, retried
 from firewalker.runtime.tasks import begin, end
@@ -21,7 +22,6 @@ from firewalker.step.domain.circle import Circle
 from firewalker.step.domain.day import State, state
 from firewalker.step.domain.goal import GoalReached
 from firewalker.step.domain.visibility import Visibility
-from firewalker.step.ingest.known import Generations
 from firewalker.step.live import Frame, LiveTotals
 from firewalker.step.store import days, friends
 from firewalker.step.store import goals as store
