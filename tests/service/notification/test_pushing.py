@@ -423,6 +423,7 @@ async def test_while_fcm_is_a_black_hole_what_counts_waits_and_the_rest_is_dropp
     office.google.fcm.script.load({"every": []})
     for _ in range(8):
         await office.later(5 * 60)
+    await office.mended(4)
     assert [shown.title for shown in office.google.fcm.screen.shown] == ["친구 요청"] * 4
     assert counted("OVERTAKEN", "expired") - before == 4
 
