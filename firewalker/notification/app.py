@@ -77,7 +77,15 @@ async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
         ended=ground.revocations.learn,
         pushing=config.fcm_credentials is not None,
     )
-    wishes = Wishes(database, clock, recipients=recipients, pushes=pushes, wake=planner.wake, locale=config.locale)
+    wishes = Wishes(
+        database,
+        clock,
+        recipients=recipients,
+        pushes=pushes,
+        deliveries=deliveries,
+        wake=planner.wake,
+        locale=config.locale,
+    )
     devices = Devices(
         database,
         clock,
@@ -91,6 +99,7 @@ async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
         Chore("forget events", hourly, lambda: news.forget_events(clock.now() - timedelta(days=30))),
         Chore("forget old notifications", hourly, inbox.forget_old),
         Chore("sweep devices", hourly, devices.sweep),
+        Chore("forget ended sessions", hourly, devices.forget_ended),
     ]
     parts: list[Part] = [shared, watched, *chores]
     if config.fcm_credentials is not None:

@@ -47,6 +47,7 @@ class Pushing:
         devices: Devices,
     ) -> None:
         pushes, deliveries, device_store = Pushes(), Deliveries(), device_rows.Devices()
+        notifications, recipients = Notifications(), Recipients()
         self.client = FcmClient(
             credentials,
             clock,
@@ -64,6 +65,8 @@ class Pushing:
                 clock,
                 deliveries=deliveries,
                 devices=device_store,
+                notifications=notifications,
+                recipients=recipients,
                 rechecks=rechecks,
                 sessions=sessions,
                 lease_s=lease_s,
@@ -81,8 +84,8 @@ class Pushing:
             pushes=pushes,
             deliveries=deliveries,
             devices=device_store,
-            notifications=Notifications(),
-            recipients=Recipients(),
+            notifications=notifications,
+            recipients=recipients,
             rechecks=rechecks,
             wake=self.sender.wake,
             crowded=measures.crowded,

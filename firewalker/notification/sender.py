@@ -166,7 +166,7 @@ class Sender:
 
     def _begin(self, work: Work) -> None:
         if work.delivery.delivery_id in self._held:
-            return  # its lease ended while it was under way here: one of the two is enough
+            return  # its lease ended while it was under way here, or accepted and not written down yet: once is enough
         self._held.add(work.delivery.delivery_id)
         task = asyncio.create_task(self._send(work), name="fcm message")
         self._under_way.add(task)
@@ -192,13 +192,14 @@ class Sender:
             if answer.kind is not Kind.WITHHELD:
                 _SENT.labels(answer.kind.value, answer.code).inc()
             await self._follow(work, answer)
+            if answer.kind is Kind.ACCEPTED:
+                return  # it is held until that is written down
         except Fault as fault:
             # Its lease ends by itself; then it is tried again, under the same tag.
             _log.warning("delivery_not_noted", reason=fault.reason)
         except Exception:  # noqa: BLE001 - one message must not end the sender; its claims are counted
             _log.exception("delivery_failed", type=delivery.type.value)
-        finally:
-            self._held.discard(delivery.delivery_id)
+        self._held.discard(delivery.delivery_id)
 
     async def _follow(self, work: Work, answer: Answer) -> None:
         """Do what the answer means."""
@@ -269,6 +270,7 @@ class Sender:
                     await asyncio.sleep(_FAILED_PAUSE_S)
                 else:
                     del self._accepted[: len(some)]
+                    self._held.difference_update(work.delivery.delivery_id for work in some)
 
     async def _probe(self, breaker: Breaker, platform: Platform | None) -> None:
         """Ask once whether it is mended: with a message that FCM only checks."""
@@ -283,7 +285,7 @@ class Sender:
         except Exception:
             breaker.trip()  # it would wait for the end of this probe for ever
             raise
-        if answer.kind is Kind.PARKED or (answer.kind is Kind.UNKNOWN):
+        if answer.kind in {Kind.PARKED, Kind.UNKNOWN} or not answer.is_of_fcm:
             breaker.trip()
         elif breaker.mend():
             _log.info("fcm_is_mended", platform=platform.value if platform else None)

@@ -34,6 +34,8 @@ TAGS: Final = ("18", "69", "58", "19", "68", "59", "12", "38", "56", "13", "39",
 primaries with equal shares of the slots get as many keys each. They are part of the keys' names: never change them."""
 
 
+SLOTS: Final = 16_384
+
 Stretch = tuple[int, int, list[tuple[str, int]]]
 """The first and the last of some slots, and their servers, the primary first."""
 
@@ -80,7 +82,9 @@ class Cluster:
         return await asyncio.shield(self._asking)
 
     async def _find(self) -> list[Stretch]:
-        # In any order: one that is cut off from the others may answer for long, and wrongly.
+        # In any order: one that is cut off from the others may answer for long, and wrongly. One that was just added, reset
+        # or forgotten knows of no slots or of few: the others are asked too, and who knows most is believed.
+        most: list[Stretch] = []
         left = random.sample(self.addresses, len(self.addresses))
         asked: dict[asyncio.Task[list[Any]], str] = {}
         try:
@@ -93,14 +97,19 @@ class Cluster:
                 for task in done:
                     host = asked.pop(task)
                     with suppress(RedisError, OSError):
-                        return [
+                        found = [
                             (first, last, [_address(each, host) for each in those])
                             for first, last, *those in await task
                         ]
+                        most = max(most, found, key=_covered)
+                        if _covered(most) == SLOTS:
+                            return most
         finally:
             await end(asked)
             await asyncio.gather(*asked, return_exceptions=True)  # what became of them is nobody's matter
-        raise RedisConnectionError("no server of the cluster answers")
+        if not most:
+            raise RedisConnectionError("no server of the cluster knows its slots")
+        return most
 
     async def _ask(self, host: str, port: int) -> list[Any]:
         # A connection of its own, for the library's pool may leave one open that is cancelled. Any: its types are open too.
@@ -118,6 +127,10 @@ class Cluster:
             return list(await connection.read_response())
         finally:
             await connection.disconnect(nowait=True)
+
+
+def _covered(stretches: Sequence[Stretch]) -> int:
+    return sum(last - first + 1 for first, last, _ in stretches)
 
 
 def _retrieve(task: asyncio.Task[list[Stretch]]) -> None:

@@ -34,7 +34,10 @@ PARTS_STOP_S = 10.0
 """How long each background part, and all resources together, may take to stop."""
 
 CHECK_EVERY_S = 1.0
-CHECK_LIMIT_S = 2.0
+
+CHECK_LIMIT_S = 3.0
+"""Longest check. Longer than the pool lets a caller wait (`mysql.pool.ACQUIRE_S`), so that a check that finds all connections
+in use comes to say so: load is no outage."""
 
 FAILED_CHECKS = 3
 """So many failed checks in a row make a serving process not serving: one lost connection is no outage (NET-40)."""

@@ -108,7 +108,6 @@ class Workers:
         self._environment = environment
         self._workers: dict[int, _Worker] = {}
         """Those that run, by number; for a moment one more than asked for while one is replaced."""
-        self._leaving: set[_Worker] = set()
         self._starting = asyncio.Lock()
         self._deaths = 0
         self._ever_served = False
@@ -158,14 +157,18 @@ class Workers:
         number = next(number for number in range(len(self._workers) + 1) if number not in self._workers)
         ours, theirs = socket.socketpair()
         ours.setblocking(False)  # noqa: FBT003 - the name says it
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                env={**self._environment, _VARIABLE: f"{number}:{theirs.fileno()}"},
-                pass_fds=[theirs.fileno()],
-                # Of its own, so that a signal to this process's group is not a second one to the worker.
-                start_new_session=True,
-            )
+        try:
+            with theirs:
+                process = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    env={**self._environment, _VARIABLE: f"{number}:{theirs.fileno()}"},
+                    pass_fds=[theirs.fileno()],
+                    # Of its own, so that a signal to this process's group is not a second one to the worker.
+                    start_new_session=True,
+                )
+        except BaseException:
+            ours.close()
+            raise
         worker = self._workers[number] = _Worker(number, process, ours)
         asyncio.get_running_loop().add_reader(ours, self._heard, worker)
         watch = begin(self._await_end(worker), name=f"worker {number}")
@@ -180,28 +183,51 @@ class Workers:
                 self._ever_served = True
                 worker.serves.set()
 
+    @property
+    def _complete(self) -> bool:
+        """Whether there is none to start: enough run, or this process stops."""
+        return self._stop.is_set() or len(self._workers) >= self._count
+
     async def _await_end(self, worker: _Worker) -> None:
-        """Start another in its place, unless it was to end."""
+        """Start another in its place, unless it was to end or there is one."""
         status = await worker.process.wait()
         asyncio.get_running_loop().remove_reader(worker.line)
         worker.line.close()
         del self._workers[worker.number]
         worker.over.set()
-        if worker in self._leaving:
-            self._leaving.discard(worker)
+        if self._complete:
             return
         if not self._ever_served:
             if not self._hopeless.done():
                 self._hopeless.set_result(max(1, status))
             return
         self._deaths = 1 if time.monotonic() - worker.began > _STEADY_S else self._deaths + 1
-        delay_s = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(self._deaths - 1, 10))
-        _log.error("worker_died", worker=worker.number, pid=worker.process.pid, status=status, again_in_s=delay_s)
+        _log.error("worker_died", worker=worker.number, pid=worker.process.pid, status=status, again_in_s=self._delay_s)
+        await self._pause()
+        while not await self._completed():
+            await self._pause()
+
+    @property
+    def _delay_s(self) -> float:
+        return min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(self._deaths - 1, 10))
+
+    async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(delay_s):
+            async with asyncio.timeout(self._delay_s):
                 await self._stop.wait()
-        if not self._stop.is_set():
-            await self._start()
+
+    async def _completed(self) -> bool:
+        """Start one if one is missing; false if the system has no room for a process now."""
+        async with self._starting:
+            if self._complete:
+                return True
+            try:
+                await self._start_next()
+            except OSError as error:
+                self._deaths += 1
+                _log.error("worker_not_started", error=type(error).__name__, again_in_s=self._delay_s)
+                return False
+        return True
 
     async def _replace_when_told(self) -> None:
         """On SIGHUP replace the workers one by one. One that does not come to serve ends it: the old ones stay."""
@@ -209,22 +235,29 @@ class Workers:
             await self._roll.wait()
             self._roll.clear()
             for old in list(self._workers.values()):
-                if old.over.is_set():
-                    continue
-                new = await self._start()
-                if not await _any_of(new.serves, new.over, within_s=READY_LIMIT_S) or not new.serves.is_set():
-                    _log.error("replacement_failed", worker=new.number, pid=new.process.pid)
-                    await self._end(new)
+                if not old.over.is_set() and not await self._replace(old):
                     break
-                await self._end(old)
-                _log.info("worker_replaced", worker=old.number, by=new.number)
             else:
                 _log.info("workers_replaced")
+
+    async def _replace(self, old: _Worker) -> bool:
+        """Whether another serves now and *old*, in whose place it does, has ended; else *old* stays."""
+        try:
+            new = await self._start()
+        except OSError as error:
+            _log.error("replacement_failed", worker=old.number, error=type(error).__name__)
+            return False
+        if not await _any_of(new.serves, new.over, within_s=READY_LIMIT_S) or not new.serves.is_set():
+            _log.error("replacement_failed", worker=new.number, pid=new.process.pid)
+            await self._end(new)
+            return False
+        await self._end(old)
+        _log.info("worker_replaced", worker=old.number, by=new.number)
+        return True
 
     async def _end(self, *workers: _Worker) -> None:
         """Let workers drain and end. They limit the time themselves."""
         for worker in workers:
-            self._leaving.add(worker)
             worker.signal(signal.SIGTERM)
         for worker in workers:
             await worker.over.wait()

@@ -142,6 +142,7 @@ class AccountPart:
             sign_ups=sign_ups,
             sessions=signing_in,
             throttles=throttles,
+            facts=facts,
             clock=clock,
         )
         self.deletions = Deletions(
@@ -150,6 +151,7 @@ class AccountPart:
             users=users,
             sessions=sessions,
             mails=mail_rows.Mails(),
+            links=links,
             confirmation=confirmation,
             providers=providers,
             erasure=erasure,
@@ -174,6 +176,7 @@ class AccountPart:
                 tokens=tokens,
                 keys=mail_keys,
                 mails=mails,
+                links=links,
                 confirmation=confirmation,
                 throttles=throttles,
                 endings=endings,
@@ -187,6 +190,7 @@ class AccountPart:
                 keys=mail_keys,
                 mails=mails,
                 confirmation=confirmation,
+                throttles=throttles,
                 facts=facts,
                 clock=clock,
             ),
@@ -200,7 +204,7 @@ class AccountPart:
         self.parts: Sequence[Part] = (
             WatchedFile(config.access_token_key_file, signer.load),
             feed,
-            ViewFilling(ground.revocations, ended.since, clock=clock),
+            ViewFilling(ground.revocations, ended.since, feed.publish, clock=clock),
             Post(mails, _sender(config, clock)),
             erasure,
             Chore("forget mails", timedelta(hours=1), mails.forget),

@@ -22,6 +22,7 @@ _NOTICES: Final = {
     Notice.PASSWORD_CHANGED: pb.SecurityNoticedKind.PASSWORD_CHANGED,
     Notice.EMAIL_CHANGED: pb.SecurityNoticedKind.EMAIL_CHANGED,
     Notice.TOKEN_REUSED: pb.SecurityNoticedKind.TOKEN_REUSED,
+    Notice.PROVIDER_LINKED: pb.SecurityNoticedKind.PROVIDER_LINKED,
 }
 
 _ONLY_TO: Final[Mapping[type[Fact], Collection[str]]] = {CheerSent: ("notification",)}

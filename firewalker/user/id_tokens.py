@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from firewalker.kernel.clock import Clock
 from firewalker.runtime.config import ConfigError
+from firewalker.runtime.tasks import end
 from firewalker.user.domain.provider import Identity, Provider, Trust, identity_of
 from firewalker.user.domain.provider_faults import IdTokenInvalid, ProviderNotOffered, ProviderUnavailable
 
@@ -104,6 +105,8 @@ class IdTokens:
 
     async def close(self) -> None:
         """Close the connections."""
+        for keys in self._keys.values():
+            await keys.close()
         await self._http.aclose()
 
     async def verify(self, provider: Provider, token: str, nonce: str | None) -> Identity:
@@ -162,7 +165,11 @@ class _KeySet:
         self._clock = clock
         self._keys: Mapping[str, RSAPublicKey] = {}
         self._read = self._tried = float("-inf")
-        self._turn = asyncio.Lock()
+        self._fetching: asyncio.Task[None] | None = None
+
+    async def close(self) -> None:
+        """Fetch no more."""
+        await end([self._fetching])
 
     async def find(self, key_id: str) -> RSAPublicKey | None:
         """The key of that id; None if the provider has none.
@@ -170,15 +177,21 @@ class _KeySet:
         Raises:
             ProviderUnavailable: There are no keys to look at.
         """
-        async with self._turn:
-            now = self._clock.monotonic()
-            wanted = key_id not in self._keys or now - self._read > FRESH_S
-            if wanted and now - self._tried >= AGAIN_S:
+        now = self._clock.monotonic()
+        if key_id not in self._keys or now - self._read > FRESH_S:
+            if self._fetching is None and now - self._tried >= AGAIN_S:
                 self._tried = now
-                await self._fetch(now)
-            if now - self._read > KEPT_S:
-                raise ProviderUnavailable
-            return self._keys.get(key_id)
+                self._fetching = asyncio.create_task(self._fetch(now), name="keys of a provider")
+                self._fetching.add_done_callback(self._fetched)
+            if self._fetching is not None:
+                # Shielded: who leaves must not take the keys from the others, nor spoil the only try of this minute.
+                await asyncio.shield(self._fetching)
+        if now - self._read > KEPT_S:
+            raise ProviderUnavailable
+        return self._keys.get(key_id)
+
+    def _fetched(self, _: "asyncio.Task[None]") -> None:
+        self._fetching = None
 
     async def _fetch(self, now: float) -> None:
         try:

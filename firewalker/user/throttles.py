@@ -3,7 +3,8 @@
 A guess takes a turn of its address and one of its account; a right password gives them back. A device that has been signed in to
 the account before, by the installation id that it alone knows, has turns of its own there: whoever uses up the account's
 cannot lock its owner out. Turns are taken before the password is looked at, so that guesses at once are counted too, and
-by what was typed: whether there is such an account shows nowhere. Calls from exempt networks are not counted.
+by what was typed: whether there is such an account shows nowhere. An attempt to sign up keeps its turns if it made an account or
+told whose address is taken; what fails for another reason costs nobody theirs. Calls from exempt networks are not counted.
 """
 
 import hashlib
@@ -11,12 +12,12 @@ import hmac
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from firewalker.kernel.faults import Fault
+from firewalker.kernel.faults import DeadlineExceeded, Fault
 from firewalker.kernel.ids import UserId
 from firewalker.kernel.principal import current_site
 from firewalker.runtime.rate_limits import Rate, RateExceeded, RateLimits
 from firewalker.user.domain.email import Email
-from firewalker.user.domain.faults import BadCredentials
+from firewalker.user.domain.faults import BadCredentials, EmailTaken, NicknameTaken
 
 ACCOUNT = Rate("sign-in", per_s=1 / 30, burst=5, alone=0.5)
 """Wrong passwords for one account, from devices that it does not know: 125 in the first hour, 120 in any other."""
@@ -35,6 +36,9 @@ DEVICE_SIGN_UPS = Rate("sign-up-device", per_s=1 / 3600, burst=5, alone=0.5)
 
 RESETS = Rate("mail", per_s=1 / 60, burst=10, alone=0.5)
 """Mails that one address may ask for, whoever gets them. How many one mailbox gets is limited too, in `usecases/mails.py`."""
+
+MAILS = Rate("account-mail", per_s=10 / 3600, burst=10, alone=0.5)
+"""Mails that one account may ask for, whoever gets them and from wherever it asks."""
 
 
 class Throttles:
@@ -71,50 +75,61 @@ class Throttles:
         async with self._taking([(f"u:{user_id}", ACCOUNT)] if current_site.get() else []):
             yield
 
-    async def sign_up(self, device: str) -> None:
-        """Count an attempt to sign up, from a device with that installation id, empty if it has none.
+    @asynccontextmanager
+    async def sign_up(self, device: str) -> AsyncIterator[None]:
+        """Run the block, in which an account is made from a device with that installation id, empty if it has none.
 
         Raises:
-            RateExceeded: There were too many.
+            RateExceeded: There were too many attempts.
         """
-        site = current_site.get()
-        if site and self._limits is not None:
-            await self._limits.spend(site, SIGN_UPS)
+        site, takes = current_site.get(), []
+        if site:
+            takes.append((site, SIGN_UPS))
             if device:
-                await self._limits.spend(self._hidden("device", device), DEVICE_SIGN_UPS)
+                takes.append((self._hidden("device", device), DEVICE_SIGN_UPS))
+        await self._take(takes)
+        try:
+            yield
+        except (EmailTaken, DeadlineExceeded):
+            raise  # told that an address is taken, or, by the work that was begun, that it is not
+        except NicknameTaken:
+            await self._give_back(takes[1:])  # whoever picks a name tries some
+            raise
+        except Fault:
+            await self._give_back(takes)
+            raise
 
-    async def ask_for_mail(self) -> None:
-        """Count a mail that somebody asks for.
+    async def ask_for_mail(self, user_id: UserId | None = None) -> None:
+        """Count a mail that somebody asks for, with the account that they are signed in to.
 
         Raises:
             RateExceeded: There were too many.
         """
         site = current_site.get()
-        if site and self._limits is not None:
-            await self._limits.spend(site, RESETS)
+        if site:
+            await self._take([(site, RESETS), *([] if user_id is None else [(f"u:{user_id}", MAILS)])])
 
     @asynccontextmanager
     async def _taking(self, takes: Sequence[tuple[str, Rate]]) -> AsyncIterator[None]:
-        limits = self._limits
-        if limits is None:
-            yield
-            return
-        taken = []
-        try:
-            for who, rate in takes:
-                await limits.spend(who, rate)
-                taken.append((who, rate))
-        except RateExceeded:
-            # What is refused here was no guess.
-            await self._give_back(taken)
-            raise
+        await self._take(takes)
         try:
             yield
         except Fault as fault:
             if not isinstance(fault, BadCredentials):
-                await self._give_back(taken)  # nothing was learnt of the password
+                await self._give_back(takes)  # nothing was learnt of the password
             raise
-        await self._give_back(taken)
+        await self._give_back(takes)
+
+    async def _take(self, takes: Sequence[tuple[str, Rate]]) -> None:
+        """Take all of these turns, or none."""
+        if self._limits is None:
+            return
+        for number, (who, rate) in enumerate(takes):
+            try:
+                await self._limits.spend(who, rate)
+            except RateExceeded:
+                await self._give_back(takes[:number])
+                raise
 
     async def _give_back(self, taken: Sequence[tuple[str, Rate]]) -> None:
         if self._limits is not None:

@@ -47,6 +47,8 @@ from firewalker.notification.fcm.pace import Pace
 from firewalker.notification.sender import Sender
 from firewalker.notification.store.deliveries import Deliveries
 from firewalker.notification.store.devices import Devices
+from firewalker.notification.store.notifications import Notifications
+from firewalker.notification.store.recipients import Recipients
 from firewalker.notification.usecases.queue import Queue
 from firewalker.runtime import logging
 from firewalker.runtime.migrations import migrate
@@ -144,6 +146,8 @@ async def queued(secrets: Secrets, url: str, seconds: float, mysql_url: str) -> 
             clock,
             deliveries=deliveries,
             devices=devices,
+            notifications=Notifications(),
+            recipients=Recipients(),
             rechecks=_NoQuestions(),
             sessions=_NobodyLeaves(),
             lease_s=30,

@@ -113,7 +113,7 @@ class Losses(RuleBasedStateMachine):
         url = self.way.url
         self.near, self.far = (RevocationView(url, clock=self.clock) for _ in range(2))
         self.feed = RevocationFeed(url, self.truth.since, view=self.near, clock=self.clock, beat_s=0.05)
-        filling = ViewFilling(self.near, self.truth.since, look_s=0.05, clock=self.clock)
+        filling = ViewFilling(self.near, self.truth.since, self.feed.publish, look_s=0.05, clock=self.clock)
         for part in (self.near, self.far, self.feed, filling):
             await self.stack.enter_async_context(part)
         await until(lambda: not self.far.stale and not self.near.stale, within_s=60)

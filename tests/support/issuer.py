@@ -25,6 +25,11 @@ class Issuer:
     body: bytes | None = None
     """Instead of the keys."""
     port: int = 0
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while it answers, as it is at first."""
+
+    def __post_init__(self) -> None:
+        self.open.set()
 
     @property
     def issuer(self) -> str:
@@ -50,6 +55,7 @@ class Issuer:
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         self.asked += 1
+        await self.open.wait()
         body = self.jwks() if self.body is None else self.body
         head = f"HTTP/1.1 {self.status} X\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
         writer.write(head.encode() + body)

@@ -48,6 +48,7 @@ class FaultProxy:
 
     def __post_init__(self) -> None:
         self._writers: set[asyncio.StreamWriter] = set()
+        self._clients: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._change = asyncio.Event()
         self._server: asyncio.Server | None = None
@@ -79,6 +80,12 @@ class FaultProxy:
         for writer in list(self._writers):
             writer.transport.abort()
 
+    def take_leave(self, saying: bytes) -> None:
+        """Tell every client what nobody asked, and hang up, as servers do that end."""
+        for writer in list(self._clients):
+            writer.write(saying)
+            writer.close()
+
     async def close(self) -> None:
         assert self._server is not None
         self._server.close()
@@ -94,6 +101,7 @@ class FaultProxy:
         task.add_done_callback(self._tasks.discard)
         self.connections += 1
         self._writers.add(writer)
+        self._clients.add(writer)
         upstream: asyncio.StreamWriter | None = None
         with contextlib.suppress(OSError, asyncio.CancelledError):
             if not self.behaviour.refuse:
@@ -110,6 +118,7 @@ class FaultProxy:
                     one.cancel()
                     two.cancel()
                     await asyncio.gather(one, two, return_exceptions=True)
+        self._clients.discard(writer)
         for end in (writer, upstream):
             if end is not None:
                 self._writers.discard(end)

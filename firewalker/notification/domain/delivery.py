@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from firewalker.kernel.ids import NotificationId, UserId
@@ -17,6 +17,12 @@ MAX_ABANDONED = 5
 
 CHECKED_FOR = timedelta(seconds=60)
 """For how long a check that it still holds counts; what waits longer is checked again before it is sent."""
+
+UNCHECKED = datetime(2000, 1, 1, tzinfo=UTC)
+"""The time of a check that counts no more: it is checked again, however soon it is sent."""
+
+QUIET_HOURS = "quiet_hours"
+"""Why it was put off, where that is not FCM's doing: other quiet hours may let it go at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,21 @@
 """What is pushed to: an installation of the app, by the registration that FCM knows it by."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from uuid import UUID
 
 from firewalker.kernel.ids import SessionId, UserId
+from firewalker.kernel.texts import is_printable
 
 MAX_DEVICES = 20
 """Most devices of a user: as many as sessions that can be alive (contract)."""
 
 MAX_LABEL = 64
-MAX_TOKEN = 4_096
-"""Characters. Tokens of today have some 160; they are documented as opaque."""
+MAX_TOKEN = 2_048
+"""Characters. Tokens of today have some 160; they are documented as opaque. The rest of a message has to fit beside it."""
 MAX_FID = 64
 MAX_VERSION = 32
 MAX_LOCALE = 35
@@ -23,6 +25,10 @@ UNSEEN = timedelta(days=60)
 
 OLDEST = timedelta(days=270)
 """FCM itself lets Android registrations lapse after 270 days without contact (FCM documentation, token management)."""
+
+
+_OPAQUE = re.compile(r"[ !#-\[\]-~]+")
+"""ASCII without quotes and backslashes: each character is one byte of a message."""
 
 
 class Platform(Enum):
@@ -55,6 +61,19 @@ class Registration:
     def digest(self) -> bytes:
         """SHA-256, 32 bytes: what it is compared by, and named by in logs."""
         return hashlib.sha256(f"{self.target.value}:{self.value}".encode()).digest()
+
+
+def is_installation_id(text: str) -> bool:
+    """Whether an app may call its installation *text*.
+
+    Without a space at an end: to the database two names that differ in nothing but those at the end are one.
+    """
+    return 0 < len(text) <= MAX_LABEL and is_printable(text) and text == text.strip(" ")
+
+
+def is_registration(text: str, longest: int) -> bool:
+    """Whether *text*, of at most *longest* characters, may be what FCM calls an installation."""
+    return len(text) <= longest and _OPAQUE.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from firewalker.kernel.ids import NotificationId, UserId
+from firewalker.notification.domain.delivery import Delivery
 from firewalker.notification.domain.notification import KINDS, Kind, Lane, Notification, Type, fold_key
 from firewalker.notification.domain.preferences import Channel, Recipient
 
@@ -125,8 +126,10 @@ def decide(
     So is what is worth least, however long it would be news, while it is *crowded*: too much of it waits to be sent (DLV-12).
     """
     kind = push.kind
+    capped = kind.a_day is not None and history.pushed >= kind.a_day
     crowded_out = crowded and kind.lane is Lane.STANDINGS
-    why = _dropped(push, recipient, history, verdict, unread=unread, at=at) or ("crowded" if crowded_out else "")
+    why = _dropped(push, recipient, verdict, unread=unread, at=at)
+    why = why or ("capped" if capped else "") or ("crowded" if crowded_out else "")
     if why:
         return Never(why)
     due = recipient.may_be_pushed_at(push.type, at)
@@ -142,17 +145,29 @@ def decide(
     return Later(due, unsure) if due < push.expire_time else Never("expired")
 
 
-def _dropped(
-    push: Push, recipient: Recipient, history: History, verdict: Verdict, *, unread: bool, at: datetime
-) -> str:
+def decide_again(delivery: Delivery, recipient: Recipient, verdict: Verdict, *, unread: bool, at: datetime) -> Decision:
+    """What becomes of *delivery*, which has waited, at the moment *at*: what was true when it was queued may not be any more.
+
+    It was counted when it was queued, so nothing caps or spaces it any more.
+    """
+    if why := _dropped(delivery, recipient, verdict, unread=unread, at=at):
+        return Never(why)
+    due = recipient.may_be_pushed_at(delivery.type, at)
+    unsure = due <= at and verdict is not Verdict.HOLDS and KINDS[delivery.type].standing
+    if unsure:
+        due = at + ASK_AGAIN
+    if due <= at:
+        return Now()
+    return Later(due, unsure) if due < delivery.expire_time else Never("expired")
+
+
+def _dropped(told: Push | Delivery, recipient: Recipient, verdict: Verdict, *, unread: bool, at: datetime) -> str:
     """Why it is not to be pushed at all; empty if it is."""
-    cap = push.kind.a_day
     reasons = {
-        "unwanted": recipient.erased or recipient.preferences.channel(push.type) is not Channel.PUSH,
-        "expired": at >= push.expire_time,
+        "unwanted": recipient.erased or recipient.preferences.channel(told.type) is not Channel.PUSH,
+        "expired": at >= told.expire_time,
         "read": not unread,
         "moot": verdict is Verdict.MOOT,
-        "capped": cap is not None and history.pushed >= cap,
     }
     return next((why for why, holds in reasons.items() if holds), "")
 

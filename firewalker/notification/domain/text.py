@@ -34,6 +34,7 @@ _EN: Final[Mapping[str, Text]] = {
     "SECURITY.PASSWORD_CHANGED": Text("Password changed", "Your password was changed. Was it not you? Reset it now."),
     "SECURITY.EMAIL_CHANGED": Text("E-mail address changed", "The e-mail address of your account was changed."),
     "SECURITY.TOKEN_REUSED": Text("Session ended", "A session of yours was ended because a copy of its key was used."),
+    "SECURITY.PROVIDER_LINKED": Text("New way to sign in", "Your account can now be signed in to with Kakao, Google or Apple. Was it not you? Unlink it."),
     "SECURITY": Text("Your account", "Something about your account has changed."),
 }  # fmt: skip
 
@@ -54,6 +55,7 @@ _KO: Final[Mapping[str, Text]] = {
     "SECURITY.PASSWORD_CHANGED": Text("비밀번호 변경", "비밀번호가 변경되었어요. 본인이 아니라면 바로 재설정해 주세요."),
     "SECURITY.EMAIL_CHANGED": Text("이메일 변경", "계정의 이메일 주소가 변경되었어요."),
     "SECURITY.TOKEN_REUSED": Text("세션 종료", "복사된 키가 사용되어 세션을 종료했어요."),
+    "SECURITY.PROVIDER_LINKED": Text("로그인 수단 추가", "카카오, 구글 또는 애플 로그인이 연결되었어요. 본인이 아니라면 연결을 해제해 주세요."),
     "SECURITY": Text("내 계정", "계정에 변경된 내용이 있어요."),
 }  # fmt: skip
 

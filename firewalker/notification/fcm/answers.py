@@ -37,6 +37,13 @@ QUOTA_EXCEEDED: Final = "quota_exceeded"
 """The code of an answer that asks for a slower pace: of a device's messages, or of the whole project's."""
 
 
+LOCAL: Final = "local:"
+"""How the code of an answer begins that was given here, for a message that FCM would not take."""
+
+NO_ACCESS_TOKEN: Final = "no_access_token"  # noqa: S105 - a word for logs
+"""The code of an answer that was given here because there is nothing to ask FCM with."""
+
+
 class Kind(Enum):
     """What is to be done."""
 
@@ -75,6 +82,11 @@ class Answer:
     code: str
     wait: timedelta | None = None
     """How long not to ask again, at least; None where it is not to be asked again or at once."""
+
+    @property
+    def is_of_fcm(self) -> bool:
+        """Whether FCM gave it: what is answered here says nothing of how FCM is."""
+        return self.code != NO_ACCESS_TOKEN and not self.code.startswith(LOCAL)
 
     @property
     def prune(self) -> bool:

@@ -12,7 +12,7 @@ from prometheus_client import Histogram
 
 from firewalker.kernel.clock import Clock
 from firewalker.notification.fcm.access_tokens import AccessToken, AccessTokens, NoAccessToken
-from firewalker.notification.fcm.answers import Answer, Kind, Scope, classify, no_answer
+from firewalker.notification.fcm.answers import LOCAL, NO_ACCESS_TOKEN, Answer, Kind, Scope, classify, no_answer
 from firewalker.notification.fcm.credentials import CredentialsFile
 from firewalker.notification.fcm.messages import faults_of
 from firewalker.runtime import tracing
@@ -83,7 +83,7 @@ class FcmClient:
         for it is withheld. A 401 is asked again once, with another access token.
         """
         if faults := faults_of(body):
-            return Answer(Kind.REFUSED, Scope.MESSAGE, f"local:{faults[0].partition(':')[0]}"[:64])
+            return Answer(Kind.REFUSED, Scope.MESSAGE, f"{LOCAL}{faults[0].partition(':')[0]}"[:64])
         async with self._room:
             answer, token = await self._ask(body, attempts, still)
             if answer.kind is Kind.UNAUTHENTICATED and token is not None:
@@ -107,8 +107,8 @@ class FcmClient:
             token = await self.tokens.current()
         except NoAccessToken as error:
             if error.passing:
-                return Answer(Kind.LATER, Scope.PROJECT, "no_access_token", no_answer("", attempts).wait), None
-            return Answer(Kind.PARKED, Scope.PROJECT, "no_access_token"), None
+                return Answer(Kind.LATER, Scope.PROJECT, NO_ACCESS_TOKEN, no_answer("", attempts).wait), None
+            return Answer(Kind.PARKED, Scope.PROJECT, NO_ACCESS_TOKEN), None
         url = f"{self._base_url}/v1/projects/{self._credentials.current().project_id}/messages:send"
         await self._close_idle()
         if not still():

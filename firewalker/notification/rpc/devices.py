@@ -17,6 +17,8 @@ from firewalker.notification.domain.device import (
     Platform,
     Registration,
     Target,
+    is_installation_id,
+    is_registration,
 )
 from firewalker.notification.usecases.devices import Devices, NewDevice
 from firewalker.runtime.grpc.policy import Caller, Priority, Rule
@@ -43,9 +45,7 @@ class DeviceDoor(pb.DeviceServiceBase):
 
     async def unregister_device(self, message: pb.UnregisterDeviceRequest) -> pb.UnregisterDeviceResponse:
         """See the proto."""
-        violations: list[Violation] = []
-        _check(violations, "installation_id", message.installation_id, MAX_LABEL, needed=True)
-        if violations:
+        if violations := _installation_faults(message.installation_id):
             raise InvalidRequest(violations=violations)
         await self._devices.unregister(principal().user_id, message.installation_id)
         return pb.UnregisterDeviceResponse()
@@ -56,15 +56,18 @@ class DeviceDoor(pb.DeviceServiceBase):
 
 
 def _told(message: pb.RegisterDeviceRequest) -> NewDevice:
-    violations: list[Violation] = []
-    _check(violations, "installation_id", message.installation_id, MAX_LABEL, needed=True)
-    _check(violations, "app_version", message.app_version, MAX_VERSION)
-    _check(violations, "locale", message.locale, MAX_LOCALE)
+    violations = _installation_faults(message.installation_id)
+    for field, text, longest in (
+        ("app_version", message.app_version, MAX_VERSION),
+        ("locale", message.locale, MAX_LOCALE),
+    ):
+        if len(text) > longest or not is_printable(text):
+            violations.append(Violation(field, f"must have at most {longest} characters, all of them printable"))
     token, fid = message.registration_token, message.fid
     if token is not None:
-        _check(violations, "registration_token", token, MAX_TOKEN, needed=True)
+        violations += _registration_faults("registration_token", token, MAX_TOKEN)
     elif fid is not None:
-        _check(violations, "fid", fid, MAX_FID, needed=True)
+        violations += _registration_faults("fid", fid, MAX_FID)
     else:
         violations += [
             Violation(name, "one of the two must be given", "REQUIRED") for name in ("registration_token", "fid")
@@ -78,11 +81,20 @@ def _told(message: pb.RegisterDeviceRequest) -> NewDevice:
     return NewDevice(message.installation_id, platform, registration, message.app_version, message.locale)
 
 
-def _check(violations: list[Violation], field: str, text: str, longest: int, *, needed: bool = False) -> None:
-    if needed and not text:
-        violations.append(Violation(field, "must be given", "REQUIRED"))
-    elif len(text) > longest or not is_printable(text):
-        violations.append(Violation(field, f"must have at most {longest} characters, all of them printable"))
+def _installation_faults(text: str) -> list[Violation]:
+    rule = f"must have at most {MAX_LABEL} characters, all of them printable, and no space at an end"
+    return _faults("installation_id", text, rule, good=is_installation_id(text))
+
+
+def _registration_faults(field: str, text: str, longest: int) -> list[Violation]:
+    rule = f"must have at most {longest} characters of ASCII, no quotes or backslashes among them"
+    return _faults(field, text, rule, good=is_registration(text, longest))
+
+
+def _faults(field: str, text: str, rule: str, *, good: bool) -> list[Violation]:
+    if not text:
+        return [Violation(field, "must be given", "REQUIRED")]
+    return [] if good else [Violation(field, rule)]
 
 
 def _render(device: Device) -> pb.Device:

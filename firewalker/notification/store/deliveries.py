@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from firewalker.kernel.ids import NotificationId, UserId
-from firewalker.notification.domain.delivery import Content, Delivery
+from firewalker.notification.domain.delivery import QUIET_HOURS, UNCHECKED, Content, Delivery
 from firewalker.notification.domain.device import Platform
 from firewalker.notification.domain.notification import Lane, Type
 from firewalker.runtime.mysql import Transaction
@@ -43,7 +43,7 @@ _DELETE = "DELETE FROM delivery WHERE lease_owner = %s AND delivery_id IN ({plac
 _RETRY = """
     UPDATE delivery
     SET due_time = %(due)s, attempts = attempts + %(counted)s, claims = attempts, last_error = %(error)s,
-        check_time = %(check)s, lease_owner = NULL, lease_until = NULL
+        lease_owner = NULL, lease_until = NULL
     WHERE lease_owner = %(owner)s AND delivery_id = %(id)s
 """
 _BURY = """
@@ -55,6 +55,18 @@ _RELEASE = """
     UPDATE delivery SET lease_owner = NULL, lease_until = NULL, claims = attempts
     WHERE lease_owner = %s AND delivery_id IN ({places})
 """
+
+_HOLD = "SELECT delivery_id FROM delivery WHERE lease_owner = %s AND delivery_id IN ({places}) FOR UPDATE"
+_NOTE_CHECK = "UPDATE delivery SET check_time = %s WHERE lease_owner = %s AND delivery_id IN ({places})"
+
+# What follows new wishes of a user. Index delivery_user, then the primary key.
+_REVIEW = """
+    UPDATE delivery
+    SET check_time = %(unchecked)s, due_time = IF(last_error = %(quiet)s, LEAST(due_time, %(now)s), due_time)
+    WHERE user_id = %(user)s AND state = 'QUEUED'
+"""
+_LIST_OF_USER = f"SELECT {_COLUMNS} FROM delivery WHERE user_id = %s FOR UPDATE"
+_SAVE_CONTENT = "UPDATE delivery SET content = %s WHERE delivery_id = %s"
 
 # An older state must not follow a newer one (DLV-13). Index delivery_user.
 _SUPERSEDE = "DELETE FROM delivery WHERE user_id = %s AND fold_key = %s AND state = 'QUEUED'"
@@ -70,7 +82,8 @@ _DELETE_ABOUT_USER = "DELETE FROM delivery WHERE actor_id = %s"
 _DELETE_DEAD = "DELETE FROM delivery WHERE state = 'DEAD' AND create_time < %s ORDER BY create_time LIMIT %s"
 _REPLAY = """
     UPDATE delivery
-    SET state = 'QUEUED', due_time = %(now)s, expire_time = GREATEST(expire_time, %(until)s), attempts = 0, claims = 0
+    SET state = 'QUEUED', due_time = %(now)s, expire_time = GREATEST(expire_time, %(until)s), attempts = 0, claims = 0,
+        check_time = %(unchecked)s
     WHERE state = 'DEAD'
 """
 _BACKLOG = """
@@ -110,7 +123,7 @@ class Deliveries:
                 d.actor_id.bytes if d.actor_id else None,
                 json.dumps(dict(d.params), ensure_ascii=False),
                 d.fold_key,
-                json.dumps(asdict(d.content), ensure_ascii=False),
+                _content(d.content),
                 d.check_time,
                 d.due_time,
                 d.expire_time,
@@ -143,14 +156,22 @@ class Deliveries:
         if rows:
             ids = [row[0] for row in rows]
             await tx.execute(_LEASE.format(places=_places(ids)), [owner.bytes, lease_s, *ids])
-        claimed = []
-        for row in rows:
-            try:
-                claimed.append(_delivery(row))
-            except (ValueError, TypeError, LookupError) as error:
-                _log.error("delivery_unreadable", delivery_id=row[0].hex(), error=type(error).__name__)
-                await tx.execute(_BURY, {"error": "unreadable", "counted": 0, "owner": owner.bytes, "id": row[0]})
+        claimed, unreadable = _read(rows)
+        for delivery in unreadable:
+            await tx.execute(_BURY, {"error": "unreadable", "counted": 0, "owner": owner.bytes, "id": delivery})
         return claimed
+
+    async def hold(self, tx: Transaction, owner: UUID, ids: Collection[UUID]) -> set[UUID]:
+        """Lock the rows, and tell which of them *owner* still has."""
+        ordered = sorted(i.bytes for i in ids)
+        rows = await tx.all(_HOLD.format(places=_places(ordered)), [owner.bytes, *ordered]) if ordered else ()
+        return {UUID(bytes=found) for (found,) in rows}
+
+    async def note_check(self, tx: Transaction, owner: UUID, ids: Collection[UUID], at: datetime) -> None:
+        """These were found to be still to be sent, at *at*."""
+        if ids:
+            ordered = sorted(i.bytes for i in ids)
+            await tx.execute(_NOTE_CHECK.format(places=_places(ordered)), [at, owner.bytes, *ordered])
 
     async def delete(self, tx: Transaction, owner: UUID, ids: Collection[UUID]) -> int:
         """These are done, as far as *owner* still has them; how many it had."""
@@ -164,7 +185,7 @@ class Deliveries:
     ) -> bool:
         """Try again at *due*; *counted* if FCM was asked. Whether *owner* still had it."""
         values = {"due": due, "error": error, "counted": int(counted), "owner": owner.bytes}
-        values |= {"id": delivery.delivery_id.bytes, "check": delivery.check_time}
+        values["id"] = delivery.delivery_id.bytes
         return bool(await tx.execute(_RETRY, values))
 
     async def bury(self, tx: Transaction, owner: UUID, delivery: Delivery, error: str, *, counted: bool) -> bool:
@@ -177,6 +198,20 @@ class Deliveries:
         if ids:
             ordered = sorted(i.bytes for i in ids)
             await tx.execute(_RELEASE.format(places=_places(ordered)), [owner.bytes, *ordered])
+
+    async def review(self, tx: Transaction, user: UserId, now: datetime) -> None:
+        """Check what is queued for *user* again before it is sent; what waits for quiet hours to end, now."""
+        values = {"unchecked": UNCHECKED, "quiet": QUIET_HOURS, "now": now, "user": user.bytes}
+        await tx.execute(_REVIEW, values)
+
+    async def list_of(self, tx: Transaction, user: UserId) -> list[Delivery]:
+        """All that can be read of what is for *user*, locked until *tx* ends; dead ones too, as they may be queued again."""
+        deliveries, _ = _read(await tx.all(_LIST_OF_USER, (user.bytes,)))
+        return deliveries
+
+    async def save_content(self, tx: Transaction, delivery_id: UUID, content: Content) -> None:
+        """It says *content* from now on."""
+        await tx.execute(_SAVE_CONTENT, (_content(content), delivery_id.bytes))
 
     async def supersede(self, tx: Transaction, user: UserId, fold_key: str) -> None:
         """Take back what is queued for *user* under the key: something newer takes its place."""
@@ -209,7 +244,7 @@ class Deliveries:
 
     async def replay(self, tx: Transaction, now: datetime, until: datetime) -> int:
         """Queue all dead ones again, each good until *until* at least, and tell how many."""
-        return await tx.execute(_REPLAY, {"now": now, "until": until})
+        return await tx.execute(_REPLAY, {"now": now, "until": until, "unchecked": UNCHECKED})
 
     async def backlog(self, tx: Transaction, now: datetime) -> dict[Lane, tuple[int, datetime]]:
         """How many are due by lane, and since when the first of them."""
@@ -218,6 +253,22 @@ class Deliveries:
 
 def _places(values: Collection[object]) -> str:
     return ",".join(["%s"] * len(values))
+
+
+def _content(content: Content) -> str:
+    return json.dumps(asdict(content), ensure_ascii=False)
+
+
+def _read(rows: Sequence[tuple[Any, ...]]) -> tuple[list[Delivery], list[bytes]]:
+    """The deliveries in *rows*, and the ids of those that cannot be read."""
+    deliveries, unreadable = [], []
+    for row in rows:
+        try:
+            deliveries.append(_delivery(row))
+        except (ValueError, TypeError, LookupError) as error:
+            _log.error("delivery_unreadable", delivery_id=row[0].hex(), error=type(error).__name__)
+            unreadable.append(row[0])
+    return deliveries, unreadable
 
 
 def _delivery(row: tuple[Any, ...]) -> Delivery:

@@ -37,7 +37,14 @@ _WITH_DEVICES = "SELECT DISTINCT user_id FROM device WHERE user_id IN ({places})
 
 # Primary key.
 _FIND = f"SELECT {_COLUMNS} FROM device WHERE installation_id IN ({{places}})"
-_ANY = f"SELECT {_COLUMNS} FROM device WHERE %(platform)s IS NULL OR platform = %(platform)s LIMIT 1"
+
+# Index device_last_seen, backwards.
+_ANY = f"""
+    SELECT {_COLUMNS} FROM device WHERE %(platform)s IS NULL OR platform = %(platform)s
+    ORDER BY last_seen_time DESC LIMIT 1
+"""
+
+# Primary key.
 _DELETE = "DELETE FROM device WHERE installation_id = %s AND user_id = %s"
 _DELETE_GENERATION = "DELETE FROM device WHERE installation_id = %s AND generation = %s"
 _NOTE_SUCCESS = """
@@ -45,16 +52,27 @@ _NOTE_SUCCESS = """
     WHERE (installation_id, generation) IN ({places})
 """
 
-# Indexes device_session and device_user.
+# Index device_session, primary key. What a newer session has registered stays: the ids of sessions grow with time.
 _DELETE_OF_SESSION = "DELETE FROM device WHERE session_id = %s AND user_id = %s"
 _DELETE_LEFT = """
-    DELETE FROM device WHERE installation_id = %(installation)s AND user_id = %(user)s AND last_seen_time <= %(at)s
+    DELETE FROM device
+    WHERE installation_id = %(installation)s AND user_id = %(user)s AND session_id < %(session)s AND last_seen_time <= %(at)s
 """
+
+# Index device_user.
 _DELETE_OF_USER = "DELETE FROM device WHERE user_id = %s"
 
 # Index device_last_seen.
 _DELETE_UNSEEN = "DELETE FROM device WHERE last_seen_time < %s ORDER BY last_seen_time LIMIT %s"
 _COUNT = "SELECT COUNT(*) FROM device"
+
+# Primary key; index ended_session_end_time.
+_NOTE_ENDED = """
+    INSERT INTO ended_session (user_id, session_id, end_time) VALUES (%s, %s, %s)
+    ON DUPLICATE KEY UPDATE end_time = VALUES(end_time)
+"""
+_HAS_ENDED = "SELECT end_time FROM ended_session WHERE user_id = %s AND session_id = %s"
+_FORGET_ENDED = "DELETE FROM ended_session WHERE end_time < %s ORDER BY end_time LIMIT %s"
 
 # Index prune_time.
 _NOTE_PRUNE = "INSERT INTO prune (prune_time) VALUES (%s)"
@@ -63,7 +81,7 @@ _FORGET_PRUNED = "DELETE FROM prune WHERE prune_time < %s ORDER BY prune_time LI
 
 
 class Devices:
-    """The tables `device` and `prune`."""
+    """The tables `device`, `ended_session` and `prune`."""
 
     async def save(self, tx: Transaction, device: Device) -> None:
         """Store the device; its registration belongs to no other installation from then on."""
@@ -106,7 +124,7 @@ class Devices:
         return {device.installation_id: device for device in map(_device, rows)}
 
     async def find_any(self, tx: Transaction, platform: Platform | None) -> Device | None:
-        """Some device of the platform, of any if None."""
+        """The device of the platform, of any if None, that was seen last."""
         row = await tx.find(_ANY, {"platform": platform.value if platform else None})
         return None if row is None else _device(row)
 
@@ -121,14 +139,32 @@ class Devices:
         await tx.execute(_NOTE_PRUNE, (at,))
         return True
 
+    async def delete_of_session(self, tx: Transaction, user: UserId, session: SessionId) -> None:
+        """Detach what the session has registered."""
+        await tx.execute(_DELETE_OF_SESSION, (session.bytes, user.bytes))
+
     async def delete_left(
         self, tx: Transaction, user: UserId, session: SessionId, installation: str, at: datetime
-    ) -> int:
-        """Detach what the session has registered, and the installation unless it registered again after *at*."""
-        gone = await tx.execute(_DELETE_OF_SESSION, (session.bytes, user.bytes))
+    ) -> None:
+        """Detach what the session, which ended at *at*, has registered, and what an older one has for its installation.
+
+        *user*'s row is locked, as it is by who registers: from now on the session cannot register anything (`has_ended`).
+        Which of two sessions is the older is told by the clocks of those who opened them: of two sign-ins on one phone within
+        the difference of these clocks, the wrong one may count as the older.
+        """
+        await tx.execute(_NOTE_ENDED, (user.bytes, session.bytes, at))
+        await self.delete_of_session(tx, user, session)
         if installation:
-            gone += await tx.execute(_DELETE_LEFT, {"installation": installation, "user": user.bytes, "at": at})
-        return gone
+            values = {"installation": installation, "user": user.bytes, "session": session.bytes, "at": at}
+            await tx.execute(_DELETE_LEFT, values)
+
+    async def has_ended(self, tx: Transaction, user: UserId, session: SessionId) -> bool:
+        """Whether it is known to have ended lately. *user*'s row is locked."""
+        return await tx.find(_HAS_ENDED, (user.bytes, session.bytes)) is not None
+
+    async def forget_ended(self, tx: Transaction, before: datetime, limit: int) -> int:
+        """Forget at most *limit* sessions that ended before that time, and tell how many."""
+        return await tx.execute(_FORGET_ENDED, (before, limit))
 
     async def delete_all(self, tx: Transaction, user: UserId) -> None:
         """Detach all of *user*'s."""

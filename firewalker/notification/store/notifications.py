@@ -44,6 +44,10 @@ _UNREAD = """
     WHERE user_id = %s AND read_time IS NULL AND notification_id IN ({places})
 """
 
+_UNREAD_OF = """
+    SELECT user_id, notification_id FROM notification WHERE (user_id, notification_id) IN ({places}) AND read_time IS NULL
+"""
+
 # Primary key, and index notification_unread.
 _READ_SOME = """
     UPDATE notification SET read_time = %s WHERE user_id = %s AND read_time IS NULL AND notification_id IN ({places})
@@ -130,6 +134,16 @@ class Notifications:
             return set()
         rows = await tx.all(_UNREAD.format(places=_places(ids)), [user.bytes, *(i.bytes for i in ids)])
         return {NotificationId(UUID(bytes=found)) for (found,) in rows}
+
+    async def list_unread_of(
+        self, tx: Transaction, keys: Collection[tuple[UserId, NotificationId]]
+    ) -> set[tuple[UserId, NotificationId]]:
+        """Those of the notifications of several users that are in their inboxes and unread."""
+        if not keys:
+            return set()
+        flat = [part.bytes for key in sorted(keys) for part in key]
+        rows = await tx.all(_UNREAD_OF.format(places=",".join(["(%s, %s)"] * len(keys))), flat)
+        return {(UserId(UUID(bytes=user)), NotificationId(UUID(bytes=found))) for user, found in rows}
 
     async def mark_read(self, tx: Transaction, user: UserId, ids: Collection[NotificationId], at: datetime) -> int:
         """Mark these of *user*'s as read at *at*, and tell how many were not."""

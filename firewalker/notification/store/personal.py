@@ -42,6 +42,9 @@ TABLES = (
         ),
         order=("last_seen_time", "installation_id"),
     ),
+    PersonalTable(
+        "ended_session", "user_id", not_exported="kept for an hour; sessions are exported where they are opened"
+    ),
     PersonalTable("push", "user_id", not_exported="the inbox once more, on its way to devices"),
     PersonalTable("push", "actor_id", not_exported="on its way to others"),
     PersonalTable("delivery", "user_id", not_exported="the inbox once more, on its way to devices"),

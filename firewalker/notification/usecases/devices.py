@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from firewalker.kernel.clock import Clock
+from firewalker.kernel.faults import SessionRevoked
 from firewalker.kernel.ids import SessionId, UserId, new_uuid7
 from firewalker.notification.domain.device import MAX_DEVICES, OLDEST, UNSEEN, Device, Platform, Registration
 from firewalker.notification.domain.preferences import locale_of
@@ -14,6 +15,9 @@ from firewalker.notification.store.deliveries import Deliveries
 from firewalker.notification.store.recipients import Recipients
 from firewalker.notification.usecases.ports import moment
 from firewalker.runtime.mysql import Database, retried
+
+_ENDED_KEPT = timedelta(hours=1)
+"""How long it is known that a session has ended: whoever came in with its access token before, is done by then."""
 
 _PORTION = 1_000
 
@@ -54,6 +58,9 @@ class Devices:
         """Make *told* a device of *user*, and of nobody else; committed when this returns.
 
         What was queued for who had the installation or the registration before finds no device any more.
+
+        Raises:
+            SessionRevoked: *session* has ended since the call came in.
         """
         at = moment(self._clock)
         device = Device(
@@ -72,6 +79,8 @@ class Devices:
             recipient = (await self._recipients.lock(tx, [user]))[user]
             if recipient.erased:
                 return device  # the account is being erased; nobody will be signed in to it for long
+            if await self._devices.has_ended(tx, user, session):
+                raise SessionRevoked
             await self._devices.save(tx, device)
             if (locale := locale_of(told.locale)) is not None and locale is not recipient.device_locale:
                 await self._recipients.save_device_locale(tx, user, locale)
@@ -113,6 +122,12 @@ class Devices:
         """How many were pruned lately, by all processes."""
         async with self._db.reading() as tx:
             return await self._devices.count_pruned(tx, self._clock.now() - within)
+
+    @retried(idempotent=True)
+    async def forget_ended(self) -> int:
+        """Forget some of the sessions that ended long ago, and tell how many: 0 when none is left."""
+        async with self._db.transaction() as tx:
+            return await self._devices.forget_ended(tx, self._clock.now() - _ENDED_KEPT, _PORTION)
 
     @retried(idempotent=True)
     async def forget_pruned(self) -> int:

@@ -144,7 +144,7 @@ class News:
                 await self._deliveries.delete_between(tx, one, other)
                 if hidden and await self._notifications.delete_between(tx, one, other):
                     return set(await self._recipients.advance(tx, [one, other]))
-            case Left(user_id=user, session_id=session, installation_id=installation, at=at):
+            case Left(user_id=user, session_id=session, installation_id=installation, at=at) if not known[user].erased:
                 # What is queued for it finds no device when it is claimed.
                 await self._devices.delete_left(tx, user, session, installation, at)
             case Erased(user_id=user):
@@ -170,7 +170,5 @@ def _locked(meaning: Meaning) -> set[UserId]:
             return {n.user_id for n in told}
         case Apart(one=one, other=other):
             return {one, other}
-        case Lives() | Withdrawn() | Erased():
+        case Lives() | Withdrawn() | Left() | Erased():
             return {meaning.user_id}
-        case Left():
-            return set()

@@ -1,20 +1,23 @@
 """The delivery queue: who works on what, and what becomes of it. Every end is written only by who still has the lease."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from prometheus_client import Counter
 
 from firewalker.kernel.clock import Clock
-from firewalker.notification.domain.delivery import CHECKED_FOR, MAX_ABANDONED, MAX_ATTEMPTS, Delivery
+from firewalker.notification.domain.delivery import CHECKED_FOR, MAX_ABANDONED, MAX_ATTEMPTS, QUIET_HOURS, Delivery
 from firewalker.notification.domain.device import Device, Platform
-from firewalker.notification.domain.notification import KINDS, Lane
+from firewalker.notification.domain.notification import Lane
 from firewalker.notification.domain.places import LastShare
-from firewalker.notification.domain.push import ASK_AGAIN, Verdict
+from firewalker.notification.domain.preferences import Recipient
+from firewalker.notification.domain.push import Later, Never, Now, Verdict, decide_again
 from firewalker.notification.store import devices as device_rows
 from firewalker.notification.store.deliveries import Deliveries
+from firewalker.notification.store.notifications import Notifications
+from firewalker.notification.store.recipients import Recipients
 from firewalker.notification.usecases.ports import Rechecks, Sessions, moment
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database, Transaction, retried
@@ -47,6 +50,8 @@ class Queue:
         *,
         deliveries: Deliveries,
         devices: device_rows.Devices,
+        notifications: Notifications,
+        recipients: Recipients,
         rechecks: Rechecks,
         sessions: Sessions,
         lease_s: int,
@@ -56,6 +61,8 @@ class Queue:
         self._clock = clock
         self._deliveries = deliveries
         self._devices = devices
+        self._notifications = notifications
+        self._recipients = recipients
         self._rechecks = rechecks
         self._sessions = sessions
         self._lease_s = lease_s
@@ -67,7 +74,7 @@ class Queue:
     ) -> tuple[Sequence[Work], int]:
         """Lease at most *room* that are due, *urgent_room* more of the first lane; and how many were looked at.
 
-        Detached, expired and poisonous ones are dealt with on the way; what was checked long ago is checked again.
+        Detached, expired and poisonous ones are dealt with on the way; what was checked long ago is decided again.
         """
         until = self._clock.monotonic() + self._lease_s / 2
         claimed, looked_at = await self._claim(room, urgent_room, self._last_share.of(room), parked, until)
@@ -76,7 +83,10 @@ class Queue:
         unchecked = [work for work in works if at - work.delivery.check_time > CHECKED_FOR]
         if not unchecked:
             return works, looked_at
-        return await self._checked(works, unchecked), looked_at
+        verdicts = await self._rechecks.verdicts([work.delivery for work in unchecked])
+        going = await self._decide_again([work.delivery for work in unchecked], verdicts)
+        held_back = {work.delivery.delivery_id for work in unchecked} - going
+        return [work for work in works if work.delivery.delivery_id not in held_back], looked_at
 
     def may_send(self, work: Work) -> bool:
         """Whether it is still to be sent, and by this process: asked at the last moment before.
@@ -142,37 +152,44 @@ class Queue:
         ended = await self._sessions.among({work.device.session_id for work in works})
         if not ended:
             return works
-        await self._settle(
-            [(work.delivery, "detached") for work in works if work.device.session_id in ended], [], moment(self._clock)
-        )
+        await self._detach([work for work in works if work.device.session_id in ended])
         return [work for work in works if work.device.session_id not in ended]
 
-    async def _checked(self, works: Sequence[Work], unchecked: Sequence[Work]) -> list[Work]:
-        """*works* without what does not hold any more; what nobody answers waits, as it did before it was queued."""
-        verdicts = await self._rechecks.verdicts([work.delivery for work in unchecked])
-        at = moment(self._clock)
-        judged = dict(zip([work.delivery.delivery_id for work in unchecked], verdicts, strict=True))
-        good, gone, waiting = [], [], []
-        for work in works:
-            delivery = work.delivery
-            verdict = judged.get(delivery.delivery_id)
-            if verdict is None:
-                good.append(work)
-            elif verdict is Verdict.MOOT:
-                gone.append((delivery, "moot"))
-            elif verdict is Verdict.HOLDS or not KINDS[delivery.type].standing:
-                good.append(replace(work, delivery=replace(delivery, check_time=at)))
-            else:
-                waiting.append(delivery)
-        await self._settle(gone, waiting, at)
-        return good
+    @retried
+    async def _detach(self, works: Sequence[Work]) -> None:
+        """The devices of *works* are nobody's any more, whatever else tells of it (FCM-14)."""
+        async with self._db.transaction() as tx:
+            for user, session in sorted({(work.device.user_id, work.device.session_id) for work in works}):
+                await self._devices.delete_of_session(tx, user, session)
+            await self._drop(tx, [(work.delivery, "detached") for work in works])
 
     @retried
-    async def _settle(self, gone: Sequence[tuple[Delivery, str]], waiting: Sequence[Delivery], at: datetime) -> None:
+    async def _decide_again(self, deliveries: Sequence[Delivery], verdicts: Sequence[Verdict]) -> set[UUID]:
+        """Which of *deliveries*, with what is said of them, are still to be sent now; the others are dropped or put off."""
+        at = moment(self._clock)
+        gone: list[tuple[Delivery, str]] = []
+        going: set[UUID] = set()
         async with self._db.transaction() as tx:
+            # First: wishes that change from here on wait for this, and then have everything decided once more.
+            ours = await self._deliveries.hold(tx, self._owner, [d.delivery_id for d in deliveries])
+            recipients = await self._recipients.list(tx, {d.user_id for d in deliveries})
+            unread = await self._notifications.list_unread_of(tx, {(d.user_id, d.notification_id) for d in deliveries})
+            for delivery, verdict in zip(deliveries, verdicts, strict=True):
+                if delivery.delivery_id not in ours:
+                    continue
+                recipient = recipients.get(delivery.user_id, Recipient(delivery.user_id))
+                is_unread = (delivery.user_id, delivery.notification_id) in unread
+                match decide_again(delivery, recipient, verdict, unread=is_unread, at=at):
+                    case Now():
+                        going.add(delivery.delivery_id)
+                    case Never(why=why):
+                        gone.append((delivery, why))
+                    case Later(due=due, unsure=unsure):
+                        why = "unchecked" if unsure else QUIET_HOURS
+                        await self._deliveries.put_off(tx, self._owner, delivery, due, why, counted=False)
+            await self._deliveries.note_check(tx, self._owner, going, at)
             await self._drop(tx, gone)
-            for delivery in waiting:
-                await self._deliveries.put_off(tx, self._owner, delivery, at + ASK_AGAIN, "unchecked", counted=False)
+        return going
 
     @retried
     async def accepted(self, works: Sequence[Work]) -> None:

@@ -31,6 +31,7 @@ from firewalker.runtime.grpc.faults import ServiceUnavailable
 from firewalker.runtime.grpc.h2state import HardenedH2
 from firewalker.runtime.grpc.links import Link, Links
 from firewalker.runtime.grpc.messages import internal_descriptors
+from firewalker.runtime.grpc.pings import KEEP_ALIVE, KeepAlive
 from firewalker.runtime.grpc.repeating import NeverBegan, RepeatedOnce, cancellations, take_back, wake_once
 from firewalker.runtime.grpc.tls import client_context
 
@@ -39,6 +40,13 @@ CALL_S = 5.0
 
 MARGIN_S = 0.02
 """Taken off an onward deadline, so that this side still has time to answer; boulder takes as much."""
+
+PING_EVERY_S = 10.0
+"""Silence of a peer to which calls are made, after which it is pinged: what our servers let a client do without an answer
+in between (`Limits.ping_interval_s`)."""
+
+PING_ANSWER_S = 10.0
+"""How long it may then stay silent before it counts as dead: twice what a call may take (`CALL_S`). NET-11, NET-42."""
 
 
 class CallRefused(Exception):
@@ -73,10 +81,7 @@ class InternalChannel(grpclib.client.Channel):
         """
         pins.check()
         places = [_host_and_port(place) for place in address.split(",")]
-        super().__init__(
-            *places[0],
-            config=Configuration(_keepalive_time=120.0, _keepalive_timeout=20.0, _http2_max_pings_without_data=0),
-        )
+        super().__init__(*places[0], config=Configuration(_keepalive_time=None))  # `pings.py` does it
         self._packs = compress
         self._credential = ("authorization", f"Bearer {service_token}")
         tls = None if ca_file is None else client_context(ca_file)
@@ -195,10 +200,11 @@ def _reason(error: GRPCError) -> str:
 
 
 class _Protocol(H2Protocol):
-    """grpclib's client protocol with a state that survives a GOAWAY."""
+    """grpclib's client protocol with a state that survives a GOAWAY, and an end that waits for nobody."""
 
     connection: ClientConnection
     packs = False
+    _sent_before = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         h2 = HardenedH2(config=self.h2_config)
@@ -211,6 +217,34 @@ class _Protocol(H2Protocol):
         self.connection.flush()
         self.connection.initialize()
         self.processor = _Processor(self.handler, self.connection)
+        self._keep_alive = KeepAlive(
+            PING_EVERY_S,
+            PING_ANSWER_S,
+            busy=self._is_used,
+            ping=self._ping,
+            # Closing would wait until the peer has read what is unsent: for the kernel to give up, in a quarter of an hour.
+            dead=cast("asyncio.Transport", transport).abort,
+        )
+
+    def data_received(self, data: bytes) -> None:
+        """The peer lives."""
+        self._keep_alive.heard += 1
+        super().data_received(data)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The connection is gone, whoever ended it."""
+        self._keep_alive.stop()
+        super().connection_lost(exc)
+
+    def _is_used(self) -> bool:
+        """Whether calls are open or were made since this was last asked, or the peer is yet to read the last bytes."""
+        before, self._sent_before = self._sent_before, self.connection.sent
+        return bool(self.processor.streams) or self.connection.sent != before or self.connection.is_closing()
+
+    def _ping(self) -> None:
+        if not self.connection.is_closing():
+            self.connection.h2.ping(KEEP_ALIVE)
+            self.connection.flush()
 
 
 class _Processor(EventsProcessor):

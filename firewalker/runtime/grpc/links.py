@@ -45,7 +45,7 @@ class Link:
         protocol = self._protocol
         if protocol is None or not isinstance(protocol.handler, Handler) or protocol.handler.connection_lost:
             return None
-        return protocol
+        return None if protocol.connection.is_closing() else protocol
 
     @property
     def calls(self) -> int:

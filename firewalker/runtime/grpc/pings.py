@@ -1,13 +1,12 @@
 """Pings, both ways: how often a client may send them, and ours, which keep a flow alive and find the dead (gRFC A8).
 
-NET-06 and NET-11. grpclib's own keep-alive is switched off: it closes a dead connection by waiting for it.
+NET-06 and NET-11, and NET-42 for channels. grpclib's own keep-alive is switched off: it closes a dead connection by waiting
+for it.
 """
 
 import asyncio
 from collections.abc import Callable
 from time import monotonic
-
-from firewalker.runtime.grpc.limits import Limits
 
 STRIKES = 2
 """Pings that may come too early without our having sent anything in between; as gRPC's servers."""
@@ -45,21 +44,31 @@ class PingPolicy:
 
 
 class KeepAlive:
-    """Pings a silent client while calls are open, and tells when it is dead."""
+    """Pings a silent peer while calls are open, and tells when it is dead."""
 
     def __init__(
-        self, limits: Limits, *, busy: Callable[[], bool], ping: Callable[[], None], dead: Callable[[], None]
+        self,
+        every_s: float,
+        answer_s: float,
+        *,
+        busy: Callable[[], bool],
+        ping: Callable[[], None],
+        dead: Callable[[], None],
     ) -> None:
-        """*busy* tells whether calls are open; *ping* sends one; *dead* is called at most once, then all is stopped."""
-        self._limits = limits
+        """A peer is pinged after *every_s* of silence and dead after *answer_s* more.
+
+        *busy* tells whether calls are open; *ping* sends one; *dead* is called at most once, then all is stopped.
+        """
+        self._every_s = every_s
+        self._answer_s = answer_s
         self._busy = busy
         self._ping = ping
         self._dead = dead
         self._loop = asyncio.get_running_loop()
         self.heard = 0
-        """How often something came from the client; counted by the protocol."""
+        """How often something came from the peer; counted by the protocol."""
         self._heard_before = 0
-        self._timer = self._loop.call_later(limits.ping_every_s, self._look)
+        self._timer = self._loop.call_later(every_s, self._look)
 
     def stop(self) -> None:
         """The connection is over."""
@@ -68,10 +77,10 @@ class KeepAlive:
     def _look(self) -> None:
         if self.heard != self._heard_before or not self._busy():
             self._heard_before = self.heard
-            self._timer = self._loop.call_later(self._limits.ping_every_s, self._look)
+            self._timer = self._loop.call_later(self._every_s, self._look)
             return
         self._ping()
-        self._timer = self._loop.call_later(self._limits.ping_answer_s, self._judge)
+        self._timer = self._loop.call_later(self._answer_s, self._judge)
 
     def _judge(self) -> None:
         # Anything that came is a sign of life, not only the answer.
@@ -79,4 +88,4 @@ class KeepAlive:
             self._dead()
             return
         self._heard_before = self.heard
-        self._timer = self._loop.call_later(self._limits.ping_every_s, self._look)
+        self._timer = self._loop.call_later(self._every_s, self._look)

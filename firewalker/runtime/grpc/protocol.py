@@ -133,7 +133,11 @@ class CallsProtocol(H2Protocol):
         self._frames = FrameClock(self._limits.frame_s, lambda: self._cut_off("unfinished_frame"))
         self._lifetime = Lifetime(self._limits, self.processor, ended=self._edge.measures.connection, cut=self._abort)
         self._keep_alive = KeepAlive(
-            self._limits, busy=lambda: bool(self.processor.streams), ping=self._ping, dead=lambda: self._abort("dead")
+            self._limits.ping_every_s,
+            self._limits.ping_answer_s,
+            busy=lambda: bool(self.processor.streams),
+            ping=self._ping,
+            dead=lambda: self._abort("dead"),
         )
 
     def data_received(self, data: bytes) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from time import monotonic
 
 from pymysql.err import MySQLError
 
@@ -14,17 +15,21 @@ _WAITING_MAX = 256
 _IDLE_S = 10.0
 _KILL_S = 1.0
 
+_UPTIME = "SHOW GLOBAL STATUS LIKE 'Uptime'"
+
 
 class Stopper:
     """Has the server KILL abandoned connections, over one connection of its own that is opened when needed.
 
-    Best effort: the server's statement limit is what bounds abandoned work, this only makes it shorter.
+    Best effort: the server's statement limit is what bounds abandoned work, this only makes it shorter. A number means
+    another connection, one that is in use perhaps, to another server and to the same one once it was restarted: it is
+    named only to the address where the abandoned connection was, and to a server that has run since before that was opened.
     """
 
     def __init__(self, connect: Callable[[], Awaitable[Connection]], name: str) -> None:
         self._connect = connect
         self._name = name
-        self._ids: asyncio.Queue[int] = asyncio.Queue(_WAITING_MAX)
+        self._abandoned: asyncio.Queue[Connection] = asyncio.Queue(_WAITING_MAX)
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -33,7 +38,7 @@ class Stopper:
         if self._closed:
             return
         with contextlib.suppress(asyncio.QueueFull):
-            self._ids.put_nowait(abandoned.server_id)
+            self._abandoned.put_nowait(abandoned)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name=f"stop abandoned statements of {self._name}")
 
@@ -47,21 +52,30 @@ class Stopper:
     async def _run(self) -> None:
         try:
             connection = await self._connect()
+            try:
+                await self._stop_all(connection)
+            finally:
+                await connection.close()
         except (MySQLError, OSError):
-            while not self._ids.empty():  # these have ended, or will, when the server sees our end closed
-                self._ids.get_nowait()
-            return
-        try:
-            while True:
-                async with asyncio.timeout(_IDLE_S):
-                    server_id = await self._ids.get()
-                try:
-                    await connection.ask(f"KILL {server_id:d}", _KILL_S)
-                except MySQLError:
-                    if not connection.usable:
-                        return
-                    # 1094: it has ended by itself meanwhile.
-        except TimeoutError:
-            pass  # nothing to do for a while, or no answer
+            pass  # not reached, or lost; or it gave no answer, or had nothing to do for a while: a TimeoutError is an OSError
         finally:
-            await connection.close()
+            # What is left has ended, or will, when the server sees our end closed. Later it would be somebody else.
+            while not self._abandoned.empty():
+                self._abandoned.get_nowait()
+
+    async def _stop_all(self, connection: Connection) -> None:
+        answer = await connection.ask(_UPTIME, _KILL_S)
+        uptime_s = int(answer.rows[0][1]) if answer.rows else 0
+        # Between two whole seconds, each rounded down: up to one too many. The server may have begun earlier, not later.
+        server_began = monotonic() - uptime_s + 1
+        while connection.usable:
+            async with asyncio.timeout(_IDLE_S):
+                abandoned = await self._abandoned.get()
+            if abandoned.peer != connection.peer or abandoned.began < server_began:
+                continue
+            try:
+                await connection.ask(f"KILL {abandoned.server_id:d}", _KILL_S)
+            except MySQLError:
+                if not connection.usable:
+                    raise
+                # 1094: it has ended by itself meanwhile.

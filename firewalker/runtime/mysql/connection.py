@@ -88,10 +88,19 @@ class _Wire(DriverConnection):  # type: ignore[misc]  # aiomysql ships no types
 
     @property
     def lost(self) -> bool:
-        """Whether the server has hung up, as far as this side has heard."""
-        return (
-            self._writer is None or self._reader is None or self._reader.at_eof() or self._writer.transport.is_closing()
-        )
+        """Whether the server has hung up, as far as this side has heard, or is about to.
+
+        What it says unasked is its leave: MySQL 8 gives the reason (shutdown, `wait_timeout`) and closes then.
+        """
+        reader, writer = self._reader, self._writer
+        if reader is None or writer is None or writer.transport.is_closing():
+            return True
+        return reader.at_eof() or bool(reader._buffer)  # type: ignore[attr-defined]  # noqa: SLF001 - it shows nothing else of it
+
+    @property
+    def peer(self) -> object:
+        """The address at the other end: host and port, or the path of a socket."""
+        return None if self._writer is None else self._writer.get_extra_info("peername")
 
     def abort(self) -> None:
         """End at once, sending nothing more."""
@@ -106,13 +115,17 @@ class Connection:
     Any doubt about what the server will send next (cancellation, time-out, protocol error) ends it: `usable` is false then.
     """
 
-    __slots__ = ("_wire", "autocommit", "busy", "expires", "generation", "mariadb", "server_id")
+    __slots__ = ("_wire", "autocommit", "began", "busy", "expires", "generation", "mariadb", "peer", "server_id")
 
-    def __init__(self, wire: _Wire) -> None:
+    def __init__(self, wire: _Wire, began: float) -> None:
+        """*began* is when opening it did, by the monotonic clock."""
         self._wire = wire
         self.mariadb = "mariadb" in wire.server_version.lower()
         self.server_id: int = wire.server_thread_id[0]
-        """The server's number for this connection, for KILL."""
+        """The server's number for this connection, for KILL. Numbers begin anew when the server does."""
+        self.began = began
+        self.peer = wire.peer
+        """The server's address, as the socket has it."""
         self.autocommit = True
         """Each statement commits by itself; else the first one begins a transaction. Whoever changes it says so here."""
         self.busy = False
@@ -191,11 +204,11 @@ async def connect(address: Address, *, statement_s: float, read_only: bool = Fal
         MySQLError: Not reached, not let in, or a setting was refused.
         TimeoutError: Not done within `CONNECT_S`.
     """
-    wire = _Wire(address)
+    wire, began = _Wire(address), monotonic()
     try:
         async with asyncio.timeout(CONNECT_S):
             await wire._connect()  # noqa: SLF001 - aiomysql.connect is this and no subclass
-            connection = Connection(wire)
+            connection = Connection(wire, began)
             await wire.query(_settings(connection.mariadb, statement_s, read_only))
     except (MySQLError, OSError):  # TimeoutError is an OSError
         wire.abort()

@@ -8,10 +8,12 @@ Rules that keep it right:
 - A connection that comes free goes to the caller who has waited longest; with nobody waiting it goes on top of the idle
   ones, where the next caller takes it, so that the rest can grow old.
 - Each way out of `lend` ends in `_take_back` or `_drop`, and each of them serves the next waiter.
+- A server that is full is not asked again at once: who waits is served by what comes back, or by a later attempt.
 """
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from time import monotonic
@@ -23,7 +25,7 @@ from firewalker.kernel.faults import DatabaseUnavailable, DeadlineExceeded, Over
 from firewalker.runtime import deadline
 from firewalker.runtime.metrics import PoolMetrics
 from firewalker.runtime.mysql.connection import Connection
-from firewalker.runtime.mysql.errors import code_of
+from firewalker.runtime.mysql.errors import FULL, code_of
 from firewalker.runtime.mysql.waiters import Waiters
 
 ACQUIRE_S = 2.0
@@ -31,6 +33,10 @@ ACQUIRE_S = 2.0
 
 MAX_WAITERS = 1_000
 """Most callers that wait at a time; one more is refused at once. At 1 ms a transaction they are served in a second."""
+
+FULL_PAUSE_S = 1.0
+"""How long no connection is opened after the server had no room for one, less up to half at random so that processes do not
+come in step."""
 
 _RETRY_AFTER = timedelta(seconds=1)
 
@@ -58,6 +64,8 @@ class Pool:
         self._lent = 0
         self._generation = 0
         self._failures = 0
+        self._full: asyncio.TimerHandle | None = None
+        """While the server has no room: what ends the pause."""
         self._closed = False
         self._all_back = asyncio.Event()
         self._all_back.set()
@@ -191,7 +199,7 @@ class Pool:
     # --- opening -------------------------------------------------------------------------------------------------------
 
     def _open_as_needed(self) -> None:
-        if self._closed:
+        if self._closed or self._full is not None:
             return
         room = self._size - self._lent - len(self._idle) - len(self._opening)
         for _ in range(min(room, len(self._waiters) - len(self._opening))):
@@ -209,10 +217,13 @@ class Pool:
         try:
             connection = await self._connect()
         except (MySQLError, OSError) as error:  # TimeoutError is an OSError
-            self._failures += 1
             self.metrics.connect_failed()
             # The driver's text names the host, no secret.
             _log.warning("mysql_connect_failed", database=self._name, code=code_of(error), error=type(error).__name__)
+            if code_of(error) in FULL:
+                self._pause()
+            else:
+                self._failures += 1
             self._fail_waiters()
             return
         connection.generation = generation
@@ -223,8 +234,20 @@ class Pool:
 
     def _fail_waiters(self) -> None:
         # While others are at work the database is there for some, and what they give back serves those who wait: one
-        # caller pays for the attempt, so that attempts end with those who wait. Otherwise nobody waits in vain.
+        # caller pays for the attempt, so that attempts end with those who wait. Where a pause ends them nobody has to, nor
+        # while one is under way that may yet find room. Otherwise nobody waits in vain.
+        if self._full is not None and (self._lent or sum(not task.done() for task in self._opening) > 1):
+            return
         self._waiters.fail(1 if self._lent else len(self._waiters), DatabaseUnavailable)
+
+    def _pause(self) -> None:
+        if self._full is None and not self._closed:
+            pause_s = FULL_PAUSE_S * random.uniform(0.5, 1.0)  # noqa: S311 - spreads, protects nothing
+            self._full = asyncio.get_running_loop().call_later(pause_s, self._go_on)
+
+    def _go_on(self) -> None:
+        self._full = None
+        self._open_as_needed()
 
     # --- the end -------------------------------------------------------------------------------------------------------
 
@@ -240,6 +263,8 @@ class Pool:
     async def close(self, within_s: float = 5.0) -> None:
         """Refuse new callers, wait up to *within_s* for lent connections, then end all of them."""
         self._closed = True
+        if self._full is not None:
+            self._full.cancel()
         self._waiters.fail(len(self._waiters), DatabaseUnavailable)
         opening = list(self._opening)
         for task in opening:

@@ -231,7 +231,7 @@ class Lane:
             return found  # all lanes wait for the first of them: what follows goes along, else they would go in turns
         return ()
 
-    @retried(idempotent=True)
+    @retried
     async def replay(self) -> int:
         """Put everything that was set aside for the destination back, and tell how much it was."""
         async with self._db.transaction() as tx:

@@ -1,8 +1,9 @@
 """Ended sessions, known to every process without asking anybody on a call.
 
 MySQL holds the truth. The user service announces each end on a Redis stream after its commit (`RevocationFeed`); every
-process follows that stream (`RevocationView`) and answers from memory. Where MySQL can be asked, a view that hears
-nothing is filled from there (`ViewFilling`); what a call is worth meanwhile, `SessionDoubts` decides. What a session is, and what ends it, is not here.
+process follows that stream (`RevocationView`) and answers from memory. Where MySQL can be asked, it is, every half second:
+for a view that hears nothing, and for ends that nobody announced (`ViewFilling`). What a call is worth that comes while the
+view hears nothing, `SessionDoubts` decides. What a session is, and what ends it, is not here.
 """
 
 from firewalker.runtime.revocation.doubts import OnUnknown, SessionDoubts, SessionStateUnknown, SessionTruth

@@ -73,7 +73,7 @@ class GroupSource:
 
     async def circle(self) -> GroupCircle:
         """See `Source`."""
-        return await self._boards.circle(self.viewer, self._group_id, self.key.period, self.key.first)
+        return await self._boards.circle_again(self.viewer, self._group_id, self.key.period, self.key.first)
 
     def is_current(self, circle: Circle) -> bool:  # noqa: ARG002 - see `Source`
         """Not known: it is read once more, which costs little while it is kept."""

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from firewalker.kernel.clock import Clock
-from firewalker.kernel.faults import Fault
+from firewalker.kernel.faults import Fault, Kind
 from firewalker.runtime.tasks import begin, end
+from firewalker.step.boards.board import WatchedBoard
 from firewalker.step.boards.registry import Boards
 from firewalker.step.live import LiveTotals
 from firewalker.step.usecases.circles import DOUBTED_S, TRUSTED_S, Circles
@@ -29,6 +30,10 @@ AGED_PER_S = 200
 """Boards in a second whose circles are read again for their age alone."""
 
 RETRY_S = 1.0
+"""How long a board waits that could not be renewed; all of them, where that is nothing of its own."""
+
+_OF_ALL = (Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.TIMED_OUT)
+"""MySQL did not answer: it would not answer for other boards either, and is let rest."""
 
 _log = structlog.get_logger(__name__)
 
@@ -46,6 +51,8 @@ class Upkeep:
         self._heard = heard
         self._hurry = False
         self._aged_at = clock.monotonic()
+        self._put_off: dict[WatchedBoard, float] = {}
+        """Boards that failed by themselves, each with when it is tried again."""
         self._tasks: list[asyncio.Task[None]] = []
         live.on_gap(self._catch_up)
 
@@ -96,6 +103,9 @@ class Upkeep:
             self._aged_at = now
             self._outdate_aged()
         outdated = self._boards.outdated
+        for board in [board for board, due in self._put_off.items() if due <= now]:
+            del self._put_off[board]
+            outdated[board] = None
         batch = [outdated_board for outdated_board, _ in zip(outdated, range(CIRCLES_AT_ONCE), strict=False)]
         if not batch:
             await self._boards.wait_outdated(1.0)
@@ -103,11 +113,16 @@ class Upkeep:
         for board in batch:
             del outdated[board]
         results = await asyncio.gather(*map(self._boards.renew, batch), return_exceptions=True)
-        failed = [(board, error) for board, error in zip(batch, results, strict=True) if error is not None]
-        for board, _ in failed:
-            outdated[board] = None
-        for _, error in failed:
-            raise error  # any of them: what failed is tried again all the same, after a pause
+        of_all: BaseException | None = None
+        for board, error in zip(batch, results, strict=True):
+            if isinstance(error, Fault) and error.kind in _OF_ALL:
+                outdated[board] = None
+                of_all = error
+            elif error is not None:
+                _log.error("board_not_renewed", exc_info=error)
+                self._put_off[board] = self._clock.monotonic() + RETRY_S
+        if of_all is not None:
+            raise of_all  # any of them: all are tried again after a pause
 
     def _outdate_aged(self) -> None:
         longest_s = TRUSTED_S if self._heard() else DOUBTED_S

@@ -156,6 +156,10 @@ class Group:
             if (total := totals.get(key)) is not None and total.revision > merged.revision
         }
 
+    def touched_in_time(self) -> list[UserDate]:
+        """Those with news that standings hear of: what came late is its owner's alone."""
+        return [key for key in self.touched if not self.named[key]]
+
     def walked(self, totals: Mapping[UserDate, UserTotal]) -> list[Walked]:
         """What was walked live, with the *totals* after the commit. What is held is left out."""
         return [

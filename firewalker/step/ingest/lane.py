@@ -184,7 +184,7 @@ class Lane:
             group.learn(*await self._load(keys))
             group.merge()
             rises = list(group.rises())
-            sent = group.touched
+            sent = group.touched_in_time()
             if rises:
                 with _COMMIT_S.time():
                     await self._store(rises)
@@ -199,7 +199,7 @@ class Lane:
             if not isinstance(error, Exception):
                 raise
             return
-        self._totals.owe(group.touched)
+        self._totals.owe(sent)
         try:
             totals = await self._totals.tell(group)
             again = group.finish(totals, self._outdated(group, totals))

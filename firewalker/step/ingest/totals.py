@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from itertools import islice
+from itertools import count, islice
 
 from firewalker.kernel.clock import Clock
 from firewalker.runtime.mysql import Database, retried
@@ -35,8 +35,10 @@ class Totals:
         self._live = live
         self._known: Generations[UserDate, UserTotal] = Generations(max_known)
         self._moved = moved
-        self._owed: dict[UserDate, None] = {}
-        """Users' dates whose news are committed, or may be, and not announced yet. In order: the oldest is told first."""
+        self._owed: dict[UserDate, int] = {}
+        """Users' dates whose news are committed, or may be, and not announced yet, each with the number of the latest: what
+        was asked before that does not tell of it. In order: the oldest is told first."""
+        self._debts = count()
         self._pause_s = 0.0
         live.subscribe(self._hear, own=False)
         live.on_gap(self._known.clear)
@@ -48,9 +50,10 @@ class Totals:
 
     def owe(self, keys: Iterable[UserDate]) -> None:
         """What was sent to MySQL may be durable: everybody has to be told what it says now, whoever asks."""
+        debt = next(self._debts)
         for key in keys:
             self._known.forget(key)
-            self._owed[key] = None
+            self._owed[key] = debt
         if len(self._owed) > MOST_OWED:
             self._owed.clear()
             self._known.clear()
@@ -69,6 +72,7 @@ class Totals:
             heard_ms = group.heard.get(key, 0)
             if heard_ms - known.last_reading_ms >= REFRESH_MS:
                 self._renew(news, key, known._replace(last_reading_ms=heard_ms))
+        owed = {key: self._owed[key] for key in asked if key in self._owed}
         if asked:
             answers = await self._standing_totals(asked)
             suspects = {key: total.revision for key, total in answers.items() if total.held}
@@ -82,8 +86,9 @@ class Totals:
             self._live.announce(Frame(day, users))
         if late:
             totals |= await self._owners_totals(late)
-        for key in asked | group.touched.keys():
-            self._owed.pop(key, None)
+        for key, debt in owed.items():
+            if self._owed.get(key) == debt:  # else it was corrected since it was asked for
+                del self._owed[key]
         self._pause_s = 0.0
         return totals
 
@@ -93,9 +98,7 @@ class Totals:
         asked = set(islice(self._owed, MOST_ASKED))
         trusted = self._live.healthy  # else nobody tells of other processes' commits
         for key, late in group.named.items():
-            if late:
-                asked.discard(key)
-            elif key not in asked:
+            if not late and key not in asked:
                 sure = trusted and key not in group.cold and key not in self._owed
                 known = self._known.get(key) if sure else None
                 if known is None:

@@ -28,6 +28,9 @@ LOCK_MS = 15_000
 KEPT = timedelta(days=4)
 """A date's keys expire this long after it begins in UTC: behind every board's freezing at date + 2."""
 
+_OPEN_DAYS = range(-2, 2)
+"""The dates whose totals are kept, as days from the UTC date: what a rebuild fills, and what is read."""
+
 MOST_RECORDS = 1_000
 """Users of one call: some 3 ms of Redis's time."""
 
@@ -172,17 +175,17 @@ class Buckets:
 
 
 def is_kept(day: date, now: datetime) -> bool:
-    """Whether the totals of *day* are in Redis: from 2 days ago to tomorrow, as the UTC date goes.
+    """Whether the totals of *day* are in Redis: whether it is one of `open_dates`.
 
     Narrower than `KEPT`, so that no key expires while it is read.
     """
-    return abs((day - now.astimezone(UTC).date()).days + 0.5) < 3  # noqa: PLR2004 - -2, -1, 0, 1, 2
+    return (day - now.astimezone(UTC).date()).days in _OPEN_DAYS
 
 
 def open_dates(now: datetime) -> list[date]:
-    """The dates whose totals are in Redis, the latest first."""
+    """The dates whose totals are in Redis, from 2 days ago to tomorrow as the UTC date goes, the latest first."""
     today = now.astimezone(UTC).date()
-    return [today + timedelta(days=days) for days in (1, 0, -1, -2)]
+    return [today + timedelta(days=days) for days in reversed(_OPEN_DAYS)]
 
 
 def _run_id(server: Mapping[str, Any]) -> bytes:

@@ -8,10 +8,10 @@ from datetime import date
 from typing import NamedTuple, TypeVar
 
 from firewalker.runtime.mysql import Transaction
-from firewalker.step.domain.day import HOURS
+from firewalker.step.domain.day import merge
 from firewalker.step.domain.period import Span
 from firewalker.step.domain.suspicion import UNSUSPECTED
-from firewalker.step.store.days import TOTAL, find_totals
+from firewalker.step.store.days import TOTAL, find_devices, find_totals
 from firewalker.step.store.keys import UserDate
 
 K = TypeVar("K", bound=Hashable)
@@ -19,22 +19,20 @@ K = TypeVar("K", bound=Hashable)
 UserSpan = tuple[bytes, Span]
 """A user, as 16 bytes, and dates of theirs."""
 
-_SLOTS = ", ".join(f"MAX({column})" for column in (*(f"h{hour:02d}" for hour in range(HOURS)), "whole_day"))
+_UNTOLD = -1
+"""Stands for the steps of a date that was corrected and has late rows: which of them count is told device by device."""
 
 # A user's totals, late readings included; primary key, one range. One row a month, because reading a row costs this side
 # 5 µs: at most 31 times 14 characters, under the 1024 that GROUP_CONCAT is given.
 _TOTALS = f"""
     SELECT GROUP_CONCAT(TO_DAYS(date), ' ', steps) FROM (
-        SELECT date, {TOTAL} AS steps FROM day_device
+        SELECT date, IF(MAX(late) > 0 AND MAX(revision) > 0, {_UNTOLD}, {TOTAL}) AS steps FROM day_device
         WHERE user_id = %s AND date BETWEEN %s AND %s GROUP BY date
     ) AS daily GROUP BY EXTRACT(YEAR_MONTH FROM date)
 """
 
 _TO_ORDINAL = 365
 """TO_DAYS counts from a year 0, `date.toordinal` from the year 1."""
-
-# A user's merged counts of one date, late readings included; primary key, one range.
-_COUNTS = f"SELECT {_SLOTS} FROM day_device WHERE user_id = %s AND date = %s"
 
 # What users come to in some dates as standings know them; primary key, a range per user.
 _DAILY = f"""
@@ -83,13 +81,16 @@ async def list_totals(tx: Transaction, user: bytes, first: date, last: date) -> 
     totals: dict[date, int] = {}
     for (month,) in await tx.all(_TOTALS, (user, first, last)):
         totals.update(_entries(month))
+    untold = [(user, day) for day, steps in totals.items() if steps == _UNTOLD]
+    for (_, day), found in (await find_totals(tx, untold, late_included=True)).items():
+        totals[day] = found.total
     return totals
 
 
 async def find_counts(tx: Transaction, user: bytes, day: date) -> tuple[int, ...] | None:
     """The owner's 25 merged counts of *day*; None without data."""
-    counts = await tx.one(_COUNTS, (user, day))
-    return None if counts[0] is None else counts
+    devices = (await find_devices(tx, [(user, day)])).get((user, day))
+    return tuple(merge(device.counts for device in devices.values())) if devices else None
 
 
 async def sum_up(tx: Transaction, spans: Iterable[UserSpan]) -> dict[bytes, Sum]:

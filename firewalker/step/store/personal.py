@@ -20,6 +20,7 @@ TABLES = (
             "date",
             plain("device_id"),
             truth("late"),
+            "revision",
             named("source", Source),
             *(f"h{hour:02}" for hour in range(24)),
             "whole_day",

@@ -50,13 +50,16 @@ class Corrections:
         """
         zone = (await self._zones.of(user)).on(day)
         try:
-            await self._store((user.bytes, day), truth, zone)
+            await self._store((user.bytes, day), truth, zone, set())
         finally:
             self._ingest.corrected(user.bytes, day)  # also where the outcome is unknown, or nobody waits any more
 
     @retried(idempotent=True)
-    async def _store(self, key: UserDate, truth: Corrected, zone: ZoneInfo) -> None:
-        """Commit. Once more, after an unknown outcome, is another entry in the ledger that says the same."""
+    async def _store(self, key: UserDate, truth: Corrected, zone: ZoneInfo, tried: set[int]) -> None:
+        """Commit. Once more, after an unknown outcome, is another entry in the ledger that says the same.
+
+        *tried* goes from run to run: the entry that was the last one allowed may be there by then.
+        """
         user, day = key
         async with self._database.transaction() as tx:
             revision = await days.lock_date(tx, user, day)
@@ -65,8 +68,9 @@ class Corrections:
                 raise DayNotFound
             review = (await reviews.find(tx, [key])).get(key)
             revision = max(revision, review.revision if review else 0) + 1
-            if revision > MOST_CORRECTIONS:
+            if revision > MOST_CORRECTIONS and revision - 1 not in tried:
                 raise CorrectionLimitReached
+            tried.add(revision)
             last = (await corrections.find_latest(tx, [key])).get((*key, truth.device_id))
             now = self._clock.now()
             over = correction.over(day, zone, now)

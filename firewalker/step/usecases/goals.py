@@ -31,7 +31,7 @@ class OwnGoal:
 
 
 class GoalKeeper:
-    """Keeps what walkers want. *announce* is called after each change: friends' boards show whether a goal is reached."""
+    """Keeps what walkers want. *announce* is called after each setting: friends' boards show whether a goal is reached."""
 
     def __init__(self, database: Database, zones: Zones, facts: Facts, announce: Announce, clock: Clock) -> None:
         self._database = database
@@ -65,21 +65,21 @@ class GoalKeeper:
             Contention, DatabaseUnavailable: Nothing was changed, or it is not known; repeating is safe.
         """
         today = (await self._zones.of(caller)).today(self._clock.now())
-        goals, changed = await self._set(caller, daily_steps, shared=shared, today=today)
-        if changed:
-            await self._announce([caller.bytes])
-            async with self._database.reading() as tx:
-                await self._announce(await friends.list_friends_of(tx, [caller]), at_once=False)
+        goals = await self._set(caller, daily_steps, shared=shared, today=today)
+        # Also where nothing is different: what changed it may have been committed without being announced.
+        await self._announce([caller.bytes])
+        async with self._database.reading() as tx:
+            await self._announce(await friends.list_friends_of(tx, [caller]), at_once=False)
         return OwnGoal(goals, today)
 
     @retried(idempotent=True)
-    async def _set(self, caller: UserId, daily_steps: int, *, shared: bool, today: date) -> tuple[Goals, bool]:
+    async def _set(self, caller: UserId, daily_steps: int, *, shared: bool, today: date) -> Goals:
         async with self._database.transaction() as tx:
             before = await store.lock(tx, caller)
             after = before.changed(daily_steps, shared=shared, today=today)
             if after == before:
-                return before, False
+                return before
             await store.save(tx, caller, before, after)
             first_date, steps = after.history[-1]
             await self._facts.append_set(tx, [GoalSet(caller, steps, shared, first_date, self._clock.now())])
-        return after, True
+        return after

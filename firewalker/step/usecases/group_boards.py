@@ -54,8 +54,6 @@ class GroupBoards:
             DatabaseUnavailable, DeadlineExceeded, Overloaded: Members or totals could not be read.
         """
         circle = await self.circle(viewer, group_id, period, asked)
-        if period is Period.DAY:
-            circle = await self._with_goals(circle)
         totals = await self.totals(circle, [person.user_id for person in circle.shown])
         now_ms, me = to_ms(self._clock.now()), viewer.bytes
         day = circle.span.first if period is Period.DAY else None
@@ -70,10 +68,18 @@ class GroupBoards:
         return FriendBoard(circle.span.first, me, arranged(standings))
 
     async def circle(self, viewer: UserId, group_id: GroupId, period: Period, asked: date | None) -> GroupCircle:
-        """Who is on that board. Raises as `read`."""
+        """Who is on that board, with the goals as of its date. Raises as `read`."""
         if asked is not None:
             require_askable(asked, self._clock.now())
-        return await self._circles.of(viewer, group_id, period, asked)
+        return await self.circle_again(viewer, group_id, period, asked)
+
+    async def circle_again(self, viewer: UserId, group_id: GroupId, period: Period, day: date | None) -> GroupCircle:
+        """The same for a board that is watched, by any of its dates: what was asked for was judged when it was opened.
+
+        The week of the earliest date that can be asked for begins before it.
+        """
+        circle = await self._circles.of(viewer, group_id, period, day)
+        return await self._with_goals(circle) if period is Period.DAY else circle
 
     async def _with_goals(self, circle: GroupCircle) -> GroupCircle:
         """With the goals as of the board's date, where those that are kept do not reach back so far."""

@@ -156,6 +156,8 @@ class ReachedGoals:
         if not due:
             return
         users = list({user for user, _ in due})
+        for key in due:
+            self._wanted.put(key, 0)  # a place that is gone if the goals became others after they were read
         async with self._database.reading() as tx:
             goals = await store.find_of(tx, users, since=min(day for _, day in due))
         for key, steps in due.items():
@@ -163,6 +165,8 @@ class ReachedGoals:
             wanted = goals[user].as_of(day) if user in goals else 0
             if 0 < wanted <= steps:
                 await self._tell(user, day)
+            if self._wanted.get(key) is None:
+                continue  # what is due stays due
             self._wanted.put(key, wanted if wanted > steps else _NEVER)
             if self._due.get(key) == steps:
                 del self._due[key]

@@ -15,6 +15,8 @@ class Notice(Enum):
     EMAIL_CHANGED = 2
     TOKEN_REUSED = 3
     """A refresh token came again after it was replaced: somebody has a copy."""
+    PROVIDER_LINKED = 4
+    """An identity of a provider can sign in from now on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,7 +192,7 @@ class AuthDoor(pb.AuthServiceBase):
         fields = Fields()
         provider = provider_of(fields, message.provider)
         fields.ensure_valid()
-        await self._providers.link(principal().user_id, provider, message.id_token, message.nonce)
+        await self._providers.link(principal(), provider, message.id_token, message.nonce)
         return pb.LinkProviderResponse()
 
     async def unlink_provider(self, message: pb.UnlinkProviderRequest) -> pb.UnlinkProviderResponse:

@@ -13,19 +13,23 @@ from firewalker.user.store.positions import Position
 from firewalker.user.store.users import card_of
 
 _PAGE = """
-    SELECT other.since, user.user_id, nickname, avatar_url, IF(goal_shared, daily_goal, NULL), shows
+    SELECT since, user_id, nickname, avatar_url, goal, shows
     FROM (
-        (SELECT high_id AS other_id, {time_if_low} AS since, low_shows AS shows FROM friendship
+        (SELECT {time_if_low} AS since, user_id, nickname, avatar_url, IF(goal_shared, daily_goal, NULL) AS goal,
+            low_shows AS shows
+         FROM friendship JOIN user ON user_id = high_id
          WHERE low_id = %(user)s AND {which_if_low}
            AND ({time_if_low} {behind} %(since)s OR ({time_if_low} = %(since)s AND high_id {behind} %(other)s))
          ORDER BY {time_if_low} {order}, high_id {order} LIMIT %(rows)s)
         UNION ALL
-        (SELECT low_id AS other_id, {time_if_high} AS since, high_shows AS shows FROM friendship
+        (SELECT {time_if_high} AS since, user_id, nickname, avatar_url, IF(goal_shared, daily_goal, NULL) AS goal,
+            high_shows AS shows
+         FROM friendship JOIN user ON user_id = low_id
          WHERE high_id = %(user)s AND {which_if_high}
            AND ({time_if_high} {behind} %(since)s OR ({time_if_high} = %(since)s AND low_id {behind} %(other)s))
          ORDER BY {time_if_high} {order}, low_id {order} LIMIT %(rows)s)
-    ) AS other JOIN user ON user.user_id = other.other_id
-    ORDER BY other.since {order}, other.other_id {order} LIMIT %(rows)s
+    ) AS other
+    ORDER BY since {order}, user_id {order} LIMIT %(rows)s
 """  # friendship_of_low and friendship_of_high, or those of blocks; then the primary key of user
 
 

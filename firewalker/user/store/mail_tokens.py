@@ -25,6 +25,9 @@ _USE = "UPDATE mail_token SET use_time = %(at)s WHERE token_id = %(token_id)s"
 _FORGET_OTHERS = "DELETE FROM mail_token WHERE user_id = %(user_id)s AND token_id <> %(token_id)s"
 # mail_token_of_user
 
+_WITHDRAW = "DELETE FROM mail_token WHERE user_id = %(user_id)s AND kind <> %(spared)s"
+# mail_token_of_user
+
 _FORGET = "DELETE FROM mail_token WHERE expire_time < %(before)s ORDER BY expire_time LIMIT %(limit)s"
 # mail_token_expired
 
@@ -58,6 +61,10 @@ class MailTokens:
         """Note that a locked token was used. The user's other ones are worth nothing from then on."""
         await tx.execute(_USE, {"token_id": token.token_id, "at": at})
         await tx.execute(_FORGET_OTHERS, {"user_id": token.user_id, "token_id": token.token_id})
+
+    async def withdraw(self, tx: Transaction, user_id: UserId, *, spare: MailKind) -> None:
+        """Make all of the user's tokens worth nothing, but for those of one kind."""
+        await tx.execute(_WITHDRAW, {"user_id": user_id, "spared": spare})
 
     async def forget(self, tx: Transaction, before: datetime, limit: int = 1_000) -> int:
         """Remove at most *limit* tokens that expired before *before*, and tell how many."""

@@ -50,6 +50,14 @@ _COUNT_SENT = f"""
 _FORGET = "DELETE FROM mail WHERE end_time < %(before)s ORDER BY end_time LIMIT %(limit)s"
 # mail_next
 
+_HOLD = "SELECT 1 FROM mail WHERE mail_id = %(mail_id)s AND end_time IS NULL FOR UPDATE"
+# primary key
+
+_WITHDRAW = """
+    UPDATE mail SET end_time = CURRENT_TIMESTAMP(3), outcome = 'WITHDRAWN'
+    WHERE user_id = %(user_id)s AND kind = %(kind)s AND end_time IS NULL
+"""  # mail_of_user
+
 _FORGET_OF_NOBODY = "DELETE FROM mail WHERE email_key = %(email_key)s AND user_id IS NULL"
 # mail_of_address
 
@@ -78,6 +86,14 @@ class Mails:
         for mail in mails:
             await tx.execute(_LEASE, {"mail_id": mail.mail_id, "seconds": seconds})
         return mails
+
+    async def hold(self, tx: Transaction, mail_id: MailId) -> bool:
+        """Whether the mail is still to be sent; if so it stays that until *tx* ends."""
+        return await tx.find(_HOLD, {"mail_id": mail_id}) is not None
+
+    async def withdraw(self, tx: Transaction, user_id: UserId, kind: MailKind) -> None:
+        """End the user's mails of that kind that were not sent yet."""
+        await tx.execute(_WITHDRAW, {"user_id": user_id, "kind": kind})
 
     async def end(self, tx: Transaction, mail_id: MailId, outcome: str) -> None:
         """Nothing more is to be done with it, unless that was so before. *outcome* is a word of at most 64 ASCII characters."""

@@ -25,6 +25,9 @@ _LIST = """
 _DELETE = "DELETE FROM provider_login WHERE user_id = %(user_id)s AND provider = %(provider)s"
 # provider_login_of_user
 
+_DELETE_ALL = "DELETE FROM provider_login WHERE user_id = %(user_id)s"
+# provider_login_of_user
+
 
 class ProviderLogins:
     """The identities of this database."""
@@ -60,3 +63,7 @@ class ProviderLogins:
     async def delete(self, tx: Transaction, user_id: UserId, provider: Provider) -> None:
         """Take an identity off an account that is locked."""
         await tx.execute(_DELETE, {"user_id": user_id, "provider": provider})
+
+    async def delete_all(self, tx: Transaction, user_id: UserId) -> None:
+        """Take every identity off an account that is locked: they are nobody's."""
+        await tx.execute(_DELETE_ALL, {"user_id": user_id})

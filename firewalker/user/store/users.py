@@ -107,11 +107,11 @@ class Users:
             raise UserNotFound
         return card_of(row)
 
-    async def hold_cards(self, tx: Transaction, user_ids: Collection[UserId]) -> dict[UserId, Card]:
+    async def hold_cards(self, tx: Transaction, user_ids: Collection[UserId]) -> "Cards":
         """What others see of these users, unchanged until *tx* ends: what is told of it is not older than a change."""
         places = ",".join(["%s"] * len(user_ids))
         cards = map(card_of, await tx.all(_HOLD_CARDS.format(places=places), list(user_ids)))
-        return {card.user_id: card for card in cards}
+        return Cards((card.user_id, card) for card in cards)
 
     async def find_card_by_nickname(self, tx: Transaction, nickname: Nickname) -> Card | None:
         """What others see of the user with this nickname, without regard to case and look-alikes."""
@@ -129,6 +129,13 @@ class Users:
         places = ",".join(["%s"] * len(user_ids))
         rows = await tx.all(_LIST_VISIBILITIES.format(places=places), list(user_ids))
         return {UserId(uuid_of(user)): Visibility(code) for user, code in rows}
+
+
+class Cards(dict[UserId, Card]):
+    """Cards of users. To ask for one of a user who was deleted meanwhile raises `UserNotFound`."""
+
+    def __missing__(self, user_id: UserId) -> Card:
+        raise UserNotFound
 
 
 def card_of(row: tuple[Any, ...]) -> Card:

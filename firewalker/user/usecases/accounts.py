@@ -89,10 +89,10 @@ class Accounts:
             Overloaded: Too many passwords are being hashed.
         """
         ensure_acceptable(form.password, words_of(form.nickname, form.email))
-        await self._throttles.sign_up(form.client.installation_id)
-        await self._ensure_free(form)
-        password_hash = await self._passwords.hash(form.password)
-        return await self._make(form, password_hash, moment(self._clock))
+        async with self._throttles.sign_up(form.client.installation_id):
+            await self._ensure_free(form)
+            password_hash = await self._passwords.hash(form.password)
+            return await self._make(form, password_hash, moment(self._clock))
 
     @retried
     async def welcome(self, newcomer: Newcomer) -> tuple[User, Grant]:

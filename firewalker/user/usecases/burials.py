@@ -56,17 +56,24 @@ class Burials:
         self._facts = facts
         self._clock = clock
 
-    @retried(idempotent=True)
     async def bury(self, user: UserId, deleted: datetime) -> bool:
         """See to it that *user*, who was *deleted* then, is deleted; whether they had come back.
 
         The other services are told in any case: their databases may be older too. Who had come back gets a tombstone of now,
         so that the end of their sessions is known for as long as a token of theirs may live; the running service erases the rest.
         """
+        back: set[UserId] = set()
+        await self._bury(user, deleted, back)
+        return user in back
+
+    @retried(idempotent=True)
+    async def _bury(self, user: UserId, deleted: datetime, back: set[UserId]) -> None:
+        """*back* goes from run to run: who was back in one is gone in the next if it was COMMIT that was not answered."""
         at = moment(self._clock)
         async with self._database.transaction() as tx:
             account = await self._accounts.lock(tx, user)
             if account is not None:
+                back.add(user)
                 await end_all(tx, self._sessions, user, EndReason.DELETED, at)
                 await self._accounts.delete(tx, user)
                 if account.email is not None:
@@ -74,4 +81,3 @@ class Burials:
             await self._users.delete(tx, user)
             await tombstones.add(tx, user, deleted if account is None else at)
             await self._facts.append(tx, [UserDeleted(user, at)], {})
-        return account is not None

@@ -18,6 +18,7 @@ from firewalker.user.store.friendships import Friendships
 from firewalker.user.store.limits import Limits
 from firewalker.user.store.mails import Mails
 from firewalker.user.store.positions import OLDEST
+from firewalker.user.store.provider_logins import ProviderLogins as ProviderStore
 from firewalker.user.store.sessions import Sessions as SessionStore
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.avatars import Avatars
@@ -55,8 +56,7 @@ class Farewell:
         self._clock = clock
 
     async def say(self, user: UserId) -> None:
-        """Repeating it is harmless; it goes on where it was interrupted."""
-        await self._avatars.erase(user)
+        """Repeating it is harmless; it goes on where it was interrupted. Pictures last: where they are may be away for long."""
         async with self._database.reading() as reading:
             intervals = await self._rooms.memberships.list_intervals(reading, user, None)
         for interval in intervals:
@@ -65,6 +65,7 @@ class Farewell:
         while others := await self._others(user):
             for other in others:
                 await self._erase(Pair.of(user, other), other)
+        await self._avatars.erase(user)
 
     @retried(idempotent=True)
     async def _leave(self, user: UserId, group_id: GroupId) -> None:
@@ -117,6 +118,7 @@ class Deletions:
         users: Users,
         sessions: SessionStore,
         mails: Mails,
+        links: ProviderStore,
         confirmation: Confirmation,
         providers: ProviderLogins,
         erasure: Erasure,
@@ -129,6 +131,7 @@ class Deletions:
         self._users = users
         self._sessions = sessions
         self._mails = mails
+        self._links = links
         self._confirmation = confirmation
         self._providers = providers
         self._erasure = erasure
@@ -162,6 +165,7 @@ class Deletions:
                 raise Contention
             ended = await end_all(tx, self._sessions, user_id, EndReason.DELETED, at)
             await self._accounts.delete(tx, user_id)
+            await self._links.delete_all(tx, user_id)
             if account.email is not None:
                 await self._mails.forget_of_nobody(tx, account.email)
             await self._users.delete(tx, user_id)

@@ -1,10 +1,11 @@
 """Confirming and changing the address of an account."""
 
 from firewalker.kernel.clock import Clock
+from firewalker.kernel.faults import Contention
 from firewalker.kernel.ids import UserId
 from firewalker.kernel.principal import Principal
 from firewalker.runtime.mysql import Database, retried
-from firewalker.user.domain.account import AccountState
+from firewalker.user.domain.account import Account, AccountState
 from firewalker.user.domain.email import Email
 from firewalker.user.domain.faults import MailTokenInvalid, UserNotFound
 from firewalker.user.domain.mail import MailKind
@@ -14,7 +15,7 @@ from firewalker.user.store.accounts import Accounts
 from firewalker.user.store.mail_tokens import MailTokens
 from firewalker.user.usecases.confirmation import Confirmation
 from firewalker.user.usecases.mails import Mails
-from firewalker.user.usecases.ports import Facts, moment
+from firewalker.user.usecases.ports import Facts, Throttles, moment
 
 
 class EmailChanges:
@@ -29,6 +30,7 @@ class EmailChanges:
         keys: MailKeys,
         mails: Mails,
         confirmation: Confirmation,
+        throttles: Throttles,
         facts: Facts,
         clock: Clock,
     ) -> None:
@@ -38,16 +40,22 @@ class EmailChanges:
         self._keys = keys
         self._mails = mails
         self._confirmation = confirmation
+        self._throttles = throttles
         self._facts = facts
         self._clock = clock
 
-    @retried
     async def resend(self, caller: UserId) -> None:
         """Send the mail that confirms the caller's address once more, unless it is confirmed.
 
         Raises:
+            RateExceeded: Too many mails were asked for, by the account or from there.
             UserNotFound: The account is gone, though its access token is still good.
         """
+        await self._throttles.ask_for_mail(caller)
+        await self._promise_again(caller)
+
+    @retried
+    async def _promise_again(self, caller: UserId) -> None:
         async with self._database.transaction() as tx:
             account = await self._accounts.find(tx, caller)
             if account is None:
@@ -60,16 +68,20 @@ class EmailChanges:
 
         Raises:
             BadCredentials: The password is wrong.
-            RateExceeded: Too many were.
+            RateExceeded: Too many were, or too many mails were asked for, by the account or from there.
             Overloaded: Too many passwords are being checked.
+            Contention: The account was changed elsewhere at this moment.
         """
-        await self._confirmation.by_password(caller.user_id, password)
-        await self._promise(caller.user_id, email)
+        account = await self._confirmation.by_password(caller.user_id, password)
+        await self._throttles.ask_for_mail(caller.user_id)
+        await self._promise(account, email)
 
     @retried
-    async def _promise(self, caller: UserId, email: Email) -> None:
+    async def _promise(self, account: Account, email: Email) -> None:
         async with self._database.transaction() as tx:
-            await self._mails.append(tx, MailKind.CHANGE, email, caller)
+            if await self._accounts.lock(tx, account.user_id) != account:
+                raise Contention  # a password that was right just now is worth nothing once there is another
+            await self._mails.append(tx, MailKind.CHANGE, email, account.user_id)
 
     @retried(idempotent=True)
     async def verify(self, text: str) -> None:
@@ -95,6 +107,7 @@ class EmailChanges:
                 return  # it was confirmed already, perhaps by the answer that was lost
             token.ensure_usable(at, *([MailKind.VERIFY, MailKind.CHANGE] if same else [MailKind.CHANGE]))
             await self._accounts.set_verified_email(tx, account.user_id, token.email, at)
+            await self._mails.withdraw_changes(tx, account.user_id)
             await self._tokens.use(tx, token, at)
             if not same:
                 if before is not None:

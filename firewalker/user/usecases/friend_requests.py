@@ -1,12 +1,15 @@
 """Asking for friendships, answering, and what waits for an answer."""
 
+from collections.abc import Callable
+from datetime import datetime
+
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import UserId
 from firewalker.kernel.paging import Page
 from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.runtime.repeats import UNNAMED, Once
 from firewalker.user.domain.faults import FriendRequestNotFound, InviteNotFound, UserNotFound
-from firewalker.user.domain.friendship import Direction, Friendship
+from firewalker.user.domain.friendship import Change, Direction, Friendship
 from firewalker.user.domain.nickname import Nickname
 from firewalker.user.domain.user import Card
 from firewalker.user.store.friend_lists import FriendLists, Row
@@ -64,12 +67,7 @@ class FriendRequests:
             FriendRequestNotFound: Nothing is pending from there; from oneself nothing ever is.
             FriendLimitReached: One of the two has 500 friends.
         """
-        if requester == caller:
-            raise FriendRequestNotFound
-        async with self._database.transaction() as tx:
-            at = moment(self._clock)
-            after = await self._pairs.change(tx, caller, requester, lambda pair: pair.accept(by=caller, at=at))
-            return after, await self._users.get_card(tx, requester)
+        return await self._answer(caller, requester, lambda pair, at: pair.accept(by=caller, at=at))
 
     @retried(idempotent=True)
     async def decline(self, caller: UserId, requester: UserId) -> Asked:
@@ -78,12 +76,8 @@ class FriendRequests:
         Raises:
             FriendRequestNotFound: Nothing is pending from there; from oneself nothing ever is.
         """
-        if requester == caller:
-            raise FriendRequestNotFound
-        async with self._database.transaction() as tx:
-            at = moment(self._clock)
-            after = await self._pairs.change(tx, caller, requester, lambda pair: pair.decline(by=caller, at=at))
-            return after.as_seen_by(caller), await self._users.get_card(tx, requester)
+        after, card = await self._answer(caller, requester, lambda pair, at: pair.decline(by=caller, at=at))
+        return after.as_seen_by(caller), card
 
     @retried(idempotent=True)
     async def cancel(self, caller: UserId, addressee: UserId) -> None:
@@ -100,6 +94,17 @@ class FriendRequests:
         async with self._database.reading() as reading:
             found = await self._lists.list_requests(reading, caller, direction, behind, size + 1)
         return page_of(found, size)
+
+    async def _answer(self, caller: UserId, requester: UserId, act: Callable[[Friendship, datetime], Change]) -> Asked:
+        if requester == caller:
+            raise FriendRequestNotFound
+        async with self._database.transaction() as tx:
+            at = moment(self._clock)
+            try:
+                after = await self._pairs.change(tx, caller, requester, lambda pair: act(pair, at))
+                return after, await self._users.get_card(tx, requester)
+            except UserNotFound:
+                raise FriendRequestNotFound from None  # who asked is deleted, and not erased yet
 
     async def _card(self, tx: Transaction, of: UserId | Nickname | str) -> Card:
         if isinstance(of, Nickname):

@@ -76,8 +76,10 @@ class Friends:
             after = await self._pairs.change(
                 tx, caller, friend, lambda pair: pair.show(by=caller, visibility=visibility, at=at)
             )
-            [row] = await self._lists.list_friends(tx, caller, Position(after.since or at, _before(friend)), 1)
-        return row
+            rows = await self._lists.list_friends(tx, caller, Position(after.since or at, _before(friend)), 1)
+            if not rows or rows[0].card.user_id != friend:
+                raise FriendNotFound  # deleted, and not erased yet
+        return rows[0]
 
     @retried
     async def cheer(self, caller: UserId, friend: UserId, kind: CheerKind, once: Once[None] = UNNAMED) -> None:

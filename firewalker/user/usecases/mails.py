@@ -70,6 +70,10 @@ class Mails:
         await self._mails.add(tx, Mail(mail_id, kind, email, user_id, at, tracing.onward()))
         tx.after_commit(self._wake)
 
+    async def withdraw_changes(self, tx: Transaction, user_id: UserId) -> None:
+        """Send no mail any more by which a locked account could get another address. Before its tokens are seen to."""
+        await self._mails.withdraw(tx, user_id, MailKind.CHANGE)
+
     @retried(idempotent=True)
     async def lease(self, limit: int) -> Sequence[Mail]:
         """Take up to *limit* mails that are due; nobody else gets them for a minute."""
@@ -78,9 +82,14 @@ class Mails:
 
     @retried(idempotent=True)
     async def written(self, mail: Mail) -> Letter | None:
-        """The letter that a leased mail becomes; None if it is for nobody or one too many, and with that is done."""
+        """The letter that a leased mail becomes; None if it is for nobody or one too many, and with that is done.
+
+        None too if it was withdrawn since it was leased; who withdraws it at this moment waits, and finds its token.
+        """
         at = moment(self._clock)
         async with self._database.transaction() as tx:
+            if not await self._mails.hold(tx, mail.mail_id):
+                return None
             if await self._mails.count_sent(tx, mail.email, mail.kind, at - BUDGET_TIME) >= MOST_AN_HOUR:
                 await self._mails.end(tx, mail.mail_id, "TOO_MANY")
                 return None

@@ -13,6 +13,7 @@ from firewalker.user.domain.faults import (
     JoinRequestNotFound,
     MemberNotFound,
     OwnerMustTransfer,
+    UserNotFound,
 )
 from firewalker.user.domain.group import (
     MAX_BANS,
@@ -209,7 +210,10 @@ class Members:
             if not await self._rooms.doors.delete_request(tx, group_id, user):
                 raise JoinRequestNotFound
             if accept:
-                await self._rooms.admit(tx, place.group, user, (user,), moment(self._clock))
+                try:
+                    await self._rooms.admit(tx, place.group, user, (user,), moment(self._clock))
+                except UserNotFound:
+                    raise JoinRequestNotFound from None  # deleted, and not erased yet
 
     async def _member(self, tx: Transaction, group_id: GroupId, user: UserId) -> Membership:
         found = await self._rooms.memberships.find(tx, group_id, user)

@@ -16,6 +16,7 @@ from firewalker.user.domain.security import Notice, SecurityNoticed
 from firewalker.user.domain.session import EndReason, Session
 from firewalker.user.store.accounts import Accounts
 from firewalker.user.store.mail_tokens import MailTokens
+from firewalker.user.store.provider_logins import ProviderLogins
 from firewalker.user.store.sessions import Sessions as SessionStore
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.confirmation import Confirmation
@@ -38,6 +39,7 @@ class PasswordChanges:
         tokens: MailTokens,
         keys: MailKeys,
         mails: Mails,
+        links: ProviderLogins,
         confirmation: Confirmation,
         throttles: Throttles,
         endings: Endings,
@@ -52,6 +54,7 @@ class PasswordChanges:
         self._tokens = tokens
         self._keys = keys
         self._mails = mails
+        self._links = links
         self._confirmation = confirmation
         self._throttles = throttles
         self._endings = endings
@@ -60,6 +63,8 @@ class PasswordChanges:
 
     async def change(self, caller: Principal, current: str, new: str) -> None:
         """Put *new* in the place of *current*, and end every other session. Committed and announced when this returns.
+
+        Mails that were sent before do not change the address or the password any more.
 
         Raises:
             BadCredentials: *current* is wrong.
@@ -119,8 +124,12 @@ class PasswordChanges:
             if account.email is None or token.email.key != account.email.key:
                 raise MailTokenInvalid  # sent to an address that is not the account's any more
             await self._accounts.set_password_hash(tx, account.user_id, password_hash)
-            # Who reads mails to the address has shown that it is theirs.
+            # Who reads mails to the address has shown that it is theirs. If nobody had before, whoever made the account may be
+            # somebody else, and must not come back by an identity.
+            if account.email_verify_time is None:
+                await self._links.delete_all(tx, account.user_id)
             await self._accounts.set_verified_email(tx, account.user_id, account.email, at)
+            await self._mails.withdraw_changes(tx, account.user_id)
             await self._tokens.use(tx, token, at)
             await self._facts.append(tx, [SecurityNoticed(account.user_id, Notice.PASSWORD_CHANGED, at)], {})
             return await end_all(tx, self._sessions, account.user_id, EndReason.PASSWORD, at)
@@ -138,5 +147,8 @@ class PasswordChanges:
             if await self._accounts.lock(tx, account.user_id) != account:
                 raise Contention
             await self._accounts.set_password_hash(tx, account.user_id, password_hash)
+            # Whoever asked for them may be why it is changed. That the address is confirmed helps nobody else.
+            await self._mails.withdraw_changes(tx, account.user_id)
+            await self._tokens.withdraw(tx, account.user_id, spare=MailKind.VERIFY)
             await self._facts.append(tx, [noticed], {})
             return await end_all(tx, self._sessions, account.user_id, EndReason.PASSWORD, at, spare=caller.session_id)

@@ -149,11 +149,11 @@ class Throttles(Protocol):
     def confirm(self, user_id: UserId) -> AbstractAsyncContextManager[None]:
         """The same for who is signed in."""
 
-    async def sign_up(self, device: str) -> None:
-        """Before an account is made."""
+    def sign_up(self, device: str) -> AbstractAsyncContextManager[None]:
+        """Around making an account."""
 
-    async def ask_for_mail(self) -> None:
-        """Before a mail is promised."""
+    async def ask_for_mail(self, user_id: UserId | None = None) -> None:
+        """Before a mail is promised; to whom somebody wants who is signed in to the account of *user_id*."""
 
 
 def moment(clock: Clock) -> datetime:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.faults import Contention
 from firewalker.kernel.ids import UserId
+from firewalker.kernel.principal import Principal
 from firewalker.runtime.mysql import Database, retried
 from firewalker.user.domain.account import Account
 from firewalker.user.domain.faults import UserNotFound
@@ -17,12 +18,13 @@ from firewalker.user.domain.provider_faults import (
     ProviderLinkedElsewhere,
     ProviderNotLinked,
 )
+from firewalker.user.domain.security import Notice, SecurityNoticed
 from firewalker.user.domain.session import Client
 from firewalker.user.domain.user import User
 from firewalker.user.store.accounts import Accounts as AccountStore
 from firewalker.user.store.provider_logins import ProviderLogins as ProviderStore
 from firewalker.user.usecases.accounts import Accounts, Newcomer
-from firewalker.user.usecases.ports import IdTokens, Throttles, moment
+from firewalker.user.usecases.ports import Facts, IdTokens, Throttles, moment
 from firewalker.user.usecases.sessions import Grant, Sessions
 
 
@@ -51,6 +53,7 @@ class ProviderLogins:
         sign_ups: Accounts,
         sessions: Sessions,
         throttles: Throttles,
+        facts: Facts,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -60,6 +63,7 @@ class ProviderLogins:
         self._sign_ups = sign_ups
         self._sessions = sessions
         self._throttles = throttles
+        self._facts = facts
         self._clock = clock
 
     async def login(self, form: ProviderSignIn) -> tuple[User, Grant, bool]:
@@ -77,10 +81,10 @@ class ProviderLogins:
         if owner is None:
             if form.nickname is None or form.time_zone is None:
                 raise ProfileRequired
-            await self._throttles.sign_up(form.client.installation_id)
             newcomer = Newcomer(identity, form.nickname, form.time_zone, form.client)
             try:
-                user, grant = await self._sign_ups.welcome(newcomer)
+                async with self._throttles.sign_up(form.client.installation_id):
+                    user, grant = await self._sign_ups.welcome(newcomer)
             except ProviderLinkedElsewhere:
                 owner = await self._owner(identity)  # the same call, sent twice at once
             else:
@@ -100,18 +104,21 @@ class ProviderLogins:
         return await self._sessions.account_of(caller, await self._owner(await self._tokens.verify_any(id_token)))
 
     @retried(idempotent=True)
-    async def _link(self, caller: UserId, identity: Identity) -> None:
+    async def _link(self, caller: Principal, identity: Identity) -> None:
+        user_id, at = caller.user_id, moment(self._clock)
         async with self._database.transaction() as tx:
-            if await self._accounts.lock(tx, caller) is None:
+            if await self._accounts.lock(tx, user_id) is None:
                 raise UserNotFound
             owner = await self._links.find_owner(tx, identity)
             if owner is None:
-                await self._links.add(tx, caller, identity, moment(self._clock))
-            elif owner != caller:
+                await self._links.add(tx, user_id, identity, at)
+                noticed = SecurityNoticed(user_id, Notice.PROVIDER_LINKED, at, caller.session_id)
+                await self._facts.append(tx, [noticed], {})
+            elif owner != user_id:
                 raise ProviderLinkedElsewhere
 
-    async def link(self, caller: UserId, provider: Provider, id_token: str, nonce: str | None) -> None:
-        """Let the caller sign in with that identity as well. Repeating it is OK.
+    async def link(self, caller: Principal, provider: Provider, id_token: str, nonce: str | None) -> None:
+        """Let the caller sign in with that identity as well; the owner is told. Repeating it is OK.
 
         Raises:
             IdTokenInvalid, ProviderNotOffered, ProviderUnavailable: See `IdTokens`.
@@ -120,7 +127,6 @@ class ProviderLogins:
         """
         await self._link(caller, await self._tokens.verify(provider, id_token, nonce))
 
-    @retried(idempotent=True)
     async def unlink(self, caller: UserId, provider: Provider) -> None:
         """Take the identity of that provider off the caller's account.
 
@@ -128,9 +134,17 @@ class ProviderLogins:
             ProviderNotLinked: There is none.
             LastSignInMethod: There is no other way in.
         """
+        await self._unlink(caller, provider, set())
+
+    @retried(idempotent=True)
+    async def _unlink(self, caller: UserId, provider: Provider, seen: set[Provider]) -> None:
+        """*seen* goes from run to run: what one has seen, and the next does not, was taken off by an unanswered COMMIT."""
         async with self._database.transaction() as tx:
             account = await self._accounts.lock(tx, caller)
             linked = {link.identity.provider for link in await self._links.list_of(tx, caller)}
+            if provider in seen - linked:
+                return
+            seen |= linked
             if account is None or provider not in linked:
                 raise ProviderNotLinked
             if account.password_hash is None and linked == {provider}:

@@ -4,15 +4,18 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import RequestReceived, StreamEnded
+from h2.settings import SettingCodes
 
 from firewalker.gen.pb.firewalker.event.v1 import DeliverRequest, DeliverResponse, Event, EventSinkServiceStub
 from firewalker.kernel.faults import DeadlineExceeded
+from firewalker.runtime.grpc import channel as channels
 from firewalker.runtime.grpc.channel import InternalChannel
 from firewalker.runtime.grpc.faults import ServiceUnavailable
 from firewalker.runtime.grpc.limits import Limits
@@ -197,6 +200,22 @@ class Moody:
             h2.send_headers(stream_id, [("grpc-status", "0")], end_stream=True)
 
 
+class Vanishing(Moody):
+    """A server whose first connection opens its windows and is never read: as if its machine were gone."""
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._writers:
+            await super()._serve(reader, writer)
+            return
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # it is a reading one
+        h2 = H2Connection(H2Configuration(client_side=False))
+        h2.initiate_connection()
+        h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 2**30})
+        h2.increment_flow_control_window(2**30)
+        writer.write(h2.data_to_send())
+        self._writers.append(writer)
+
+
 async def deliver_to(moods: Sequence[str]) -> tuple[object, int]:
     """What one call of a channel comes to, and how often it was made."""
     moody = Moody(moods)
@@ -305,3 +324,26 @@ async def test_a_connection_that_ended_after_it_was_chosen_has_not_begun_the_cal
     await stub.deliver(REQUEST)
     assert len(door.taken) == 2
     channel.close()
+
+
+@pytest.mark.requirement("NET-11", "NET-42")
+@pytest.mark.parametrize("size", [1, 16_000_000])
+async def test_a_peer_that_vanished_is_left_for_a_new_connection_whatever_is_unsent(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels, "PING_EVERY_S", 0.1)
+    monkeypatch.setattr(channels, "PING_ANSWER_S", 0.1)
+    async with Vanishing(["answer"] * 1_000).listening() as port:
+        channel = InternalChannel(f"127.0.0.1:{port}", SERVICE_TOKEN)
+        stub = EventSinkServiceStub(channel)
+        first: Any = await channel.__connect__()
+        with contextlib.suppress(DeadlineExceeded, ServiceUnavailable):
+            await stub.deliver(DeliverRequest(events=[Event(event_id="a" * size)]), timeout=0.1)
+        answer = None
+        limit = asyncio.get_running_loop().time() + 60
+        while answer is None:
+            assert asyncio.get_running_loop().time() < limit
+            with contextlib.suppress(DeadlineExceeded, ServiceUnavailable):
+                answer = await stub.deliver(REQUEST, timeout=1)
+        await until(first._keep_alive._timer.cancelled, 60)  # as it is once the socket is closed
+        channel.close()

@@ -1,15 +1,25 @@
 """Devices come, move, and go; nobody is pushed to on a phone that is somebody else's now."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import grpc
 import pytest
 
-from firewalker.kernel.ids import new_uuid7
+from firewalker.kernel.faults import SessionRevoked
+from firewalker.kernel.ids import SessionId, UserId, new_uuid7
+from firewalker.notification.domain.device import Platform, Registration, Target
+from firewalker.notification.store import devices as rows
+from firewalker.notification.store.deliveries import Deliveries
+from firewalker.notification.store.recipients import Recipients
+from firewalker.notification.usecases.devices import Devices, NewDevice
+from firewalker.runtime.mysql import Database
 from tests.service.notification.conftest import Post, event, reason, violated
 
-SESSION = str(new_uuid7())
+OLD, SESSION, NEW = (str(new_uuid7(1_000_000 * (number + 1))) for number in range(3))
+"""Of three sign-ins, one after the other."""
 
 
 async def owners(post: Post) -> dict[object, object]:
@@ -48,15 +58,42 @@ async def test_a_token_moves_to_who_registers_it_last(post: Post) -> None:
 async def test_the_end_of_a_session_detaches_what_it_registered_and_nothing_newer(post: Post) -> None:
     me = new_uuid7()
     await post.register(me, "phone", claims={"sid": SESSION})
-    await post.register(me, "tablet", claims={"sid": str(new_uuid7())})
-    ended = {"user_id": str(me), "session_id": SESSION, "installation_id": "phone"}
-    logout = event(post.clock.now() - timedelta(seconds=5), session_ended=ended)
-    # Signed in again on the same phone before the news of the logout got here.
-    await post.register(me, "phone", claims={"sid": str(new_uuid7())})
-    await post.tell(logout)
+    await post.register(me, "tablet", claims={"sid": OLD})
+    # Signed in on the same phone once more, without signing out; then the session before is ended from elsewhere.
+    await post.register(me, "phone", claims={"sid": NEW})
+    await post.tell(end_of(post, me, SESSION))
     assert set(await owners(post)) == {"phone", "tablet"}
-    await post.tell(event(post.clock.now() + timedelta(seconds=5), session_ended=ended))
+    await post.tell(end_of(post, me, NEW))
     assert set(await owners(post)) == {"tablet"}
+    # Signed in there again, and out before the app has registered: what an older session has registered goes.
+    await post.tell(end_of(post, me, str(new_uuid7()), "tablet"))
+    assert await owners(post) == {}
+
+
+def end_of(post: Post, user: UUID, session: str, installation: str = "phone") -> Any:
+    """The news that a session of *user*'s has just ended."""
+    ended = {"user_id": str(user), "session_id": session, "installation_id": installation}
+    return event(post.clock.now() + timedelta(seconds=5), session_ended=ended)
+
+
+@pytest.mark.requirement("FCM-14")
+async def test_who_registers_while_the_session_ends_leaves_nothing_behind(post: Post) -> None:
+    phone = NewDevice("phone", Platform.ANDROID, Registration(Target.TOKEN, "t"), "", "ko-KR")
+    async with Database(post.mysql_url, pool_size=2) as database:
+        # Behind the door, where the end of the session is not known yet.
+        devices = Devices(
+            database, post.clock, devices=rows.Devices(), deliveries=Deliveries(), recipients=Recipients()
+        )
+        for _ in range(10):
+            me, session = UserId(new_uuid7()), SessionId(new_uuid7())
+            registering = devices.register(me, session, phone)
+            await asyncio.gather(registering, post.tell(end_of(post, me, str(session))), return_exceptions=True)
+            assert await owners(post) == {}
+        with pytest.raises(SessionRevoked):
+            await devices.register(me, session, phone)
+        assert await devices.forget_ended() == 0
+        post.clock.advance(timedelta(hours=2))
+        assert await devices.forget_ended() == 10
 
 
 @pytest.mark.requirement("FCM-16")
@@ -83,9 +120,13 @@ async def test_the_least_recently_seen_of_too_many_gives_way(post: Post) -> None
 MALFORMED: list[dict[str, Any]] = [
     {"installation_id": ""},
     {"installation_id": "x" * 65},
+    {"installation_id": "phone "},
+    {"installation_id": " phone"},
     {"platform": 0},
     {"platform": 77},
-    {"registration_token": "x" * 4097},
+    {"registration_token": "x" * 2049},
+    {"registration_token": "토큰"},
+    {"registration_token": 'a"token'},
     {"registration_token": ""},
     {"fid": "y" * 65},
     {"locale": "k" * 36},

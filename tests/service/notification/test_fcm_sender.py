@@ -17,6 +17,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from firewalker.emulator.keys import new_service_account
+from firewalker.kernel.faults import DatabaseUnavailable
 from firewalker.kernel.ids import new_uuid7
 from firewalker.notification.fcm.access_tokens import NoAccessToken
 from firewalker.notification.fcm.answers import Answer, Kind, Scope
@@ -25,6 +26,7 @@ from firewalker.notification.fcm.credentials import CredentialsFile, read_servic
 from firewalker.notification.store.deliveries import Deliveries
 from firewalker.notification.store.pushes import Pushes
 from firewalker.notification.usecases.backlog import Backlog
+from firewalker.notification.usecases.queue import Queue
 from firewalker.runtime.config import ConfigError
 from firewalker.runtime.logging import configure
 from firewalker.runtime.metrics import REGISTRY
@@ -32,7 +34,7 @@ from firewalker.runtime.mysql import Database
 from tests.service.notification.conftest import Office, event
 from tests.support.clock import FakeClock
 from tests.support.emulator import Google, google
-from tests.support.waiting import until
+from tests.support.waiting import until, until_true
 
 BODY = {"message": {"token": "a-good-token", "data": {"nid": "n"}}}
 
@@ -231,6 +233,33 @@ async def test_who_waited_for_longer_than_the_lease_leaves_the_message_to_others
     assert [line["code"] for line in lines if line["event"] == "fcm_answer"] == ["withheld"]
     assert (withheld() - before, sample("firewalker_fcm_answers_total", kind="withheld", code="withheld")) == (1, 0)
     assert len(office.google.records) == 1
+
+
+@pytest.mark.requirement("DLV-02", "FCM-11")
+async def test_what_fcm_took_is_not_sent_again_while_that_cannot_be_written_down(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me = new_uuid7()
+    await office.register(me, "phone", token="the-token-of-a-phone")
+    with monkeypatch.context() as away:
+
+        async def refuse(*_: object) -> None:
+            raise DatabaseUnavailable
+
+        away.setattr(Queue, "accepted", refuse)
+        await security(office, me)
+        await office.pushed(1)
+        # The database is back for longer than a lease before anything is written down.
+        await office.sql("UPDATE delivery SET lease_until = UTC_TIMESTAMP(3) - INTERVAL 1 SECOND")
+        office.wake()
+        await until_true(lambda: is_claimed_again(office))
+    await office.settled()
+    assert await office.sql("SELECT COUNT(*) FROM delivery") == [(0,)]
+    assert len(office.google.records) == 1
+
+
+async def is_claimed_again(office: Office) -> bool:
+    return await office.sql("SELECT COUNT(*) FROM delivery WHERE claims > 1") == [(1,)]
 
 
 @pytest.mark.requirement("FCM-22")

@@ -67,7 +67,7 @@ class World:
         view = await self._stack.enter_async_context(RevocationView(url))
         feed = RevocationFeed(url, self.truth.since, view=view, beat_s=0.1)
         await self._stack.enter_async_context(feed)
-        await self._stack.enter_async_context(ViewFilling(view, self.truth.since, look_s=0.05))
+        await self._stack.enter_async_context(ViewFilling(view, self.truth.since, feed.publish, look_s=0.05))
         return feed, view
 
     async def revoke(self, feed: RevocationFeed, *principals: Principal) -> None:

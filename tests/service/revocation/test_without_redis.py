@@ -42,10 +42,20 @@ class TestWithoutRedis:
         world.truth.revoked.append(Revocation(session_id=after.session_id, time=datetime.now(UTC)))
         await until(lambda: view.is_revoked(after))
 
+    @pytest.mark.requirement("AUTH-20")
+    async def test_what_nobody_told_of_is_told_to_every_process(self, world: World) -> None:
+        """Whoever ended it died behind the commit, or never learnt of it."""
+        _, near = await world.process(world.url)
+        far = await world.view()
+        await until(lambda: not near.stale and not far.stale)
+        who = someone()
+        world.truth.revoked.append(Revocation(session_id=who.session_id, time=datetime.now(UTC)))
+        await until(lambda: near.is_revoked(who) and far.is_revoked(who))
+
     async def test_a_truth_that_cannot_be_read_keeps_no_process_from_starting(self, world: World) -> None:
         who = someone()
-        view = await world.view()
+        feed, view = await world.feed(), await world.view()
         truth = truth_that_fails_at_first(Revocation(session_id=who.session_id))
-        async with ViewFilling(view, truth, look_s=0.01):
+        async with ViewFilling(view, truth, feed.publish, look_s=0.01):
             assert not view.is_revoked(who)
             await until(lambda: view.is_revoked(who))

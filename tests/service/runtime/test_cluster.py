@@ -1,7 +1,11 @@
 """Asking servers of a cluster for its slots, one of which lets clients in and says nothing."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from firewalker.runtime.cluster import TAGS, parse
 
@@ -63,3 +67,36 @@ async def test_who_connects_while_others_do_is_told_what_those_found() -> None:
     assert await cluster.primary(TAGS[0]) == ("10.0.0.1", 6379)  # who comes later asks anew
     assert questions == 2
     server.close()
+
+
+@pytest.mark.requirement("DATA-35")
+@pytest.mark.parametrize("known", [b"*0\r\n", ANSWER.replace(b":16383", b":100")], ids=["none", "few"])
+async def test_a_server_that_knows_no_slots_or_few_does_not_answer_for_the_cluster(known: bytes) -> None:
+    asked = 0
+
+    def telling(answer: bytes) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal asked
+            with suppress(ConnectionError):
+                while words := await reader.read(1_000):
+                    asked += answer == known and b"SLOTS" in words
+                    writer.write(OK * words.count(b"SETINFO") + answer * words.count(b"SLOTS"))
+            writer.close()
+
+        return serve
+
+    servers = [await asyncio.start_server(telling(answer), "127.0.0.1", 0) for answer in (known, ANSWER)]
+    ports = [server.sockets[0].getsockname()[1] for server in servers]
+    cluster = parse("redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports))
+    assert cluster is not None
+    try:
+        async with asyncio.timeout(60):
+            while asked < 3:  # in any order
+                assert await cluster.primary(TAGS[0]) == ("10.0.0.1", 6379)
+        servers[1].close()
+        if known == b"*0\r\n":
+            with pytest.raises(RedisConnectionError):
+                await cluster.primary(TAGS[0])
+    finally:
+        for server in servers:
+            server.close()

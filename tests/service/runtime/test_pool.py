@@ -5,10 +5,13 @@ from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
+from pymysql.err import OperationalError
 
 from firewalker.kernel.faults import DatabaseUnavailable, DeadlineExceeded, Overloaded
+from firewalker.runtime import process
 from firewalker.runtime.deadline import deadline
 from firewalker.runtime.mysql import Database, OutcomeUnknown, retried
+from firewalker.runtime.mysql import pool as pools
 from firewalker.runtime.mysql.address import Address
 from firewalker.runtime.mysql.connection import Connection, connect
 from firewalker.runtime.mysql.pool import Pool
@@ -163,6 +166,20 @@ async def test_callers_are_refused_when_all_connections_stay_in_use(
                 pass
 
 
+@pytest.mark.requirement("NET-40")
+async def test_a_process_whose_connections_are_all_in_use_is_ready(
+    mysql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Else the check ends before the pool has told the reason.
+    assert process.CHECK_LIMIT_S >= 1.5 * pools.ACQUIRE_S
+    monkeypatch.setattr(pools, "ACQUIRE_S", 0.05)
+    monkeypatch.setattr(process, "CHECK_LIMIT_S", 60.0)
+    async with Database(mysql_url, pool_size=1) as db:
+        app = process.App(servers=[], checks={"mysql": db.ping})
+        async with db.reading():
+            assert await process._failed_check(app) is None
+
+
 async def test_an_expired_connection_is_replaced(mysql_url: str) -> None:
     async with Database(mysql_url) as db:
         async with db.pool.lend(autocommit=True) as connection:
@@ -187,6 +204,70 @@ async def test_a_connection_killed_while_idle_is_noticed(mysql_url: str) -> None
         await until(lambda: not connection.usable)
         async with db.reading() as tx:
             assert await tx.one("SELECT 1") == (1,)
+
+
+DISCONNECTED = b"#HY000The client was disconnected by the server because of inactivity."
+LEAVE = (len(DISCONNECTED) + 3).to_bytes(3, "little") + b"\0\xff" + (4031).to_bytes(2, "little") + DISCONNECTED
+"""What MySQL 8 says at the end of `wait_timeout`, unasked."""
+
+
+@pytest.mark.requirement("DATA-04")
+@pytest.mark.parametrize("words", [b"", LEAVE], ids=["MariaDB", "MySQL 8"])
+async def test_idle_connections_that_the_server_left_cost_no_statement(
+    proxy: FaultProxy, proxied_url: str, words: bytes
+) -> None:
+    async with Database(proxied_url, pool_size=3) as db:
+        async with db.reading() as one, db.reading() as two, db.reading() as three:
+            for tx in (one, two, three):
+                await tx.one("SELECT 1")
+        assert db.pool.idle == 3
+        proxy.take_leave(words)
+        await until(lambda: not any(connection.usable for connection in db.pool._idle))
+        async with db.reading() as tx:  # not repeated
+            assert await tx.one("SELECT 1") == (1,)
+
+
+@pytest.mark.requirement("DATA-03")
+async def test_a_full_server_is_not_asked_again_at_once_and_who_waits_is_served_by_what_comes_back(
+    mysql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firewalker.runtime.mysql.pool.FULL_PAUSE_S", 30.0)
+    monkeypatch.setattr("firewalker.runtime.mysql.pool.ACQUIRE_S", 60.0)
+    address = Address.parse(mysql_url)
+    attempts, room = 0, 2
+
+    async def open_one() -> Connection:
+        nonlocal attempts
+        attempts += 1
+        if attempts > room:
+            raise OperationalError(1040, "Too many connections")
+        return await connect(address, statement_s=5)
+
+    pool = Pool(open_one, size=5, name="full")
+    try:
+        for _ in range(10):
+            await asyncio.gather(*(_use(pool) for _ in range(20)))
+        assert attempts <= 5  # those of the first moment
+        async with pool.lend(autocommit=True), pool.lend(autocommit=True):
+            waiting = asyncio.create_task(_use(pool))
+            await until(lambda: pool.waiting == 1)
+            room, before = 1_000, attempts
+            pool._go_on()  # the pause is over
+            await waiting
+            assert attempts == before + 1
+    finally:
+        await pool.close()
+
+
+@pytest.mark.requirement("DATA-03", "DATA-05")
+async def test_a_server_that_is_full_of_others_fails_who_waits() -> None:
+    async def open_one() -> Connection:
+        raise OperationalError(1040, "Too many connections")
+
+    pool = Pool(open_one, size=5, name="full")
+    results = await asyncio.gather(*(_use(pool) for _ in range(20)), return_exceptions=True)
+    assert {type(result) for result in results} == {DatabaseUnavailable}
+    await pool.close()
 
 
 @pytest.mark.alone

@@ -5,10 +5,11 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from firewalker.runtime import workers
 from firewalker.runtime.workers import Workers
@@ -109,6 +110,76 @@ async def test_a_worker_that_dies_is_started_again(start: Start) -> None:
     os.kill(killed, signal.SIGKILL)
     await until(lambda: serving(herd, 3), 60)
     assert len(herd.workers() - {killed}) == 2
+
+
+class Kept:
+    """A first process in this one, whose workers are started by a file: without it none can be."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "worker"
+        self.write(SERVES_AT_ONCE)
+        self.herd = Workers(2, command=[str(self.file)])
+        self.running = asyncio.create_task(self.herd.run())
+
+    def write(self, program: str) -> None:
+        fresh = self.file.with_suffix(".fresh")
+        fresh.write_text(f"#!{sys.executable}\n{program}")
+        fresh.chmod(0o700)
+        fresh.replace(self.file)
+
+    def serving(self) -> set[int]:
+        return {worker.process.pid for worker in self.herd._workers.values() if worker.serves.is_set()}
+
+    async def ended(self) -> None:
+        self.herd._on_stop()
+        assert await self.running == 0
+
+
+@pytest.fixture
+async def kept(tmp_path: Path) -> AsyncIterator[Kept]:
+    kept = Kept(tmp_path)
+    await until(lambda: len(kept.serving()) == 2, 60)
+    yield kept
+    await kept.ended()
+
+
+def events(logs: Sequence[Mapping[str, object]]) -> set[object]:
+    return {line["event"] for line in logs}
+
+
+async def test_a_worker_that_cannot_be_started_is_tried_again(kept: Kept) -> None:
+    kept.file.unlink()
+    killed = min(kept.serving())
+    with capture_logs() as logs:
+        os.kill(killed, signal.SIGKILL)
+        await until(lambda: "worker_not_started" in events(logs), 60)
+        kept.write(SERVES_AT_ONCE)
+        await until(lambda: len(kept.serving() - {killed}) == 2, 60)
+
+
+@pytest.mark.requirement("NET-41")
+async def test_a_replacement_that_cannot_be_started_leaves_the_old_ones(kept: Kept) -> None:
+    kept.file.unlink()
+    before = kept.serving()
+    with capture_logs() as logs:
+        kept.herd._roll.set()
+        await until(lambda: "replacement_failed" in events(logs), 60)
+        assert kept.serving() == before
+        kept.write(SERVES_AT_ONCE)
+        kept.herd._roll.set()
+        await until(lambda: "workers_replaced" in events(logs), 60)
+    assert len(kept.serving()) == 2
+    assert not kept.serving() & before
+
+
+async def test_a_replacement_that_ends_at_once_is_not_started_again_beside_the_old_ones(kept: Kept) -> None:
+    kept.write("raise SystemExit(1)")
+    before = kept.serving()
+    with capture_logs() as logs:
+        kept.herd._roll.set()
+        await until(lambda: "replacement_failed" in events(logs), 60)
+    await until(lambda: len(kept.herd._watches) == 2, 60)
+    assert kept.serving() == before
 
 
 async def test_workers_that_die_together_are_started_again_under_a_number_each(monkeypatch: pytest.MonkeyPatch) -> None:

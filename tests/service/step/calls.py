@@ -17,6 +17,7 @@ Event = message_class("firewalker.event.v1.Event")
 DeliverRequest = message_class("firewalker.event.v1.DeliverRequest")
 
 GOALS = "firewalker.step.v1.GoalService"
+STEPS = "firewalker.step.v1.StepService"
 STATS = "firewalker.step.v1.StatsService"
 BOARDS = "firewalker.step.v1.LeaderboardService"
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -47,7 +48,7 @@ async def record(
 ) -> None:
     """Upload one reading, which has to be accepted."""
     reading = {"deviceId": device, "date": day.isoformat(), "hour": hour, "steps": steps}
-    answer = await call(service, "firewalker.step.v1.StepService/RecordSteps", user, readings=[reading])
+    answer = await call(service, f"{STEPS}/RecordSteps", user, readings=[reading])
     assert [result.verdict for result in answer.results] == [1]
 
 

@@ -2,13 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 import pytest
 
-from firewalker.kernel.ids import UserId
+from firewalker.kernel.ids import EventId, UserId, new_uuid7
 from firewalker.runtime.redis import connect
+from firewalker.step.boards import upkeep
+from firewalker.step.domain.circle import Circle
 from firewalker.step.domain.day import UserTotal, begin_ms, to_ms
+from firewalker.step.domain.facts import Joined, WalkerNews
+from firewalker.step.domain.group import GroupId
+from firewalker.step.domain.period import EARLIEST, Period
 from firewalker.step.live import frames
 from firewalker.step.live.shares import bucket_of, shares
 from firewalker.step.store import bonds
@@ -24,6 +30,7 @@ from tests.service.step.reading import (
     someone,
 )
 from tests.support.databases import flush
+from tests.support.waiting import until
 from tests.support.ways import RedisWay, redis_way
 
 TODAY = datetime.now(UTC).date()
@@ -189,3 +196,50 @@ async def test_a_process_that_starts_without_redis_serves_boards(
         watch = reader.watch()
         await shows(watch, {ann: 90})
         watch.cancel()
+
+
+@pytest.mark.requirement("PRIV-02")
+async def test_boards_that_cannot_be_renewed_hold_up_no_other_and_are_tried_again(
+    writing: ReadingProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await all_ears(writing)
+    me, ann, unlucky = someone(), someone(), [someone() for _ in range(upkeep.CIRCLES_AT_ONCE)]
+    await writing.tell(signed_up(me), signed_up(ann))
+    boards, tries = writing.part.boards, list[int]()
+
+    async def broken() -> Circle:
+        tries.append(1)
+        raise RuntimeError("there is something about this board")
+
+    async with AsyncExitStack() as stack:
+        watchers = [await boards.watch(user, None) for user in (*unlucky, me)]
+        for watcher in watchers:
+            stack.callback(watcher.close)
+        for watcher in watchers[:-1]:
+            monkeypatch.setattr(boards._sources[watcher.board], "circle", broken)
+        monkeypatch.setattr(upkeep, "RETRY_S", 3_600.0)
+        boards.outdate([user.bytes for user in unlucky])
+        await writing.tell(befriended(me, ann))
+        await until(lambda: ann.bytes in watchers[-1].board.members)
+        await until(lambda: len(tries) >= len(unlucky))
+        monkeypatch.setattr(upkeep, "RETRY_S", 0.01)
+        boards.outdate([unlucky[0].bytes])
+        await until(lambda: len(tries) >= len(unlucky) + 2)
+
+
+@pytest.mark.requirement("PRIV-02")
+async def test_the_board_of_the_earliest_week_is_renewed_though_it_begins_before_what_can_be_asked_for(
+    writing: ReadingProcess,
+) -> None:
+    await all_ears(writing)
+    me, ann, group, ever = someone(), someone(), GroupId(new_uuid7()), datetime(1999, 1, 1, tzinfo=UTC)
+    mine, anns = (
+        Joined(EventId(new_uuid7()), group, "모임", WalkerNews(user, f"n-{user.hex[-6:]}", "", ever), ever)
+        for user in (me, ann)
+    )
+    await writing.tell(mine)
+    watcher = await writing.part.boards.watch_group(me, group, Period.WEEK, EARLIEST)
+    assert watcher.board.day < EARLIEST
+    await writing.tell(anns)
+    await until(lambda: ann.bytes in watcher.board.members)
+    watcher.close()

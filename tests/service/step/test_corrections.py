@@ -2,20 +2,28 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from firewalker.kernel.clock import SystemClock
 from firewalker.kernel.ids import UserId, new_uuid7
-from firewalker.step.domain.day import HOURS, SLOTS, to_ms
+from firewalker.runtime.mysql import Database
+from firewalker.runtime.mysql.address import Address
+from firewalker.step.domain.day import HOURS, SLOTS, UserTotal, to_ms
+from firewalker.step.domain.faults import CorrectionLimitReached
 from firewalker.step.domain.reading import Counted, Outcome
+from firewalker.step.ingest import Ingest
 from firewalker.step.store import corrections, days
+from firewalker.step.store.keys import UserDate
 from firewalker.step.usecases.corrections import Corrected, Corrections
 from firewalker.step.usecases.zones import Zones
 from tests.service.step.conftest import Process
 from tests.support.clock import FakeClock
+from tests.support.proxy import fault_proxy
 from tests.support.waiting import until
 
 TODAY = datetime.now(UTC).date()
@@ -85,6 +93,42 @@ async def test_live_totals_go_down_by_it(process: Process) -> None:
     assert (await process.live.read(TODAY, [user]))[user].total == 700
 
 
+@pytest.mark.requirement("DATA-21")
+async def test_boards_hear_of_a_correction_that_comes_while_an_older_total_is_on_its_way(
+    start_process: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, user, heard = await start_process(lanes=1), UserId(new_uuid7()), list[int]()
+    # What is announced here, not what a repair finds at some time.
+    process.live.subscribe(lambda frame: heard.extend(total.total for _, total in frame.totals), others=False)
+    totals = process.ingest._lanes[0]._totals
+    standing_totals = totals._standing_totals
+
+    async def corrected_meanwhile(keys: Iterable[UserDate]) -> dict[UserDate, UserTotal]:
+        monkeypatch.undo()
+        read = await standing_totals(keys)
+        await at_noon(process).correct(user, TODAY, Corrected("phone", hours(h9=700), ""))
+        return read
+
+    monkeypatch.setattr(totals, "_standing_totals", corrected_meanwhile)
+    assert (await process.ingest.record(user.bytes, [counted(8_000, 9)])).totals == {TODAY: 8_000}
+    await until(lambda: heard[-1:] == [700])
+
+
+@pytest.mark.requirement("DATA-21")
+async def test_boards_hear_of_a_correction_though_what_comes_with_it_is_late(process: Process) -> None:
+    user, heard = UserId(new_uuid7()), list[int]()
+    # What is announced here, not what a repair finds at some time.
+    process.live.subscribe(lambda frame: heard.extend(total.total for _, total in frame.totals), others=False)
+    await process.ingest.record(user.bytes, [counted(8_000, 9)])
+    gathering = Ingest(process.database, process.live, SystemClock(), lanes=1)
+    await at_noon(process._replace(ingest=gathering)).correct(user, TODAY, Corrected("phone", hours(h9=700), ""))
+    late = gathering.submit(user.bytes, [counted(900, 13, late=True)])
+    await gathering.start()
+    assert (await late).totals == {TODAY: 1_600}
+    await until(lambda: heard[-1:] == [700])
+    await gathering.stop()
+
+
 async def test_the_other_devices_are_as_they_were(process: Process) -> None:
     user = UserId(new_uuid7())
     await process.ingest.record(user.bytes, [counted(8_000, 13), counted(5_000, 13, device="watch")])
@@ -106,6 +150,26 @@ async def test_of_a_final_day_it_changes_the_history_and_no_standings(process: P
     late = await process.ingest.record(user.bytes, [counted(9_500, 9, day=day, late=True)])
     assert late.outcomes == [Outcome.HOUR_CORRECTED]
     assert late.totals == {day: 100}
+
+
+@pytest.mark.requirement("DATA-03", "DATA-21")
+async def test_the_last_correction_of_a_date_whose_commit_was_not_answered_has_happened(
+    process: Process, step_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firewalker.step.usecases.corrections.MOST_CORRECTIONS", 1)
+    user = UserId(new_uuid7())
+    await process.ingest.record(user.bytes, [counted(9_000, 9)])
+    address, losses = Address.parse(step_url), iter([True])
+    async with fault_proxy(address.unix_socket or (address.host, address.port), tmp_path / "s") as proxy:
+        url = f"{step_url.partition('?')[0]}?unix_socket={quote(str(proxy.listen), safe='')}"
+        async with Database(url) as database:
+            corrector = at_noon(process._replace(database=database))
+            proxy.set(cut_instead_of_answer_to=lambda chunk: b"\x03COMMIT" in chunk and next(losses, False))
+            await corrector.correct(user, TODAY, Corrected("phone", hours(h9=1_000), ""))
+            assert next(losses, None) is None
+            with pytest.raises(CorrectionLimitReached):
+                await corrector.correct(user, TODAY, Corrected("phone", hours(h9=500), ""))
+    assert (await standing(process, user))[0] == 1_000
 
 
 @pytest.mark.requirement("DATA-20", "DATA-21")

@@ -1,6 +1,6 @@
 """Goals through the door of a running step service: set, read, shown to friends, told of once."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -9,13 +9,20 @@ from typing import Any
 import grpc
 import pytest
 
+from firewalker.kernel.clock import SystemClock
 from firewalker.kernel.ids import UserId
-from firewalker.runtime.mysql import Database
+from firewalker.runtime.mysql import Database, Transaction
 from firewalker.step.app import build
 from firewalker.step.config import StepConfig
+from firewalker.step.domain.day import UserTotal, to_ms
+from firewalker.step.domain.goal import GoalReached, Goals
+from firewalker.step.live import Frame, LiveTotals
+from firewalker.step.store import goals
+from firewalker.step.usecases.reached_goals import ReachedGoals
 from tests.service.step.calls import BOARDS, GOALS, Event, befriend, call, eventually, record, refusal, sign_up
 from tests.service.step.reading import someone
 from tests.support.services import Service, serving
+from tests.support.waiting import until
 
 TODAY = datetime.now(UTC).date()
 
@@ -104,6 +111,23 @@ async def test_friends_see_a_reached_goal_only_while_it_is_shared(step: Service)
     assert await reached_on_board(step, me, me)
 
 
+async def test_a_goal_that_was_committed_and_not_announced_is_announced_when_it_is_set_again(
+    step: Service, database: Database
+) -> None:
+    me, friend = someone(), someone()
+    for user in (me, friend):
+        await sign_up(step, user)  # else they are looked up again within seconds
+    await befriend(step, me, friend)
+    await set_goal(step, me, 1_000, shared=True)
+    await record(step, me, 1_000, TODAY)
+    await eventually(lambda: reached_on_board(step, friend, me))
+    async with database.transaction() as tx:  # as if the answer to COMMIT was lost, or the process had died behind it
+        await tx.execute("UPDATE goal_owner SET shared = 0 WHERE user_id = %s", (me,))
+    assert await reached_on_board(step, friend, me)
+    await set_goal(step, me, 1_000, shared=False)
+    await eventually(lambda: _not(reached_on_board(step, friend, me)))
+
+
 async def _not(answer: Any) -> bool:
     return not await answer
 
@@ -161,3 +185,37 @@ async def test_a_day_that_is_over_is_not_congratulated(step: Service, database: 
     assert [event.goal_reached.walker.user_id for event in await told(database, "GoalReached", "notification")] == [
         str(other)
     ]
+
+
+class SettingMeanwhile:
+    """Writes nothing down; when the first goal is told of, *other* sets one of their own, and that is announced."""
+
+    def __init__(self, database: Database, other: UserId) -> None:
+        self.told: list[bytes] = []
+        self.reached: ReachedGoals
+        self._database = database
+        self._other = other
+
+    async def append_reached(self, _: Transaction, facts: Sequence[GoalReached]) -> None:
+        if not self.told:
+            async with self._database.transaction() as tx:
+                await goals.save(tx, self._other, await goals.lock(tx, self._other), Goals(((TODAY, 500),)))
+            self.reached.forget([self._other.bytes])
+        self.told += [fact.user_id for fact in facts]
+
+
+async def test_a_first_goal_that_is_set_while_others_are_looked_at_is_noticed(
+    step: Service, database: Database, redis_url: str
+) -> None:
+    del step
+    me, other = someone(), someone()
+    async with database.transaction() as tx:
+        await goals.save(tx, me, await goals.lock(tx, me), Goals(((TODAY, 1_000),)))
+    live = LiveTotals(redis_url, database, SystemClock())
+    facts = SettingMeanwhile(database, other)
+    facts.reached = ReachedGoals(database, live, facts, SystemClock())
+    await facts.reached.start()
+    now_ms = to_ms(datetime.now(UTC))
+    live.announce(Frame(TODAY, [(user.bytes, UserTotal(1_500, now_ms, now_ms)) for user in (me, other)]))
+    await until(lambda: facts.told == [me.bytes, other.bytes])
+    await facts.reached.stop()

@@ -284,3 +284,7 @@ async def test_an_old_day_shows_the_goal_of_that_day(step: Service, mysql_url: s
         day = (TODAY - timedelta(days=ago)).isoformat()
         answer = await call(step, METHODS[0], me, groupId=str(group), period="DAY", date=day)
         assert [entry.goal_reached for entry in answer.leaderboard.entries] == [reached]
+        watch = watching(step, me, group, "DAY", date=day)
+        await watch.next()
+        assert [entry.goal_reached for entry in watch.entries.values()] == [reached]
+        watch.cancel()

@@ -14,7 +14,7 @@ from firewalker.step.app import build
 from firewalker.step.config import StepConfig
 from firewalker.step.domain.day import to_ms
 from firewalker.step.store import days
-from tests.service.step.calls import GOALS, STATS, befriend, call, record, refusal
+from tests.service.step.calls import GOALS, STATS, STEPS, befriend, call, record, refusal
 from tests.service.step.reading import someone
 from tests.support.services import Service, serving
 
@@ -88,6 +88,32 @@ async def test_late_readings_are_in_the_owners_history_and_not_in_what_friends_a
     assert not mine.days_with_data
     assert not mine.HasField("best_day")
     assert not mine.previous.HasField("change_percent")
+
+
+@pytest.mark.requirement("DATA-21")
+async def test_a_correction_of_a_final_day_counts_in_the_owners_statistics_alone(step: Service, mysql_url: str) -> None:
+    me, friend = someone(), someone()
+    await befriend(step, me, friend)
+    await call(step, f"{GOALS}/SetGoal", me, dailySteps=400)
+    async with Database(mysql_url) as database, database.transaction() as tx:
+        await tx.execute("UPDATE goal SET first_date = %s", (TODAY - timedelta(days=30),))
+    ago = TODAY.weekday() + 7  # the Monday of last week
+    await walked(mysql_url, me, {ago: 9_000, ago - 1: 500})
+    await walked(mysql_url, me, {ago - 2: 700}, late=True)
+    corrected, next_day, late_day = (str(TODAY - timedelta(days=ago - days)) for days in range(3))
+    hours = [100 if hour == 9 else 0 for hour in range(24)]
+    await call(step, f"{STEPS}/CorrectDay", me, date=corrected, deviceId="phone", hours=hours)
+    day = await stats(step, me, "DAY", date=corrected)
+    assert [(point.hour, point.value) for point in day.series if point.value] == [(9, 100)]
+    assert day.total == 100
+    week = await stats(step, me, "WEEK", date=corrected)
+    assert [(point.date, point.value) for point in week.series if point.has_data] == [
+        (corrected, 100), (next_day, 500), (late_day, 700),
+    ]  # fmt: skip
+    assert (week.total, week.best_day.date, week.streaks.longest) == (1_300, late_day, 2)
+    assert (await stats(step, friend, "WEEK", date=corrected)).friends.median == (9_000 + 500) // 2
+    await call(step, f"{STEPS}/CorrectDay", me, date=corrected, deviceId="phone", hours=[0] * 24)
+    assert (await stats(step, me, "WEEK", date=corrected)).total == 1_200
 
 
 async def test_friends_count_from_the_date_on_which_they_became_friends(step: Service, mysql_url: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,12 +22,25 @@ from firewalker.user.domain.email import parse_email
 from firewalker.user.domain.faults import EmailTaken, NicknameTaken, RefreshTokenInvalid, RefreshTokenReused
 from firewalker.user.domain.friendship import State
 from firewalker.user.domain.nickname import parse_nickname
+from firewalker.user.domain.provider import Identity, Provider
+from firewalker.user.domain.provider_faults import ProviderNotLinked
 from firewalker.user.domain.session import Client, EndReason
 from firewalker.user.domain.user import Card
 from firewalker.user.events import OutboxFacts
+from firewalker.user.id_tokens import IdTokens
+from firewalker.user.store.accounts import Accounts as AccountRows
+from firewalker.user.store.mails import Mails as MailRows
+from firewalker.user.store.provider_logins import ProviderLogins as ProviderRows
+from firewalker.user.store.sessions import Sessions as SessionRows
+from firewalker.user.store.users import Users
+from firewalker.user.throttles import Throttles
 from firewalker.user.usecases.accounts import SignUp
+from firewalker.user.usecases.burials import Burials
 from firewalker.user.usecases.ports import Fact
+from firewalker.user.usecases.provider_logins import ProviderLogins
+from tests.service.user.conftest import PASSWORD, World, open_world
 from tests.service.user.rooms import Rooms, open_rooms
+from tests.service.user.test_sessions import becomes_revoked
 from tests.support.databases import run_on
 from tests.support.proxy import FaultProxy, fault_proxy
 
@@ -40,11 +54,23 @@ async def proxy(mysql_url: str, tmp_path: Path) -> AsyncIterator[FaultProxy]:
 
 
 @pytest.fixture
-async def rooms(mysql_url: str, redis_url: str, proxy: FaultProxy) -> AsyncIterator[Rooms]:
+def proxied_url(mysql_url: str, proxy: FaultProxy) -> str:
+    """MySQL through the proxy."""
+    return f"{mysql_url.partition('?')[0]}?unix_socket={quote(str(proxy.listen), safe='')}"
+
+
+@pytest.fixture
+async def rooms(proxied_url: str, redis_url: str) -> AsyncIterator[Rooms]:
     """The use cases, reaching MySQL through the proxy."""
-    url = f"{mysql_url.partition('?')[0]}?unix_socket={quote(str(proxy.listen), safe='')}"
-    async with open_rooms(url, redis_url) as rooms:
+    async with open_rooms(proxied_url, redis_url) as rooms:
         yield rooms
+
+
+@pytest.fixture
+async def proxied(proxied_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[World]:
+    """The service, reaching MySQL through the proxy."""
+    async with open_world(tmp_path, proxied_url, redis_url) as world:
+        yield world
 
 
 def once(text: bytes) -> Callable[[bytes], bool]:
@@ -61,6 +87,22 @@ def once(text: bytes) -> Callable[[bytes], bool]:
 
 
 COMMIT = b"\x03COMMIT"
+
+
+def commit_of(text: bytes) -> Callable[[bytes], bool]:
+    """True for the first COMMIT on a connection, which a task of the proxy's serves, that has sent *text* before."""
+    senders: set[asyncio.Task[Any] | None] = set()
+
+    def found(chunk: bytes) -> bool:
+        task = asyncio.current_task()
+        if text in chunk:
+            senders.add(task)
+        elif COMMIT in chunk and task in senders:
+            senders.clear()
+            return True
+        return False
+
+    return found
 
 
 @pytest.mark.requirement("AUTH-11", "DATA-03")
@@ -103,6 +145,51 @@ async def test_a_logout_whose_commit_was_not_answered_is_made_sure_of(
     assert await run_on(mysql_url, "SELECT end_reason FROM session") == [(EndReason.LOGOUT.value,)]
 
 
+NEW_PASSWORD = b"UPDATE account SET password_hash"
+CHANGE = {"current_password": PASSWORD, "new_password": "fog under the bridge"}
+
+
+@pytest.mark.requirement("AUTH-20")
+async def test_sessions_that_a_commit_without_an_answer_has_ended_are_refused(
+    proxied: World, proxy: FaultProxy
+) -> None:
+    phone = await proxied.sign_up()
+    laptop = await proxied.sign_in(phone)
+    proxy.set(cut_instead_of_answer_to=commit_of(NEW_PASSWORD))
+    assert (await proxied.refusal("ChangePassword", laptop.access, **CHANGE)).status == "UNAVAILABLE"
+    await becomes_revoked(proxied, phone.access)
+
+
+@pytest.mark.requirement("AUTH-20")
+async def test_sessions_are_refused_whose_end_was_committed_when_its_caller_had_left(
+    proxied: World, proxy: FaultProxy, mysql_url: str
+) -> None:
+    phone = await proxied.sign_up()
+    laptop = await proxied.sign_in(phone)
+    committing, is_it = asyncio.Event(), commit_of(NEW_PASSWORD)
+
+    def hold_back(chunk: bytes) -> bool:
+        if is_it(chunk):
+            committing.set()
+            proxy.set(black_hole=True)  # this chunk still gets through; no answer does
+        return False
+
+    proxy.set(cut_before=hold_back)
+    call = asyncio.create_task(proxied.call("ChangePassword", laptop.access, **CHANGE))
+    async with asyncio.timeout(60):
+        await committing.wait()
+    call.cancel()
+    with suppress(asyncio.CancelledError):
+        await call
+    assert (await proxied.refusal("ListSessions")).status == "UNAUTHENTICATED"  # heard behind the cancellation
+    ended = "SELECT COUNT(*) FROM session WHERE end_reason = 6"
+    async with asyncio.timeout(60):
+        while await run_on(mysql_url, ended) != [(1,)]:  # noqa: ASYNC110 - MySQL tells no event
+            await asyncio.sleep(0.01)
+    proxy.set()
+    await becomes_revoked(proxied, phone.access)
+
+
 @pytest.mark.requirement("DLV-01", "DLV-06")
 @pytest.mark.parametrize("trouble", ["cut_before", "cut_instead_of_answer_to"])
 async def test_an_accept_whose_commit_was_not_answered_happens_and_is_told_once(
@@ -116,6 +203,53 @@ async def test_an_accept_whose_commit_was_not_answered_happens_and_is_told_once(
     told = "SELECT destination, COUNT(*) FROM outbox WHERE kind = 'FriendshipAccepted' GROUP BY destination"
     assert sorted(await run_on(mysql_url, told)) == [("notification", 1), ("step", 1)]
     assert await run_on(mysql_url, "SELECT DISTINCT friends, outgoing, incoming FROM friend_count") == [(1, 0, 0)]
+
+
+@pytest.mark.requirement("DATA-03")
+async def test_an_unlinking_whose_commit_was_not_answered_has_happened(
+    rooms: Rooms, proxy: FaultProxy, mysql_url: str
+) -> None:
+    anna, _ = await rooms.sign_up("anna")
+    tokens = IdTokens({}, rooms.clock)
+    logins = ProviderLogins(
+        database=rooms.database,
+        accounts=AccountRows(),
+        links=ProviderRows(),
+        tokens=tokens,
+        sign_ups=rooms.accounts,
+        sessions=rooms.sessions,
+        throttles=Throttles(None, bytes(32)),
+        facts=OutboxFacts(Outbox("notification")),
+        clock=rooms.clock,
+    )
+    async with rooms.database.transaction() as tx:
+        await ProviderRows().add(tx, anna, Identity(Provider.GOOGLE, "s-1", None), rooms.clock.now())
+    proxy.set(cut_instead_of_answer_to=once(COMMIT))
+    await logins.unlink(anna, Provider.GOOGLE)
+    assert await run_on(mysql_url, "SELECT COUNT(*) FROM provider_login") == [(0,)]
+    with pytest.raises(ProviderNotLinked):
+        await logins.unlink(anna, Provider.GOOGLE)
+    await tokens.close()
+
+
+@pytest.mark.requirement("DATA-03")
+async def test_who_had_come_back_counts_also_where_the_commit_was_not_answered(
+    rooms: Rooms, proxy: FaultProxy, mysql_url: str
+) -> None:
+    anna, _ = await rooms.sign_up("anna")
+    burials = Burials(
+        database=rooms.database,
+        accounts=AccountRows(),
+        users=Users(),
+        sessions=SessionRows(),
+        mails=MailRows(),
+        facts=OutboxFacts(Outbox("step")),
+        clock=rooms.clock,
+    )
+    proxy.set(cut_instead_of_answer_to=once(COMMIT))
+    assert await burials.bury(anna, rooms.clock.now())
+    assert await run_on(mysql_url, "SELECT COUNT(*) FROM account") == [(0,)]
+    assert not await burials.bury(anna, rooms.clock.now())
 
 
 async def test_a_sign_up_whose_commit_was_not_answered_is_not_repeated(

@@ -11,7 +11,9 @@ import pytest
 from firewalker.runtime.chores import Chore
 from firewalker.runtime.grpc.messages import public_descriptors
 from firewalker.runtime.mysql.literals import fill
-from firewalker.runtime.personal_data.erasure import LAST_PASS
+from firewalker.runtime.personal_data.erasure import LAST_PASS, Erasure
+from firewalker.user.domain.avatar_faults import PicturesUnavailable
+from firewalker.user.usecases.deletions import Farewell
 from tests.service.user.conftest import PASSWORD, Person, World
 from tests.service.user.test_sessions import becomes_revoked
 from tests.support.waiting import until
@@ -164,3 +166,54 @@ async def test_an_export_tells_of_requests_what_lists_do_and_of_blocks_ones_own(
     assert await told(declines) == set()
     assert await told(blocks) == {("block", ann.user_id)}
     assert await told(blocked) == set()
+
+
+async def leaves(world: World, person: Person) -> None:
+    """As a deletion leaves it: the rest waits for the erasure."""
+    for table in ("account", "user"):
+        await world.sql(f"DELETE FROM {table} WHERE user_id = %s", UUID(person.user_id))  # noqa: S608 - named above
+
+
+@pytest.mark.requirement("AUTH-50")
+async def test_who_is_deleted_and_not_erased_yet_is_to_others_as_if_never_there(world: World) -> None:
+    ann, asks, friend, *others = [await world.sign_up() for _ in range(5)]
+    group = (await world.call("CreateGroup", ann.access, name="Walkers", join_policy=3)).group.group_id
+    await world.call("JoinGroup", asks.access, group_id=group)
+    await world.call("SendFriendRequest", asks.access, user_id=ann.user_id)
+    for other in (friend, *others):
+        await befriend(world, other, ann)
+        world.clock.advance(1)
+    for person in (asks, friend):
+        await leaves(world, person)
+    answers = [
+        await world.refusal("AcceptFriendRequest", ann.access, user_id=asks.user_id),
+        await world.refusal("DeclineFriendRequest", ann.access, user_id=asks.user_id),
+        await world.refusal("SetFriendVisibility", ann.access, user_id=friend.user_id, visibility=4),
+        await world.refusal("AnswerJoinRequest", ann.access, group_id=group, user_id=asks.user_id, accept=True),
+    ]
+    reasons = ["FRIEND_REQUEST_NOT_FOUND"] * 2 + ["FRIEND_NOT_FOUND", "JOIN_REQUEST_NOT_FOUND"]
+    assert [answer.reason for answer in answers] == reasons
+    # Nor does a list end before its end, though the first of a page is nobody any more.
+    found, token = [], ""
+    for _ in others:
+        page = await world.call("ListFriends", ann.access, page_size=1, page_token=token)
+        found += [row.user_id for row in page.friends]
+        token = page.next_page_token
+    assert (found, token) == ([other.user_id for other in others], "")
+
+
+async def test_pictures_that_are_away_keep_nothing_else_from_being_erased(world: World) -> None:
+    ann, bob = await world.sign_up("Ann"), await world.sign_up("Bob")
+    await befriend(world, ann, bob)
+
+    async def away(_: object) -> None:
+        raise PicturesUnavailable
+
+    (erasure,) = [part for part in world.service.app.parts if isinstance(part, Erasure)]
+    farewell: Farewell = erasure._first.__self__  # type: ignore[union-attr]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(farewell._avatars, "erase", away)
+        await world.call("DeleteMe", ann.access, password=PASSWORD)
+        await becomes(world, "SELECT COUNT(*) FROM friendship", [(0,)])
+        counted = "SELECT friends FROM friend_count WHERE user_id = %s"
+        await becomes(world, counted, [(0,)], UUID(bob.user_id))

@@ -2,9 +2,15 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from firewalker.kernel.ids import MailId, UserId
+from firewalker.user.domain.email import parse_email
+from firewalker.user.domain.mail import Mail, MailKind
+from firewalker.user.post import Post
+from firewalker.user.store.columns import uuid_of
 from tests.service.user.conftest import PASSWORD, World
 from tests.service.user.test_own_sessions import told
 from tests.service.user.test_sessions import becomes_revoked
@@ -141,3 +147,41 @@ async def test_the_database_alone_holds_no_token_that_works(world: World) -> Non
     rows = await world.sql("SELECT * FROM mail_token")
     rows += await world.sql("SELECT * FROM mail")
     assert token[40:60] not in repr(rows)
+
+
+async def test_another_password_makes_a_change_of_address_worth_nothing(world: World) -> None:
+    """A thief who knew the password has asked for an address of their own."""
+    person = await world.sign_up()
+    verify = await world.token(person.email)
+    await world.call("ChangeEmail", person.access, new_email="thief@example.org", password=PASSWORD)
+    change = await world.token("thief@example.org")
+    await world.call("RequestPasswordReset", email=person.email)
+    reset = await world.token(person.email, 2)
+    await world.call("ChangePassword", person.access, current_password=PASSWORD, new_password=OTHER)
+    assert (await world.refusal("VerifyEmail", token=change)).reason == "MAIL_TOKEN_INVALID"
+    assert (await world.refusal("ResetPassword", token=reset, new_password=PASSWORD)).reason == "MAIL_TOKEN_INVALID"
+    await world.call("VerifyEmail", token=verify)
+    assert await is_verified(world, person.access)
+
+
+@pytest.mark.parametrize("by", ["ChangePassword", "VerifyEmail"])
+async def test_a_mail_for_another_address_that_was_not_sent_yet_is_not_sent_any_more(world: World, by: str) -> None:
+    person = await world.sign_up()
+    calls: dict[str, dict[str, Any]] = {
+        "ChangePassword": {"access": person.access, "current_password": PASSWORD, "new_password": OTHER},
+        "VerifyEmail": {"token": await world.token(person.email)},
+    }
+    await world.call("ChangeEmail", person.access, new_email="thief@example.org", password=PASSWORD)
+    await ended(world)
+    # As when no server took it: it is due again in an hour, or somebody is about to send it.
+    await world.sql("UPDATE mail SET end_time = NULL, due_time = CURRENT_TIMESTAMP(3) + INTERVAL 1 HOUR WHERE kind = 3")
+    await world.call(by, **calls[by])
+    columns = "mail_id, user_id, create_time, outcome"
+    [(mail_id, user_id, time, outcome)] = await world.sql(f"SELECT {columns} FROM mail WHERE kind = 3")  # noqa: S608
+    assert outcome == "WITHDRAWN"
+    (post,) = [part for part in world.service.app.parts if isinstance(part, Post)]
+    email = parse_email("thief@example.org")
+    assert email is not None
+    leased = Mail(MailId(uuid_of(mail_id)), MailKind.CHANGE, email, UserId(uuid_of(user_id)), time)  # type: ignore[arg-type]
+    assert await post._mails.written(leased) is None
+    assert await world.sql("SELECT COUNT(*) FROM mail_token WHERE kind = 3") == [(0,)]

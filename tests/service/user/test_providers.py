@@ -16,9 +16,11 @@ from firewalker.user.domain.provider import Provider
 from firewalker.user.domain.provider_faults import IdTokenInvalid, ProviderNotOffered, ProviderUnavailable
 from firewalker.user.id_tokens import AGAIN_S, KEPT_S, IdTokens, read_sources
 from tests.service.user.conftest import PASSWORD, World, open_world
+from tests.service.user.test_own_sessions import OTHER, told
 from tests.service.user.test_sessions import becomes_revoked
 from tests.support.clock import FakeClock
 from tests.support.issuer import AUDIENCE, Issuer, issuing
+from tests.support.waiting import until
 
 KAKAO, GOOGLE, APPLE = 1, 2, 3
 NEW = {"nickname": "Ann", "time_zone": "Asia/Seoul"}
@@ -84,6 +86,22 @@ async def test_who_claims_an_address_first_gets_nothing_of_its_owner(shop: World
 
 
 @pytest.mark.requirement("AUTH-52")
+async def test_who_took_anothers_address_does_not_come_back_by_an_identity(shop: World, issuer: Issuer) -> None:
+    attacker = await shop.sign_up("Eve", email="victim@example.org")  # never confirmed
+    for _ in range(2):
+        await shop.call("LinkProvider", attacker.access, provider=GOOGLE, id_token=issuer.token())
+    await until(lambda: told(shop, "PROVIDER_LINKED"))
+    [noticed] = told(shop, "PROVIDER_LINKED")
+    assert (noticed.user_id, noticed.session_id) == (attacker.user_id, attacker.tokens.session_id)
+    await shop.call("RequestPasswordReset", email="victim@example.org")
+    await shop.call("ResetPassword", token=await shop.token("victim@example.org", 2), new_password=OTHER)
+    refusal = await shop.refusal("LoginWithProvider", provider=GOOGLE, id_token=issuer.token())
+    assert refusal.reason == "PROFILE_REQUIRED"
+    victim = await shop.call("Login", email="victim@example.org", password=OTHER)
+    assert list((await shop.call("ListProviders", victim.tokens.access_token)).providers) == []
+
+
+@pytest.mark.requirement("AUTH-52")
 async def test_a_confirmed_address_is_linked_by_its_owner_alone(shop: World, issuer: Issuer) -> None:
     owner = await shop.sign_up("Ann", email="ann@example.org")
     await shop.call("VerifyEmail", token=await shop.token("ann@example.org"))
@@ -132,7 +150,9 @@ async def test_who_has_no_password_deletes_the_account_by_an_id_token(shop: Worl
     assert (await shop.refusal("DeleteMe", access, password=PASSWORD)).reason == "BAD_CREDENTIALS"
     assert (await shop.refusal("DeleteMe", access, id_token=issuer.token("s-2"))).reason == "BAD_CREDENTIALS"
     await shop.call("DeleteMe", access, id_token=issuer.token())
+    assert await shop.sql("SELECT COUNT(*) FROM provider_login") == [(0,)]
     await becomes_revoked(shop, access)
+    assert (await login(shop, issuer.token(), **NEW)).created
 
 
 async def test_a_provider_that_is_not_set_up_is_not_offered(shop: World, issuer: Issuer) -> None:
@@ -241,6 +261,20 @@ async def test_strange_keys_cost_one_fetch_a_minute(tokens: IdTokens, issuer: Is
     issuer.keys["k2"] = generate_private_key(65537, 2048)
     await tokens.verify(Provider.GOOGLE, issuer.token(key="k2", at=clock.now()), None)
     assert issuer.asked == 2
+
+
+@pytest.mark.requirement("AUTH-53")
+async def test_who_leaves_while_keys_are_fetched_takes_them_from_nobody(tokens: IdTokens, issuer: Issuer) -> None:
+    issuer.open.clear()
+    token = issuer.token(at=clock_of(tokens).now())
+    first, second = (asyncio.create_task(tokens.verify(Provider.GOOGLE, token, None)) for _ in range(2))
+    await until(lambda: issuer.asked == 1)
+    first.cancel()
+    issuer.open.set()
+    assert (await second).subject == "s-1"
+    assert (await tokens.verify(Provider.GOOGLE, token, None)).subject == "s-1"
+    assert first.cancelled()
+    assert issuer.asked == 1
 
 
 @pytest.mark.requirement("AUTH-53")

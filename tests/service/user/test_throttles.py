@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
+from firewalker.kernel.faults import DeadlineExceeded, Fault, Overloaded
+from firewalker.kernel.principal import current_site
 from firewalker.runtime import rate_limits
+from firewalker.user.domain.faults import EmailTaken
+from firewalker.user.throttles import Throttles
 from tests.service.user.conftest import PASSWORD, RefusedError, World, open_world
 from tests.support.ways import redis_way
 
@@ -120,6 +124,52 @@ async def test_accounts_are_made_few_at_a_time_by_device_and_by_address(crowd: C
     assert of_device == ["EMAIL_TAKEN"] * 5 + ["RATE_EXCEEDED"] * 2
     of_address = [await sign_up(n, "203.0.113.7", f"phone {n}") for n in range(23)]
     assert of_address.count("RATE_EXCEEDED") >= 2
+
+
+@pytest.mark.requirement("AUTH-36")
+async def test_a_nickname_that_is_taken_costs_a_device_nothing(crowd: Crowd) -> None:
+    await crowd.world.sign_up("Ann")
+    place = addresses()
+    fields = {"email": "new@example.org", "password": PASSWORD, "time_zone": "UTC", "installation_id": "a phone"}
+    for number in range(7):
+        assert await crowd.reason("SignUp", place(number), **fields, nickname="Ann") == "NICKNAME_TAKEN"
+    assert await crowd.reason("SignUp", place(7), **fields, nickname="Bob") == "OK"
+
+
+@pytest.mark.requirement("AUTH-36")
+async def test_what_fails_through_us_costs_no_turn_to_sign_up(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limits, "ASK_S", 10.0)
+    limits = rate_limits.RateLimits(redis_url)
+    throttles = Throttles(limits, bytes(32))
+    before = current_site.set("203.0.113.1")
+
+    async def attempt(fault: Fault) -> str:
+        try:
+            async with throttles.sign_up("a phone"):
+                raise fault
+        except Fault as refused:
+            return refused.reason
+
+    assert {await attempt(Overloaded()) for _ in range(30)} == {Overloaded.reason}
+    # That an address is taken is told, and that it is not, to who gives up while the password is hashed.
+    outcomes = [await attempt(DeadlineExceeded()), *[await attempt(EmailTaken()) for _ in range(6)]]
+    assert outcomes == [DeadlineExceeded.reason] + ["EMAIL_TAKEN"] * 4 + ["RATE_EXCEEDED"] * 2
+    current_site.reset(before)
+    await limits.close()
+
+
+@pytest.mark.requirement("AUTH-36")
+async def test_an_account_asks_for_few_mails_from_wherever_and_to_whomever(crowd: Crowd) -> None:
+    person, place = await crowd.world.sign_up(), addresses()
+    asked = [await crowd.reason("ResendVerification", place(n), access=person.access) for n in range(12)]
+    assert asked == ["OK"] * 10 + ["RATE_EXCEEDED"] * 2
+    fields = {"access": person.access, "new_email": "stranger@example.org", "password": PASSWORD}
+    assert await crowd.reason("ChangeEmail", place(12), **fields) == "RATE_EXCEEDED"
+    # The address that many accounts ask from is counted too, as it is for resets.
+    other = await crowd.world.sign_up()
+    resets = [await crowd.reason("RequestPasswordReset", "203.0.113.7", email=f"n{n}@example.org") for n in range(10)]
+    assert set(resets) == {"OK"}
+    assert await crowd.reason("ResendVerification", "203.0.113.7", access=other.access) == "RATE_EXCEEDED"
 
 
 @pytest.mark.requirement("AUTH-38")

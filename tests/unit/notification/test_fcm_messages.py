@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from firewalker.emulator.checks import complaint
 from firewalker.emulator.shapes import normal
 from firewalker.kernel.ids import NotificationId, UserId
+from firewalker.notification.domain.content import content_of
 from firewalker.notification.domain.delivery import Content, Delivery
-from firewalker.notification.domain.device import Platform, Registration, Target
-from firewalker.notification.domain.notification import KINDS, Lane, Type
+from firewalker.notification.domain.device import MAX_TOKEN, Platform, Registration, Target
+from firewalker.notification.domain.notification import KINDS, Lane, Notification, Type
+from firewalker.notification.domain.preferences import Locale, Recipient
+from firewalker.notification.domain.push import Push
 from firewalker.notification.fcm.messages import faults_of, message_of, probe_of
 
 NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
@@ -111,6 +114,21 @@ def test_every_type_lives_as_long_as_it_is_news() -> None:
     assert set(KINDS) == set(Type)
     # FCM holds messages for 4 collapse keys of a device at once.
     assert len([kind for kind in KINDS.values() if kind.replaces]) <= 4
+
+
+@pytest.mark.requirement("FCM-12")
+@pytest.mark.parametrize("kind", Type)
+def test_the_longest_names_fit_beside_the_longest_registration(kind: Type) -> None:
+    longest = {
+        "user_id": NID, "group_id": NID, "date": "2026-05-20", "steps": "100000", "daily_steps": "100000", "rank": "1",
+        "ranked": "501", "nickname": "🏃" * 20, "group_name": "🏃" * 40, "device_name": "🏃" * 64, "kind": "NEW_LOGIN",
+    }  # fmt: skip
+    told = Notification(NotificationId(UUID(NID)), UserId(UUID(int=2)), kind, longest, NOW)
+    for locale in Locale:
+        content = content_of(Push.of(told, NOW), [told] * 2, Recipient(told.user_id), locale, 10_000)
+        for platform in Platform:
+            message = message_of(delivery(platform, content, kind), Registration(Target.TOKEN, "x" * MAX_TOKEN), NOW)
+            assert faults_of(message) == []
 
 
 _texts = st.text(max_size=60)

@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firewalker.gen.pb.firewalker.event import v1 as pb
 from firewalker.kernel.ids import NotificationId, UserId
+from firewalker.notification.domain.facts import Happened
 from firewalker.notification.domain.korean import Word, ends_closed
 from firewalker.notification.domain.notification import Notification, Type
 from firewalker.notification.domain.preferences import Locale, Preferences, Recipient
 from firewalker.notification.domain.text import text_of, text_of_all
+from firewalker.notification.rpc.event_meanings import fact_of
 
 ABOUT_NOBODY = {Type.TOOK_FIRST_PLACE, Type.GOAL_REACHED, Type.DAY_RESULT, Type.SECURITY}
 
@@ -46,6 +49,21 @@ def test_the_language_is_the_one_chosen_or_the_devices_or_that_of_the_time_zone(
 ) -> None:
     recipient = Recipient(UserId(uuid4()), Preferences(locale=chosen), zone, device)
     assert recipient.locale(Locale.EN) is locale
+
+
+@pytest.mark.parametrize("locale", Locale)
+def test_every_kind_of_security_has_words_of_its_own_and_those_to_come_have_general_ones(locale: Locale) -> None:
+    def words(kind: int) -> str:
+        told = pb.SecurityNoticed(user_id=str(uuid4()), kind=pb.SecurityNoticedKind(kind))
+        event = pb.Event(event_id=str(uuid4()), create_time=datetime(2026, 5, 20, tzinfo=UTC), security_noticed=told)
+        fact = fact_of(pb.Event.parse(bytes(event)))
+        assert fact is not None
+        [happened] = fact.meanings
+        assert isinstance(happened, Happened)
+        return text_of(happened.notifications[0], locale).title
+
+    known = [words(kind.value) for kind in pb.SecurityNoticedKind if kind.value]
+    assert len({words(99), *known}) == len(known) + 1
 
 
 @pytest.mark.parametrize("locale", Locale)

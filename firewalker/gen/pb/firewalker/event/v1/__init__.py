@@ -92,6 +92,11 @@ class SecurityNoticedKind(betterproto2.Enum):
     A refresh token was used again after it was replaced; the session was ended.
     """
 
+    PROVIDER_LINKED = 5
+    """
+    An identity of Kakao, Google or Apple was linked: it can sign in from now on.
+    """
+
 
 @dataclass(eq=False, repr=False)
 class CheerSent(betterproto2.Message):

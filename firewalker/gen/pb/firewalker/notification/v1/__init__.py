@@ -624,12 +624,12 @@ class RegisterDeviceRequest(betterproto2.Message):
     A device and its registration.
 
     Oneofs:
-        - registration: Exactly one.
+        - registration: Exactly one, of ASCII without quotes and backslashes.
     """
 
     installation_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    The app's own id for this installation, as in signing in: 1 to 64 printable characters.
+    The app's own id for this installation, as in signing in: 1 to 64 printable characters, no space at either end.
     """
 
     platform: "DevicePlatform" = betterproto2.field(
@@ -643,7 +643,7 @@ class RegisterDeviceRequest(betterproto2.Message):
         3, betterproto2.TYPE_STRING, optional=True, group="registration"
     )
     """
-    FCM registration token, at most 4096 characters.
+    FCM registration token, at most 2048 characters.
     """
 
     fid: "str | None" = betterproto2.field(4, betterproto2.TYPE_STRING, optional=True, group="registration")
@@ -778,7 +778,7 @@ class WatchNotificationsResponse(betterproto2.Message):
 
     unread_count: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
     """
-    How many are unread now; with an `end`, how many were when that was told last.
+    How many are unread now; with an `end`, how many were when that was told last, 0 if it never was.
     """
 
     end: "WatchNotificationsResponseEnd | None" = betterproto2.field(3, betterproto2.TYPE_MESSAGE, optional=True)
@@ -831,10 +831,11 @@ class DeviceServiceStub(betterproto2_grpclib.ServiceStub):
         """
         Registers the caller's device, or again after its registration changed; apps do it at every start and once a month.
         Whoever had the installation or the registration before, has it no more: a shared phone is pushed to for one user only.
-        The device is detached when the session that registered it ends, before whoever ended it is answered. At most 20 devices; the one that was seen least
-        recently gives way.
+        The device is detached when the session that registered it ends, or a newer one of the same installation, before whoever
+        ended it is answered. At most 20 devices; the one that was seen least recently gives way.
 
-        Faults: INVALID_REQUEST (malformed, or not exactly one of `registration_token` and `fid`).
+        Faults: INVALID_REQUEST (malformed, or not exactly one of `registration_token` and `fid`), SESSION_REVOKED (also if it
+        ends at this very moment).
         """
 
         return await self._unary_unary(
@@ -1008,7 +1009,8 @@ class NotificationServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "UpdatePreferencesResponse":
         """
-        Changes how the caller is told; what waits to be pushed follows the new wishes.
+        Changes how the caller is told; what waits to be pushed follows the new wishes, but for words that are made already: they
+        are taken out for who wants pushes BARE, and else stay as they are.
 
         Faults: INVALID_REQUEST (an unknown path of the mask, a time that is not `HH:MM`, another locale than ko and en).
         """
@@ -1039,10 +1041,11 @@ class DeviceServiceBase(betterproto2_grpclib.ServiceBase):
         """
         Registers the caller's device, or again after its registration changed; apps do it at every start and once a month.
         Whoever had the installation or the registration before, has it no more: a shared phone is pushed to for one user only.
-        The device is detached when the session that registered it ends, before whoever ended it is answered. At most 20 devices; the one that was seen least
-        recently gives way.
+        The device is detached when the session that registered it ends, or a newer one of the same installation, before whoever
+        ended it is answered. At most 20 devices; the one that was seen least recently gives way.
 
-        Faults: INVALID_REQUEST (malformed, or not exactly one of `registration_token` and `fid`).
+        Faults: INVALID_REQUEST (malformed, or not exactly one of `registration_token` and `fid`), SESSION_REVOKED (also if it
+        ends at this very moment).
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
@@ -1157,7 +1160,8 @@ class NotificationServiceBase(betterproto2_grpclib.ServiceBase):
 
     async def update_preferences(self, message: "UpdatePreferencesRequest") -> "UpdatePreferencesResponse":
         """
-        Changes how the caller is told; what waits to be pushed follows the new wishes.
+        Changes how the caller is told; what waits to be pushed follows the new wishes, but for words that are made already: they
+        are taken out for who wants pushes BARE, and else stay as they are.
 
         Faults: INVALID_REQUEST (an unknown path of the mask, a time that is not `HH:MM`, another locale than ko and en).
         """

@@ -3357,8 +3357,8 @@ class AuthServiceStub(betterproto2_grpclib.ServiceStub):
         Creates an account and signs it in.
 
         Faults: INVALID_REQUEST (with a violation per field), PASSWORD_TOO_SHORT, PASSWORD_TOO_LONG, PASSWORD_TOO_COMMON,
-        EMAIL_TAKEN, NICKNAME_TAKEN, RATE_EXCEEDED (too many attempts from this address or device), OVERLOADED (the password
-        lane is full; retry after the given delay).
+        EMAIL_TAKEN, NICKNAME_TAKEN, RATE_EXCEEDED (too many attempts from this address or device; a nickname that was taken
+        costs the device none), OVERLOADED (the password lane is full; retry after the given delay).
         """
 
         return await self._unary_unary(
@@ -3522,7 +3522,7 @@ class AuthServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "ChangePasswordResponse":
         """
-        Changes the password and ends every other session.
+        Changes the password and ends every other session. Mails sent before change neither the password nor the address any more.
 
         Faults: BAD_CREDENTIALS (the current password is wrong, or the account has none), RATE_EXCEEDED, PASSWORD_TOO_SHORT,
         PASSWORD_TOO_LONG, PASSWORD_TOO_COMMON, OVERLOADED.
@@ -3570,7 +3570,8 @@ class AuthServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "ResetPasswordResponse":
         """
-        Sets another password by a token from a mail, which works once and for an hour, and ends every session.
+        Sets another password by a token from a mail, which works once and for an hour, and ends every session. If nobody had confirmed
+        the address yet, linked identities are removed: whoever made the account may have been somebody else.
 
         Faults: MAIL_TOKEN_INVALID (unknown, malformed, used or expired), PASSWORD_TOO_SHORT, PASSWORD_TOO_LONG,
         PASSWORD_TOO_COMMON, OVERLOADED.
@@ -3597,8 +3598,8 @@ class AuthServiceStub(betterproto2_grpclib.ServiceStub):
         Confirms an address by a token from a mail: the one that the account was made with, or the one asked for by
         `ChangeEmail`, which becomes the account's. Repeating it is OK.
 
-        Faults: MAIL_TOKEN_INVALID (unknown, malformed, expired, or another address was confirmed since), EMAIL_TAKEN
-        (another account has confirmed the address meanwhile).
+        Faults: MAIL_TOKEN_INVALID (unknown, malformed, expired, or another address was confirmed since; one that was asked for by
+        `ChangeEmail`: or the password was changed since), EMAIL_TAKEN (another account has confirmed the address meanwhile).
         """
 
         return await self._unary_unary(
@@ -3620,6 +3621,8 @@ class AuthServiceStub(betterproto2_grpclib.ServiceStub):
     ) -> "ResendVerificationResponse":
         """
         Sends the mail that confirms the caller's address once more. Where it is confirmed already, nothing is sent.
+
+        Faults: RATE_EXCEEDED (too many mails were asked for by the account, or from this address of the network).
         """
 
         if message is None:
@@ -3646,7 +3649,8 @@ class AuthServiceStub(betterproto2_grpclib.ServiceStub):
         Asks for another address. It becomes the account's once the token from the mail that is sent there comes back; until
         then nothing changes. The answer is the same if another account has the address.
 
-        Faults: INVALID_REQUEST (it is no address), BAD_CREDENTIALS (the password is wrong), RATE_EXCEEDED, OVERLOADED.
+        Faults: INVALID_REQUEST (it is no address), BAD_CREDENTIALS (the password is wrong), RATE_EXCEEDED (too many were wrong,
+        or too many mails were asked for by the account, or from this address of the network), OVERLOADED.
         """
 
         return await self._unary_unary(
@@ -3694,7 +3698,7 @@ class AuthServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "LinkProviderResponse":
         """
-        Lets the caller sign in with an identity of a provider as well. Repeating it is OK.
+        Lets the caller sign in with an identity of a provider as well, and tells the owner of the account. Repeating it is OK.
 
         Faults: INVALID_REQUEST, ID_TOKEN_INVALID, PROVIDER_NOT_OFFERED, PROVIDER_UNAVAILABLE, PROVIDER_LINKED_ELSEWHERE (the
         identity is another account's), PROVIDER_ALREADY_LINKED (the account has another identity of this provider).
@@ -4865,8 +4869,8 @@ class AuthServiceBase(betterproto2_grpclib.ServiceBase):
         Creates an account and signs it in.
 
         Faults: INVALID_REQUEST (with a violation per field), PASSWORD_TOO_SHORT, PASSWORD_TOO_LONG, PASSWORD_TOO_COMMON,
-        EMAIL_TAKEN, NICKNAME_TAKEN, RATE_EXCEEDED (too many attempts from this address or device), OVERLOADED (the password
-        lane is full; retry after the given delay).
+        EMAIL_TAKEN, NICKNAME_TAKEN, RATE_EXCEEDED (too many attempts from this address or device; a nickname that was taken
+        costs the device none), OVERLOADED (the password lane is full; retry after the given delay).
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
@@ -4926,7 +4930,7 @@ class AuthServiceBase(betterproto2_grpclib.ServiceBase):
 
     async def change_password(self, message: "ChangePasswordRequest") -> "ChangePasswordResponse":
         """
-        Changes the password and ends every other session.
+        Changes the password and ends every other session. Mails sent before change neither the password nor the address any more.
 
         Faults: BAD_CREDENTIALS (the current password is wrong, or the account has none), RATE_EXCEEDED, PASSWORD_TOO_SHORT,
         PASSWORD_TOO_LONG, PASSWORD_TOO_COMMON, OVERLOADED.
@@ -4946,7 +4950,8 @@ class AuthServiceBase(betterproto2_grpclib.ServiceBase):
 
     async def reset_password(self, message: "ResetPasswordRequest") -> "ResetPasswordResponse":
         """
-        Sets another password by a token from a mail, which works once and for an hour, and ends every session.
+        Sets another password by a token from a mail, which works once and for an hour, and ends every session. If nobody had confirmed
+        the address yet, linked identities are removed: whoever made the account may have been somebody else.
 
         Faults: MAIL_TOKEN_INVALID (unknown, malformed, used or expired), PASSWORD_TOO_SHORT, PASSWORD_TOO_LONG,
         PASSWORD_TOO_COMMON, OVERLOADED.
@@ -4959,8 +4964,8 @@ class AuthServiceBase(betterproto2_grpclib.ServiceBase):
         Confirms an address by a token from a mail: the one that the account was made with, or the one asked for by
         `ChangeEmail`, which becomes the account's. Repeating it is OK.
 
-        Faults: MAIL_TOKEN_INVALID (unknown, malformed, expired, or another address was confirmed since), EMAIL_TAKEN
-        (another account has confirmed the address meanwhile).
+        Faults: MAIL_TOKEN_INVALID (unknown, malformed, expired, or another address was confirmed since; one that was asked for by
+        `ChangeEmail`: or the password was changed since), EMAIL_TAKEN (another account has confirmed the address meanwhile).
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
@@ -4968,6 +4973,8 @@ class AuthServiceBase(betterproto2_grpclib.ServiceBase):
     async def resend_verification(self, message: "ResendVerificationRequest") -> "ResendVerificationResponse":
         """
         Sends the mail that confirms the caller's address once more. Where it is confirmed already, nothing is sent.
+
+        Faults: RATE_EXCEEDED (too many mails were asked for by the account, or from this address of the network).
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
@@ -4977,7 +4984,8 @@ class AuthServiceBase(betterproto2_grpclib.ServiceBase):
         Asks for another address. It becomes the account's once the token from the mail that is sent there comes back; until
         then nothing changes. The answer is the same if another account has the address.
 
-        Faults: INVALID_REQUEST (it is no address), BAD_CREDENTIALS (the password is wrong), RATE_EXCEEDED, OVERLOADED.
+        Faults: INVALID_REQUEST (it is no address), BAD_CREDENTIALS (the password is wrong), RATE_EXCEEDED (too many were wrong,
+        or too many mails were asked for by the account, or from this address of the network), OVERLOADED.
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
@@ -4997,7 +5005,7 @@ class AuthServiceBase(betterproto2_grpclib.ServiceBase):
 
     async def link_provider(self, message: "LinkProviderRequest") -> "LinkProviderResponse":
         """
-        Lets the caller sign in with an identity of a provider as well. Repeating it is OK.
+        Lets the caller sign in with an identity of a provider as well, and tells the owner of the account. Repeating it is OK.
 
         Faults: INVALID_REQUEST, ID_TOKEN_INVALID, PROVIDER_NOT_OFFERED, PROVIDER_UNAVAILABLE, PROVIDER_LINKED_ELSEWHERE (the
         identity is another account's), PROVIDER_ALREADY_LINKED (the account has another identity of this provider).
