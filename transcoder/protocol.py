@@ -6,11 +6,12 @@ What leaves is in :mod:`transcoder.outlet`, where requests end in :mod:`transcod
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Any, ClassVar, Final
 
 import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from transcoder.config import Settings
 from transcoder.errors import Code, Problem, Reason
@@ -69,7 +70,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._known_hosts = [b"?"]  # those of the request before, which were in order; at first of none
         self._body_bytes = 0
         self._rest = b""
-        self._unanswered = 0
+        self._unanswered: deque[RequestResponseCycle] = deque()
         self._ending = False
         self._in_headers = True
         self._unparsed = 0
@@ -92,10 +93,13 @@ class LimitedProtocol(HttpToolsProtocol):
         self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Forget the connection, and tell all its requests: uvicorn tells the last one only."""
         self._stop_timer()
         self._rest = b""
         self.transport.forget()
+        for cycle in self._unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
@@ -139,7 +143,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._unparsed = self._parsed = 0
         self._stop_timer()
         super().on_headers_complete()
-        self._unanswered += 1
+        self._unanswered.append(self.cycle)
         if not self.cycle.keep_alive:
             self._ending = True
 
@@ -151,7 +155,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Go on with what waits: the next request, unparsed input, or a refusal that had to wait its turn."""
-        self._unanswered -= 1
+        if self._unanswered:  # else it is the answer to a request that was refused in the middle of its body
+            self._unanswered.popleft()
         super().on_response_complete()
         if self._problem is not None and not self._unanswered:
             self._send_refusal(self._problem)
@@ -176,7 +181,7 @@ class LimitedProtocol(HttpToolsProtocol):
             if self.transport.is_closing() or self._problem is not None or (fresh and self._ending):
                 self.flow.release()  # what still comes is read and dropped, so that the client's leaving is seen
                 return
-            if fresh and self._unanswered >= _MOST_UNANSWERED:
+            if fresh and len(self._unanswered) >= _MOST_UNANSWERED:
                 break
             end = self._framing.cut(data, start)
             start += self._feed(data[start:end])
@@ -223,7 +228,7 @@ class LimitedProtocol(HttpToolsProtocol):
                 return
             if self.pipeline:
                 self.pipeline.popleft()
-            self._unanswered -= 1
+            self._unanswered.pop()
         if not self._unanswered:
             self._send_refusal(problem)
 

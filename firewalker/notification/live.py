@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
@@ -15,7 +16,7 @@ from firewalker.kernel.ids import UserId
 from firewalker.notification.usecases.inbox import Inbox, InboxNews
 from firewalker.runtime.redis import RedisUnavailable, calling, connect, connect_blocking
 from firewalker.runtime.subscription import PING_S, listen
-from firewalker.runtime.tasks import begin, end
+from firewalker.runtime.tasks import begin, end, going_on
 
 TAG: Final = "notification"
 CHANNEL: Final = f"firewalker:{{{TAG}}}:changed"
@@ -182,19 +183,19 @@ class WatchedInboxes:
             await self._told.wait()
             self._told.clear()
             users, self._untold = self._untold, set()
-            try:
+            # What fails, the other processes find by themselves.
+            with going_on("watched inboxes tell"), suppress(RedisUnavailable, Fault):
                 async with calling():
                     await self._redis.spublish(CHANNEL, b"".join(user.bytes for user in users))
-            except (RedisUnavailable, Fault):
-                pass  # the other processes look by themselves
 
     async def _listen(self) -> None:
         while True:
-            try:
-                async with self._reader.pubsub() as subscription:
-                    await listen(subscription, CHANNEL, self._hear)
-            except (RedisError, OSError) as error:
-                _log.warning("watched_inboxes_deaf", error=type(error).__name__)
+            with going_on("watched inboxes listen"):
+                try:
+                    async with self._reader.pubsub() as subscription:
+                        await listen(subscription, CHANNEL, self._hear)
+                except (RedisError, OSError) as error:
+                    _log.warning("watched_inboxes_deaf", error=type(error).__name__)
             await asyncio.sleep(_RETRY_S)
 
     def _hear(self, message: dict[str, Any]) -> None:
@@ -208,12 +209,8 @@ class WatchedInboxes:
             await asyncio.sleep(LOOK_S)
             users = list(self._watchers)
             for start in range(0, len(users), _AT_ONCE):
-                try:
+                with going_on("watched inboxes look"):
                     await self._compare(users[start : start + _AT_ONCE])
-                except Fault as fault:
-                    _log.warning("watched_inboxes_not_read", reason=fault.reason)
-                except Exception:  # noqa: BLE001 - logged whole; the others are looked at all the same
-                    _log.exception("looking_at_watched_inboxes_failed")
 
     async def _compare(self, users: Collection[UserId]) -> None:
         if self._inbox is None:

@@ -6,11 +6,10 @@ import structlog
 from prometheus_client import Gauge
 
 from firewalker.kernel.clock import Clock
-from firewalker.kernel.faults import Fault
 from firewalker.notification.domain.notification import Lane
 from firewalker.notification.usecases.backlog import Backlog
 from firewalker.runtime.metrics import REGISTRY
-from firewalker.runtime.tasks import begin, end
+from firewalker.runtime.tasks import begin, end, going_on
 
 MOST_STANDINGS = 20_000
 """Messages about standings that may be due and wait, which a process sends in half a minute. While more do, every new push
@@ -66,10 +65,6 @@ class Measures:
 
     async def _run(self) -> None:
         while True:
-            try:
+            with going_on("measuring"):
                 await self.look()
-            except Fault as fault:
-                _log.warning("push_queue_not_measured", reason=fault.reason)
-            except Exception:  # noqa: BLE001 - logged whole
-                _log.exception("measuring_failed")
             await asyncio.sleep(_MEASURE_S)

@@ -1,10 +1,13 @@
 """Background tasks: none dies unheard, and each can be ended for certain."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
+
+from firewalker.kernel.faults import Fault
 
 _AGAIN_S = 0.1
 
@@ -17,6 +20,21 @@ def begin(work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
     task = asyncio.create_task(work, name=name)
     task.add_done_callback(_look)
     return task
+
+
+@contextmanager
+def going_on(work: str) -> Iterator[None]:
+    """Around one turn of *work* that is repeated: whatever it raises is logged and ends that turn alone.
+
+    A fault by its reason: MySQL's troubles are shorter than a process's life. Anything else whole. The loop has to pause
+    behind a turn that failed.
+    """
+    try:
+        yield
+    except Fault as fault:
+        _log.warning("work_put_off", work=work, reason=fault.reason)
+    except Exception:  # noqa: BLE001 - logged whole
+        _log.exception("work_failed", work=work)
 
 
 def on_death(callback: Callable[[str], None]) -> Callable[[], None]:

@@ -24,11 +24,13 @@ class AvatarPart:
     """The pictures of users."""
 
     def __init__(self, config: UserConfig, *, database: Database, users: Users, facts: Facts, clock: Clock) -> None:
-        parts: list[Part] = []
+        darkroom = PillowDarkroom()
+        parts: list[Part] = [darkroom]
         pictures: Pictures = PictureNowhere()
         if config.avatar_folder is not None:
             folder = PictureFolder(config.avatar_folder, config.avatar_url, read_key(config.page_key_file), clock)
             parts.append(PictureDoor(folder, config.host, config.media_port, share_port=config.share_port))
+            parts.append(Chore("sweep uploads", timedelta(hours=1), folder.sweep))
             pictures = folder
         elif config.avatar_bucket is not None:
             pictures = PictureBucket(
@@ -39,7 +41,7 @@ class AvatarPart:
             users=users,
             avatars=AvatarStore(),
             pictures=pictures,
-            darkroom=PillowDarkroom(),
+            darkroom=darkroom,
             facts=facts,
             clock=clock,
         )

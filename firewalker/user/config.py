@@ -52,7 +52,8 @@ class UserConfig(ServiceConfig):
 
     avatar_bucket: str | None = None
     """S3 bucket for pictures, instead of a folder. Clients put uploads there themselves, below ``uploads/``, where a
-    lifecycle rule should remove what is a day old; ``avatars/`` is for the CDN."""
+    lifecycle rule should remove what is a day old; ``avatars/`` is for the CDN. The service has to be allowed
+    ``s3:ListBucket``, or it takes a missing upload for a storage that is away."""
 
     avatar_region: str | None = None
     """The bucket's region; without it what AWS's tools are set to."""

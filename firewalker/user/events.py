@@ -25,7 +25,10 @@ _NOTICES: Final = {
     Notice.PROVIDER_LINKED: pb.SecurityNoticedKind.PROVIDER_LINKED,
 }
 
-_ONLY_TO: Final[Mapping[type[Fact], Collection[str]]] = {CheerSent: ("notification",)}
+_ONLY_TO: Final[Mapping[type[Fact], Collection[str]]] = {
+    CheerSent: ("notification",),
+    group.GroupJoinRequestClosed: ("notification",),
+}
 """Facts that only some services have a use for."""
 
 _VISIBILITIES: Final = {
@@ -143,6 +146,12 @@ _RENDERED: Final[Mapping[type[Fact], tuple[str, Callable[[Any, People], Any]]]] 
         "group_join_requested",
         lambda fact, people: pb.GroupJoinRequested(
             str(fact.group_id), fact.group_name, _profile(people[fact.requester]), [*map(str, fact.told)]
+        ),
+    ),
+    group.GroupJoinRequestClosed: (
+        "group_join_request_closed",
+        lambda fact, _: pb.GroupJoinRequestClosed(
+            str(fact.group_id), str(fact.requester), fact.accepted, [*map(str, fact.told)]
         ),
     ),
     user.UserDeleted: ("user_deleted", lambda fact, _: pb.UserDeleted(str(fact.user_id))),

@@ -21,7 +21,11 @@ _MISSING = {"404", "NoSuchKey", "NotFound"}
 
 
 class PictureBucket:
-    """Uploads are below ``uploads/``, which nobody but this service may read; pictures below ``avatars/``, which the CDN serves."""
+    """Uploads are below ``uploads/``, which nobody but this service may read; pictures below ``avatars/``, which the CDN serves.
+
+    Beside reading, writing and deleting objects of both, it has to be allowed ``s3:ListBucket``: to who may not list, S3 says of
+    an upload that is not there that access is denied, and nobody could tell it from a storage that does not work.
+    """
 
     def __init__(self, bucket: str, url: str, *, endpoint: str | None = None, region: str | None = None) -> None:
         """*url* is the CDN's link of ``avatars/``. Credentials are found as AWS's tools find them: role, environment, files."""

@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
-import os
 import re
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 
 import uvicorn
 from starlette.applications import Starlette
@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from firewalker.kernel.clock import Clock
 from firewalker.runtime.tasks import begin, end
-from firewalker.user.domain.avatar import MAX_BYTES, Avatar, AvatarId
+from firewalker.user.domain.avatar import FORGET_TIME, MAX_BYTES, Avatar, AvatarId
 from firewalker.user.domain.avatar_faults import PicturesUnavailable
 from firewalker.user.usecases.ports import Place
 
@@ -32,7 +32,10 @@ _NAME = re.compile(rf"({_ID})/(\d{{1,4}})\.webp")
 
 
 class PictureFolder:
-    """Keeps pictures below a folder."""
+    """Keeps pictures below a folder: ``shown/``, which everybody may get, and ``uploads/``.
+
+    A place for an upload is an empty file there. Without it nothing can be put, however good the link still is.
+    """
 
     def __init__(self, folder: Path, url: str, key: bytes, clock: Clock) -> None:
         """*url* is what links begin with; *key* signs the links for putting."""
@@ -43,6 +46,7 @@ class PictureFolder:
 
     async def place(self, avatar: Avatar) -> Place:
         """A link for putting the upload."""
+        await _ask(lambda: self._write(self._upload(avatar.avatar_id.hex), b""))
         until = int(avatar.expire_time.timestamp())
         signature = self._signature(avatar.avatar_id.hex, avatar.content_type, avatar.size_bytes, until)
         query = f"size={avatar.size_bytes}&until={until}&signature={signature}"
@@ -54,12 +58,12 @@ class PictureFolder:
         return content if content is not None and len(content) == avatar.size_bytes else None
 
     async def forget_upload(self, avatar_id: AvatarId) -> None:
-        """Remove what was put there, if anything was."""
+        """Remove what was put there, if anything was, and the place for it."""
         await _ask(lambda: self._upload(avatar_id.hex).unlink(missing_ok=True))
 
     async def show(self, name: str, content: bytes) -> None:
         """Let everybody who knows its link see a picture, WebP."""
-        await _ask(lambda: _write(self._folder / "shown" / name, content))
+        await _ask(lambda: self._write(self._folder / "shown" / name, content))
 
     async def hide(self, name: str) -> None:
         """Remove a picture, if it is there."""
@@ -68,6 +72,22 @@ class PictureFolder:
     def url_of(self, name: str) -> str:
         """The link of a picture that is shown."""
         return f"{self._url}/{name}"
+
+    async def sweep(self) -> int:
+        """Remove uploads too old to be taken: those that a process left that died, and those put after they were taken.
+
+        Tells 0, for a chore has nothing more to do then.
+        """
+        before = (self._clock.now() - FORGET_TIME).timestamp()
+
+        def sweep() -> None:
+            for path in (self._folder / "uploads").glob("*"):
+                with contextlib.suppress(FileNotFoundError):  # its place just went
+                    if path.stat().st_mtime < before:
+                        path.unlink()
+
+        await _ask(sweep)
+        return 0
 
     # --- over HTTP ----------------------------------------------------------------------------------------------------
 
@@ -104,8 +124,12 @@ class PictureFolder:
             return Response(status_code=400)
         if len(content) != int(size):
             return Response(status_code=400)
-        await asyncio.to_thread(_write, self._upload(avatar_id), bytes(content))
-        return Response(status_code=200)
+        try:
+            there = await _ask(lambda: self._put_there(self._upload(avatar_id), content))
+            status = 200 if there else 404
+        except PicturesUnavailable:
+            status = 503
+        return Response(status_code=status)
 
     async def _get(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -127,6 +151,24 @@ class PictureFolder:
     def _upload(self, avatar_id: str) -> Path:
         return self._folder / "uploads" / avatar_id
 
+    def _put_there(self, path: Path, content: bytes | bytearray) -> bool:
+        """Put *content* in its place, if there is one."""
+        if not path.is_file():
+            return False
+        self._write(path, content)
+        return True
+
+    def _write(self, path: Path, content: bytes | bytearray) -> None:
+        """All of it or nothing; what a process that died was writing is swept with the uploads."""
+        part = self._folder / "uploads" / f"{uuid4().hex}.part"
+        for folder in (part.parent, path.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            part.write_bytes(content)
+            part.rename(path)
+        finally:
+            part.unlink(missing_ok=True)
+
     @staticmethod
     def _hide(path: Path) -> None:
         path.unlink(missing_ok=True)
@@ -147,13 +189,6 @@ def _content(path: Path) -> bytes | None:
         return path.read_bytes()
     except FileNotFoundError:
         return None
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_bytes(content)
-    part.rename(path)
 
 
 class _Server(uvicorn.Server):

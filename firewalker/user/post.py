@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 
 import structlog
 from prometheus_client import Counter
@@ -9,7 +10,7 @@ from prometheus_client import Counter
 from firewalker.kernel.faults import Fault
 from firewalker.runtime import tracing
 from firewalker.runtime.metrics import REGISTRY
-from firewalker.runtime.tasks import begin, end
+from firewalker.runtime.tasks import begin, end, going_on
 from firewalker.user.domain.mail import Mail
 from firewalker.user.usecases.mails import LEASE_S, Mails
 from firewalker.user.usecases.ports import MailFailed, Sender
@@ -62,7 +63,8 @@ class Post:
     async def _run(self) -> None:
         while not self._stopping:
             self._work.clear()
-            try:
+            mails: Sequence[Mail] = ()
+            with going_on("post"):
                 until = asyncio.get_running_loop().time() + LEASE_S - SEND_S
                 mails = await self._mails.lease(BATCH)
                 for mail in mails:
@@ -70,9 +72,6 @@ class Post:
                     if not self._stopping and asyncio.get_running_loop().time() < until:
                         with tracing.caused("send mail", [mail.traceparent], kind=mail.kind.name.lower()):
                             await self._try(mail)
-            except Fault as fault:
-                _log.warning("mails put off", reason=fault.reason)
-                mails = []
             if len(mails) < BATCH and not self._stopping:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._poll_s):

@@ -119,5 +119,8 @@ class Accounts:
     async def _logout(self, stream: Any) -> None:
         request = await stream.recv_message()
         self.seen.append(f"logout {request.refresh_token} {stream.metadata.get('authorization', '')}".strip())
+        if self.failures:
+            self.failures -= 1
+            raise GRPCError(Status.INTERNAL, "not this time")
         self.ended = True
         await stream.send_message(new("LogoutResponse"))

@@ -152,6 +152,24 @@ async def test_logging_out_ends_the_session_and_takes_the_cookie(client: httpx.A
     assert service.seen[1:] == ["logout token-1"]
 
 
+@pytest.mark.parametrize("route", ["sign-up", "login"])
+@pytest.mark.parametrize("failures", [0, 1])
+async def test_who_signs_in_ends_the_session_that_the_cookie_held(
+    client: httpx.AsyncClient, service: Accounts, route: str, failures: int
+) -> None:
+    client.cookies.set("firewalker_session", "token-7")
+    service.failures = failures
+    answer = await client.post(f"/session/{route}", json=GOOD)
+    assert (answer.status_code, cookie(answer).value) == (200, "token-1")
+    assert service.seen[1:] == ["logout token-7"]
+
+
+async def test_who_cannot_sign_in_ends_nothing(client: httpx.AsyncClient, service: Accounts) -> None:
+    client.cookies.set("firewalker_session", "token-7")
+    answer = await client.post("/session/login", json={**GOOD, "password": "wrong"})
+    assert (answer.status_code, len(service.seen), "set-cookie" in answer.headers) == (401, 1, False)
+
+
 async def test_logging_out_without_a_cookie_ends_the_session_of_the_access_token(
     client: httpx.AsyncClient, service: Accounts
 ) -> None:

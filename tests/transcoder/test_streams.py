@@ -116,6 +116,19 @@ async def test_a_client_that_leaves_cancels_the_stream(serve: Serve, backend: Li
     await until(lambda: served.app._caller.open_streams == 0)
 
 
+async def test_a_client_that_leaves_cancels_the_stream_behind_which_other_requests_wait(
+    serve: Serve, backend: Library
+) -> None:
+    served = await serve(stream_first_message_s=0.05, stream_keepalive_s=0.05)
+    watch = b"GET /v1/ticks:watch?count=1&hang=true HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(watch + b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n" * 2)
+    await reader.readuntil(b"data: ")
+    writer.transport.abort()
+    await asyncio.wait_for(backend.cancelled.wait(), 60)
+    await until(lambda: served.app._caller.open_streams == 0)
+
+
 async def test_a_client_that_leaves_cancels_a_unary_call(serve: Serve, backend: Library) -> None:
     served = await serve()
     async with httpx.AsyncClient() as client:

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, expect
 
-WAIT_MS = 15_000
-"""How long a page may take to show what is waited for; on an idle machine it takes a tenth."""
+WAIT_MS = 60_000
+"""How long a page may take to show what is waited for; on an idle machine it takes a hundredth."""
 
 expect.set_options(timeout=WAIT_MS)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
 import time
 
 import httpx
@@ -10,7 +12,7 @@ from playwright.async_api import Page, Route, expect
 
 from tests.web.browsing import People
 from tests.web.home import come_home
-from tests.web.neighbours import Neighbour, move_in
+from tests.web.neighbours import ZONE, Neighbour, move_in
 
 WITHIN_S = 2.0
 
@@ -129,15 +131,72 @@ async def test_who_is_offline_is_told_and_comes_back(people: People, client: htt
     await led_by(person.page, behind)
 
 
+async def add_steps(page: Page) -> None:
+    """The 500 that are offered."""
+    await page.get_by_role("button", name="Add steps").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Add", exact=True).click()
+
+
 async def test_steps_added_by_hand_count(people: People, client: httpx.AsyncClient) -> None:
     walker = await move_in(client)
     page = (await come_home(people, walker)).page
     for total in (500, 1000):
-        await page.get_by_role("button", name="Add steps").click()
-        await page.get_by_role("dialog").get_by_role("button", name="Add", exact=True).click()
+        await add_steps(page)
         await expect(page.locator(".ring-number")).to_have_text(f"{total:,}")
         await expect(page.get_by_role("dialog")).to_have_count(0)
     assert (await walker.call("GET", "/v1/leaderboards/friends"))["leaderboard"]["entries"][0]["steps"] == 1000
+
+
+async def test_steps_added_before_another_time_zone_holds_count_on_the_board(
+    people: People, client: httpx.AsyncClient
+) -> None:
+    walker = await move_in(client)
+    far = "Pacific/Kiritimati" if dt.datetime.now(ZONE).hour >= 11 else "Pacific/Niue"  # another date than here
+    await walker.call("PATCH", "/v1/users/me", {"timeZone": far}, updateMask="timeZone")
+    page = (await come_home(people, walker)).page
+    for total in (500, 1000):
+        await add_steps(page)
+        await expect(page.locator(".ring-number")).to_have_text(f"{total:,}")
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+async def test_steps_added_to_what_a_phone_has_counted_count(people: People, client: httpx.AsyncClient) -> None:
+    walker, other = await move_in(client), await move_in(client)
+    await walker.walk(800)
+    await other.walk(1200, whole_day=True)
+    for who, total in ((walker, "1,300"), (other, "1,700")):
+        page = (await come_home(people, who)).page
+        await add_steps(page)
+        await expect(page.locator(".ring-number")).to_have_text(total)
+
+
+async def test_each_date_has_its_own_goal(people: People, client: httpx.AsyncClient) -> None:
+    walker = await move_in(client)
+    await walker.walk(500)
+    person = await come_home(people, walker, "about:blank")
+    goals = iter((5000, 9000))
+    over = asyncio.Event()
+    boards: list[str] = []
+
+    async def goal(route: Route) -> None:
+        await route.fulfill(json={"goal": {"currentDailySteps": next(goals)}})
+
+    async def watched(route: Route) -> None:
+        boards.append(route.request.url)
+        if len(boards) > 1:
+            await over.wait()
+            await route.continue_()
+            return
+        board = '{"date":"2026-01-01","version":"v.1","entries":[]}'
+        body = f'data: {{"snapshot":{board}}}\n\ndata: {{"end":{{"reason":"DAY_OVER"}}}}\n\n'
+        await route.fulfill(content_type="text/event-stream", body=body)
+
+    await person.page.route("**/v1/goals/me", goal)
+    await person.page.route("**/friends:watch*", watched)
+    await person.page.goto("/")
+    await expect(person.page.locator(".ring-below")).to_have_text("of 5,000")
+    over.set()
+    await expect(person.page.locator(".ring-below")).to_have_text("of 9,000")
 
 
 async def test_the_hours_stay_as_they_were_left_while_steps_come_in(people: People, client: httpx.AsyncClient) -> None:

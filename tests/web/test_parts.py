@@ -35,6 +35,38 @@ async def test_what_was_asked_for_last_is_shown_whichever_is_answered_last(peopl
     assert shown == ["new", "newest", [True, False]]
 
 
+async def test_ties_that_come_about_stand_in_the_order_in_which_they_did(people: People) -> None:
+    somebody = await people.arrive()
+    order = await somebody.page.evaluate("""async () => {
+      const { Standings } = await import("/web/app/lib/standings.js");
+      const board = new Standings();
+      const row = (userId, rank, steps, freshness = "LIVE") => ({ userId, rank, steps, freshness });
+      const change = (...entries) => board.apply({ changes: { removedUserIds: [], entries, version: "v" } });
+      board.apply({ snapshot: { date: "2026-01-01", version: "v", entries: [row("A", 1, 150), row("B", 2, 100)] } });
+      change(row("B", 1, 200), row("A", 2, 150));
+      change(row("A", 1, 200));
+      change(row("B", 1, 200, "RECENT"));
+      return board.rows.map((each) => each.userId + each.freshness);
+    }""")
+    assert order == ["BRECENT", "ALIVE"]
+
+
+async def test_months_have_room_for_their_names_in_every_language(people: People) -> None:
+    somebody = await people.arrive()
+    names = await somebody.page.evaluate("""async () => {
+      const { speak } = await import("/web/app/lib/words.js");
+      const { barsOf } = await import("/web/app/screens/periods.js");
+      const series = Array.from({ length: 12 }, (_, month) => ({ date: `2026-${String(month + 1).padStart(2, "0")}-01`, goal: 0, hasData: false }));
+      const found = {};
+      for (const locale of ["en", "ko"]) {
+        await speak(locale);
+        found[locale] = barsOf({ period: "YEAR", series }).map((bar) => bar.label).join();
+      }
+      return found;
+    }""")
+    assert names == {"en": "J,F,M,A,M,J,J,A,S,O,N,D", "ko": "1월,,3월,,5월,,7월,,9월,,11월,"}
+
+
 async def test_what_is_over_listens_no_more(people: People) -> None:
     somebody = await people.arrive()
     left = await somebody.page.evaluate("""async () => {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx
 from playwright.async_api import expect
 
@@ -9,6 +11,7 @@ from tests.support.waiting import until_true
 from tests.web.browsing import People
 from tests.web.home import come_home
 from tests.web.neighbours import Neighbour, move_in
+from tests.web.test_accounts import mail_with
 
 
 async def test_what_is_decided_holds(people: People, client: httpx.AsyncClient) -> None:
@@ -16,10 +19,10 @@ async def test_what_is_decided_holds(people: People, client: httpx.AsyncClient) 
     page = (await come_home(people, ann, "/#/settings")).page
     # What was saved is asked of the service: messages go by themselves, and are three at most.
     goal = page.get_by_role("region", name="Daily goal")
-    await goal.get_by_label("Steps a day").fill("9000")
+    await goal.get_by_label("Steps a day").fill("9050")
     await goal.get_by_role("button", name="Save").click()
     await expect(page.get_by_text("Saved")).to_be_visible()
-    await until_true(lambda: _is(ann, "/v1/goals/me", "goal", "dailySteps", 9000))
+    await until_true(lambda: _is(ann, "/v1/goals/me", "goal", "dailySteps", 9050))
     visibility = page.get_by_role("region", name="What friends see")
     await visibility.get_by_label("Rank only").check()
     await visibility.get_by_role("button", name="Save").click()
@@ -42,6 +45,22 @@ async def test_what_is_decided_holds(people: People, client: httpx.AsyncClient) 
 
 async def _is(person: Neighbour, path: str, resource: str, field: str, value: object) -> bool:
     return bool((await person.call("GET", path))[resource].get(field) == value)
+
+
+async def test_an_address_that_was_confirmed_elsewhere_is_shown_so(
+    people: People, client: httpx.AsyncClient, mails: Path
+) -> None:
+    ann = await move_in(client)
+    at_home = await come_home(people, ann, "/#/settings")
+    page = at_home.page
+    await page.get_by_role("tab", name="Account").click()
+    await expect(page.get_by_text("Not confirmed", exact=True)).to_be_visible()
+    other = await at_home.context.new_page()
+    await other.goto(await mail_with(mails, ann.email, "verify-email"))
+    await expect(other.get_by_text("Your e-mail address is confirmed.")).to_be_visible()
+    await page.get_by_role("tab", name="Look").click()
+    await page.get_by_role("tab", name="Account").click()
+    await expect(page.get_by_text("Confirmed", exact=True)).to_be_visible()
 
 
 async def test_language_and_colours_are_kept(people: People, client: httpx.AsyncClient) -> None:

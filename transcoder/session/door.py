@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import structlog
 from google.protobuf.message import Message
 
 from transcoder import jsontext, metadata
@@ -27,6 +28,8 @@ from transcoder.session import cookie
 from transcoder.session.guard import require_own_page
 from transcoder.session.rotations import Granted, Rotations
 from transcoder.statuses import Fault
+
+_log = structlog.get_logger("transcoder")
 
 PREFIX: Final = "/session/"
 
@@ -65,9 +68,11 @@ class SessionDoor:
         self._rotations = Rotations()
         by_rpc = {binding.rpc: binding for binding in bindings}
         self._routes: dict[bytes, SessionRoute] = {}
+        self._bindings: dict[str, Binding] = {}
         if settings.session_service:
             for name, method in _METHODS.items():
                 binding = _checked(by_rpc.get(f"{settings.session_service}.{method}"), settings.session_service, method)
+                self._bindings[method] = binding
                 self._routes[f"{PREFIX}{name}".encode()] = SessionRoute(PREFIX + name, method, binding)
 
     def find(self, raw_path: bytes) -> SessionRoute | None:
@@ -99,6 +104,7 @@ class SessionDoor:
         else:
             parts = Parts([], query, exchange.headers.get(b"content-type", b""), body)
             granted = await self._grant(exchange, route.binding, self._reader.read(route.binding, parts))
+            await self._end_replaced(exchange)
             answer = _kept(exchange, granted)
         await exchange.answer(200, [*JSON_HEADERS, NO_STORE], jsontext.dumps(answer))
 
@@ -125,6 +131,21 @@ class SessionDoor:
         self._rotations.forget(token)
         exchange.added.append(cookie.dropped(exchange.headers))
         return written(binding, answer)
+
+    async def _end_replaced(self, exchange: Exchange) -> None:
+        """End the session that the cookie held until now: nobody could get back into it, and it would live for weeks.
+
+        What keeps that from being done keeps nobody from signing in.
+        """
+        token = cookie.token_in(exchange.headers)
+        if not token:
+            return
+        binding = self._bindings[_LOGOUT]
+        try:
+            await self._call(exchange, binding, _with_token(binding, token))
+        except (Fault, Problem) as error:
+            _log.warning("replaced session not ended", request_id=exchange.request_id.decode(), code=int(error.code))
+        self._rotations.forget(token)
 
     async def _grant(self, exchange: Exchange, binding: Binding, frames: bytes) -> Granted:
         answer = await self._call(exchange, binding, frames)

@@ -85,4 +85,6 @@ class Board:
             before = self._rows.get(row.user_id)
             if before is not None and before.rank and row.rank and before.rank != row.rank:
                 self._moves[row.user_id] = Move(before.rank - row.rank, now)
+            if before is not None and (before.rank, before.steps) != (row.rank, row.steps):
+                del self._rows[row.user_id]  # who gets to a rank comes behind those who are there
             self._rows[row.user_id] = row

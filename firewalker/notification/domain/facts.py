@@ -35,6 +35,16 @@ class Withdrawn:
 
 
 @dataclass(frozen=True, slots=True)
+class Closed:
+    """*actor*'s request to join the group, which the users were *told* of, is no longer open: as for `Withdrawn`."""
+
+    told: Sequence[UserId]
+    actor_id: UserId
+    group_id: str
+    in_inbox: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Apart:
     """Two users are nothing to each other any more: what waits to be pushed to one about the other is dropped.
 
@@ -63,7 +73,7 @@ class Erased:
     user_id: UserId
 
 
-Meaning = Happened | Lives | Withdrawn | Apart | Left | Erased
+Meaning = Happened | Lives | Withdrawn | Closed | Apart | Left | Erased
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ _CLOSED_DIGITS = frozenset("013678")
 _CLOSED_LETTERS = frozenset("LMNR")
 """Letters whose Korean names end in a consonant: 엘 엠 엔 알; for words in capitals, which are spelt out."""
 
-_CLOSED_WORD = re.compile(r"(?:[lmn]|ng|[aeiou](?:ck|[bcpkt]))$", re.IGNORECASE)
-"""Latin words that Korean takes over with a final consonant: Ann, King, Rick, Bob; but Mark is 마크."""
+_CLOSED_WORD = re.compile(r"(?:[lmn]e?|ng|[aeiou](?:ck|[bcpkt]))$", re.IGNORECASE)
+"""Latin words that Korean takes over with a final consonant: Ann, Time, King, Rick, Bob; but Mark is 마크."""
 
 
 def ends_closed(word: str) -> bool | None:

@@ -132,4 +132,9 @@ def fold_key(notification: Notification) -> str:
     """What may be pushed together: the type, with the date or the group where it has one; else itself alone."""
     kind, params = KINDS[notification.type], notification.params
     of = params.get("date") or params.get("group_id") or ""
-    return f"{notification.type.value}:{of}" if kind.folds or kind.replaces else str(notification.notification_id)
+    return key_of(notification.type, of) if kind.folds or kind.replaces else str(notification.notification_id)
+
+
+def key_of(kind: Type, *of: str) -> str:
+    """A key for what is of that type and *of* somebody or something: which are pushed together, or which count as one."""
+    return ":".join([kind.value, *of])

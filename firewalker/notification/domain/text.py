@@ -28,8 +28,8 @@ _EN: Final[Mapping[str, Text]] = {
     "GROUP_JOINED": Text("New in {group_name}", "{who} joined {group_name}."),
     "GROUP_JOINED.me": Text("Welcome", "You are now a member of {group_name}."),
     "CHEER": Text("A cheer", "{who} {cheers} you on!"),
-    "DAY_RESULT": Text("Your day", "You walked {steps} steps and came {place} of {ranked}."),
-    "DAY_RESULT.alone": Text("Your day", "You walked {steps} steps."),
+    "DAY_RESULT": Text("Your day", "You walked {walked} and came {place} of {ranked}."),
+    "DAY_RESULT.alone": Text("Your day", "You walked {walked}."),
     "SECURITY.NEW_LOGIN": Text("New sign-in", "Your account was signed in to on {device}. Was it not you? Change your password."),
     "SECURITY.PASSWORD_CHANGED": Text("Password changed", "Your password was changed. Was it not you? Reset it now."),
     "SECURITY.EMAIL_CHANGED": Text("E-mail address changed", "The e-mail address of your account was changed."),
@@ -94,7 +94,7 @@ def _variant(notification: Notification) -> str:
     match notification.type:
         case Type.SECURITY:
             return f".{params.get('kind', '')}"
-        case Type.DAY_RESULT if params.get("rank", "0") == "0":
+        case Type.DAY_RESULT if params.get("rank", "0") == "0" or params.get("ranked", "0") in {"0", "1"}:
             return ".alone"
         case Type.GROUP_JOINED if params.get("user_id") == str(notification.user_id):
             return ".me"
@@ -109,14 +109,16 @@ def _korean(first: Notification, people: int) -> dict[str, object]:
 
 def _english(first: Notification, people: int) -> dict[str, object]:
     name, others = first.params.get("nickname", ""), people - 1
-    many = others > 0
+    many, numbers = others > 0, _numbers(first)
+    steps = numbers.get("steps", "0")
     return {
         "who": f"{name} and {others} {'other' if others == 1 else 'others'}" if many else name,
         "wants": "want" if many else "wants",
         "cheers": "cheer" if many else "cheers",
         "place": _ordinal(int(first.params.get("rank", "0"))),
+        "walked": "1 step" if steps == "1" else f"{steps} steps",
         "device": first.params.get("device_name") or "a new device",
-        **_numbers(first),
+        **numbers,
     }
 
 

@@ -8,8 +8,8 @@ from uuid import UUID
 from firewalker.gen.pb.firewalker.event import v1 as pb
 from firewalker.kernel.days import parse_date, parse_zone
 from firewalker.kernel.ids import EventId, NotificationId, SessionId, UserId, parse_uuid
-from firewalker.notification.domain.facts import Apart, Erased, Fact, Happened, Left, Lives, Meaning, Withdrawn
-from firewalker.notification.domain.notification import Notification, Type
+from firewalker.notification.domain.facts import Apart, Closed, Erased, Fact, Happened, Left, Lives, Meaning, Withdrawn
+from firewalker.notification.domain.notification import Notification, Type, key_of
 from firewalker.runtime import tracing
 
 _PAIR_S: Final = 2 * 60 * 60
@@ -56,7 +56,7 @@ class _Moment:
         key: Sequence[str] | None = None,
     ) -> Notification:
         """A notification to *receiver*; with a *key*, which the type begins, only the first with it counts."""
-        dedupe_key = None if key is None else ":".join([kind.value, *key])
+        dedupe_key = None if key is None else key_of(kind, *key)
         return Notification(self.id, receiver, kind, params, self.at, actor_id=actor, dedupe_key=dedupe_key)
 
     def about(
@@ -110,6 +110,12 @@ def _joined(moment: _Moment, told: pb.GroupMemberJoined) -> list[Meaning]:
             ]
         )
     ]
+
+
+def _join_closed(_: _Moment, told: pb.GroupJoinRequestClosed) -> list[Meaning]:
+    users = [_user(user, "told_user_ids") for user in dict.fromkeys(told.told_user_ids)]
+    asker, group = _user(told.requester_id, "requester_id"), str(_uuid(told.group_id, "group_id"))
+    return [Closed(users, asker, group, in_inbox=told.accepted)]
 
 
 def _join_requested(moment: _Moment, told: pb.GroupJoinRequested) -> list[Meaning]:
@@ -191,6 +197,7 @@ _READERS: Final[Mapping[str, Callable[[_Moment, Any], list[Meaning]]]] = {
     "cheer_sent": _cheered,
     "group_member_joined": _joined,
     "group_join_requested": _join_requested,
+    "group_join_request_closed": _join_closed,
     "goal_reached": _goal_reached,
     "overtaken": _overtaken,
     "first_place_taken": _first,

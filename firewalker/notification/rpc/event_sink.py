@@ -27,8 +27,10 @@ class EventSinkDoor(EventSinkServiceBase):
 
     async def deliver(self, message: DeliverRequest) -> DeliverResponse:
         """See the proto. An event that is not whole is refused with its batch; the relay then sets it aside."""
-        await self._news.take(_facts(message.events))
+        facts = _facts(message.events)
+        # First: what others were told of somebody is not shown any more, and goes in portions, whatever the rest takes.
         await self._erasure.take(deleted_users(message.events))
+        await self._news.take(facts)
         return DeliverResponse()
 
 

@@ -70,6 +70,7 @@ _SAVE_CONTENT = "UPDATE delivery SET content = %s WHERE delivery_id = %s"
 
 # An older state must not follow a newer one (DLV-13). Index delivery_user.
 _SUPERSEDE = "DELETE FROM delivery WHERE user_id = %s AND fold_key = %s AND state = 'QUEUED'"
+_DELETE_OF_KEY = "DELETE FROM delivery WHERE user_id IN ({places}) AND fold_key = %s AND actor_id = %s"
 _DELETE_OF_USER = "DELETE FROM delivery WHERE user_id = %s"
 _DELETE_OF_DEVICE = "DELETE FROM delivery WHERE installation_id = %s AND user_id = %s AND state = 'QUEUED'"
 
@@ -220,6 +221,11 @@ class Deliveries:
     async def delete_of(self, tx: Transaction, user: UserId, actor: UserId, kind: Type) -> None:
         """Take back what tells *user* of *actor*, of one type."""
         await tx.execute(_DELETE_OF_TYPE, (user.bytes, actor.bytes, kind.value))
+
+    async def delete_of_key(self, tx: Transaction, users: Collection[UserId], actor: UserId, fold_key: str) -> None:
+        """Take back what tells *users* of *actor*, under one fold key."""
+        ids = sorted(user.bytes for user in users)
+        await tx.execute(_DELETE_OF_KEY.format(places=_places(ids)), [*ids, fold_key, actor.bytes])
 
     async def delete_between(self, tx: Transaction, one: UserId, other: UserId) -> None:
         """Take back what tells either of the other."""

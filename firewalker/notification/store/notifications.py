@@ -57,14 +57,24 @@ _READ_ALL = """
     WHERE user_id = %(user)s AND read_time IS NULL AND create_time <= %(before)s
 """
 
+# What begins with a key, behind which come a colon and more; the semicolon comes behind the colon. Index notification_dedupe.
+_OF_KEY = "user_id IN ({places}) AND dedupe_key >= %s AND dedupe_key < %s"
+_LIST_OF_KEY = f"SELECT user_id FROM notification WHERE {_OF_KEY}"
+_DELETE_OF_KEY = f"DELETE FROM notification WHERE {_OF_KEY}"
+_FREE_OF_KEY = f"UPDATE notification SET dedupe_key = NULL WHERE {_OF_KEY}"
+
 # What one user is told of another. Primary key; index notification_actor.
 _DELETE_OF_TYPE = "DELETE FROM notification WHERE user_id = %s AND actor_id = %s AND type = %s"
 _DELETE_BETWEEN = """
     DELETE FROM notification WHERE actor_id IN (%(one)s, %(other)s) AND user_id IN (%(one)s, %(other)s)
 """
+_FREE_BETWEEN = """
+    UPDATE notification SET dedupe_key = NULL
+    WHERE actor_id IN (%(one)s, %(other)s) AND user_id IN (%(one)s, %(other)s)
+      AND type IN ('FRIEND_REQUEST', 'FRIEND_ACCEPTED')
+"""
 _LIST_TOLD_OF = "SELECT DISTINCT user_id FROM notification WHERE actor_id = %s"
 _DELETE_OF_USER = "DELETE FROM notification WHERE user_id = %s"
-_DELETE_ABOUT_USER = "DELETE FROM notification WHERE actor_id = %s"
 
 # Index notification_create_time.
 _DELETE_OLD = "DELETE FROM notification WHERE create_time < %s ORDER BY create_time LIMIT %s"
@@ -164,14 +174,29 @@ class Notifications:
         """Remove what either was told of the other."""
         return await tx.execute(_DELETE_BETWEEN, {"one": one.bytes, "other": other.bytes})
 
+    async def delete_of_key(self, tx: Transaction, users: Collection[UserId], key: str) -> set[UserId]:
+        """Remove what *users* were told under dedupe keys that begin with *key*, and tell whom there was something of."""
+        params = [*sorted(user.bytes for user in users), f"{key}:", f"{key};"]
+        found = await tx.all(_LIST_OF_KEY.format(places=_places(users)), params)
+        await tx.execute(_DELETE_OF_KEY.format(places=_places(users)), params)
+        return {UserId(UUID(bytes=user)) for (user,) in found}
+
+    async def free_of_key(self, tx: Transaction, users: Collection[UserId], key: str) -> None:
+        """Let the same be told *users* anew."""
+        params = [*sorted(user.bytes for user in users), f"{key}:", f"{key};"]
+        await tx.execute(_FREE_OF_KEY.format(places=_places(users)), params)
+
+    async def free_between(self, tx: Transaction, one: UserId, other: UserId) -> None:
+        """Let a request and an acceptance between them be told anew: with the end of a friendship those before it are over."""
+        await tx.execute(_FREE_BETWEEN, {"one": one.bytes, "other": other.bytes})
+
     async def list_told_of(self, tx: Transaction, actor: UserId) -> set[UserId]:
         """Who was told of *actor*."""
         return {UserId(UUID(bytes=user)) for (user,) in await tx.all(_LIST_TOLD_OF, (actor.bytes,))}
 
     async def delete_all(self, tx: Transaction, user: UserId) -> None:
-        """Remove the inbox of *user*, and what others were told of them."""
+        """Remove the inbox of *user*."""
         await tx.execute(_DELETE_OF_USER, (user.bytes,))
-        await tx.execute(_DELETE_ABOUT_USER, (user.bytes,))
 
     async def delete_before(self, tx: Transaction, before: datetime, limit: int) -> int:
         """Remove at most *limit* notifications from before that time, the oldest first, and tell how many."""

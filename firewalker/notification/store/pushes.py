@@ -47,8 +47,10 @@ _HOLD = """
     SELECT notification_id FROM push
     WHERE user_id = %s AND notification_id = %s AND state = 'WAITING' AND lease_owner = %s FOR UPDATE
 """
+# What is dropped was never pushed: another with its dedupe key may be.
 _END = """
-    UPDATE push SET state = %s, outcome = %s, push_time = %s, lease_owner = NULL, lease_until = NULL
+    UPDATE push SET state = %s, outcome = %s, push_time = %s, lease_owner = NULL, lease_until = NULL,
+      dedupe_key = IF(%s = 'DROPPED', NULL, dedupe_key)
     WHERE user_id = %s AND notification_id IN ({places})
 """
 _PUT_OFF = """
@@ -70,17 +72,25 @@ _NTH_LAST = """
 # What follows new wishes of a user. Index push_fold.
 _REVIEW = "UPDATE push SET due_time = %s WHERE user_id = %s AND state = 'WAITING' AND due_time > %s"
 
+# Index push_fold.
+_DROP_OF_KEY = """
+    UPDATE push SET state = 'DROPPED', outcome = 'withdrawn', dedupe_key = NULL
+    WHERE user_id IN ({places}) AND fold_key = %s AND actor_id = %s AND state = 'WAITING'
+"""
+
 # Index push_actor.
 _DROP_OF_TYPE = """
-    UPDATE push SET state = 'DROPPED', outcome = 'withdrawn'
+    UPDATE push SET state = 'DROPPED', outcome = 'withdrawn', dedupe_key = NULL
     WHERE user_id = %s AND actor_id = %s AND type = %s AND state = 'WAITING'
 """
 _DROP_BETWEEN = """
-    UPDATE push SET state = 'DROPPED', outcome = 'withdrawn'
+    UPDATE push SET state = 'DROPPED', outcome = 'withdrawn', dedupe_key = NULL
     WHERE actor_id IN (%(one)s, %(other)s) AND user_id IN (%(one)s, %(other)s) AND state = 'WAITING'
 """
-_DELETE_OF_USER = "DELETE FROM push WHERE user_id = %s"
-_DELETE_ABOUT_USER = "DELETE FROM push WHERE actor_id = %s"
+_DROP_ABOUT_USER = """
+    UPDATE push SET state = 'DROPPED', outcome = 'withdrawn', dedupe_key = NULL WHERE actor_id = %s AND state = 'WAITING'
+"""
+_DELETE_OF_USER = "DELETE FROM push WHERE user_id = %s"  # primary key
 
 # Index push_create_time.
 _DELETE_OLD = "DELETE FROM push WHERE create_time < %s AND state <> 'WAITING' ORDER BY create_time LIMIT %s"
@@ -130,7 +140,7 @@ class Pushes:
         rows = await tx.all(_CLAIM, {"lane": lane.value, "now": now, "limit": limit})
         pushes, unreadable = _read(rows)
         for user, notification in unreadable:
-            await tx.execute(_END.format(places="%s"), ["DROPPED", "unreadable", None, user, notification])
+            await tx.execute(_END.format(places="%s"), ["DROPPED", "unreadable", None, "DROPPED", user, notification])
         if pushes:
             flat = [part for push in pushes for part in (push.user_id.bytes, push.notification_id.bytes)]
             places = ",".join(["(%s, %s)"] * len(pushes))
@@ -168,7 +178,7 @@ class Pushes:
         """Nothing more is to be done for these: PUSHED, FOLDED into another, or DROPPED."""
         if ids:
             ordered = sorted(i.bytes for i in ids)
-            params = [state, why, at if state == "PUSHED" else None, user.bytes, *ordered]
+            params = [state, why, at if state == "PUSHED" else None, state, user.bytes, *ordered]
             await tx.execute(_END.format(places=_places(ordered)), params)
 
     async def put_off(
@@ -187,14 +197,19 @@ class Pushes:
         """Drop what *user* was to be told of *actor*, of one type."""
         await tx.execute(_DROP_OF_TYPE, (user.bytes, actor.bytes, kind.value))
 
+    async def drop_of_key(self, tx: Transaction, users: Collection[UserId], actor: UserId, fold_key: str) -> None:
+        """Drop what *users* were to be told of *actor*, under one fold key."""
+        ids = sorted(user.bytes for user in users)
+        await tx.execute(_DROP_OF_KEY.format(places=_places(ids)), [*ids, fold_key, actor.bytes])
+
     async def drop_between(self, tx: Transaction, one: UserId, other: UserId) -> None:
         """Drop what either was to be told of the other."""
         await tx.execute(_DROP_BETWEEN, {"one": one.bytes, "other": other.bytes})
 
     async def delete_all(self, tx: Transaction, user: UserId) -> None:
-        """Remove all that was for *user* or about them."""
+        """Remove all that was for *user*, and drop what others were to be told of them."""
         await tx.execute(_DELETE_OF_USER, (user.bytes,))
-        await tx.execute(_DELETE_ABOUT_USER, (user.bytes,))
+        await tx.execute(_DROP_ABOUT_USER, (user.bytes,))
 
     async def delete_before(self, tx: Transaction, before: datetime, limit: int) -> int:
         """Remove at most *limit* that are done and from before that time, and tell how many."""

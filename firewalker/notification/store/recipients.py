@@ -22,7 +22,6 @@ _COLUMNS = (
 
 # Primary key, like all of these.
 _LIST = f"SELECT {_COLUMNS} FROM recipient WHERE user_id IN ({{places}})"
-_ERASED = "SELECT user_id FROM recipient WHERE user_id IN ({places}) AND erase_time IS NOT NULL"
 _REVISIONS = "SELECT user_id, revision FROM recipient WHERE user_id IN ({places})"
 _ADVANCE = "UPDATE recipient SET revision = revision + 1 WHERE user_id IN ({places})"
 _MOVE = """
@@ -61,10 +60,6 @@ class Recipients:
     async def get(self, tx: Transaction, user: UserId) -> Recipient:
         """*user*, with the defaults if nothing is known."""
         return (await self.list(tx, [user])).get(user, Recipient(user))
-
-    async def list_erased(self, tx: Transaction, users: Collection[UserId]) -> set[UserId]:
-        """Those of *users* whose account is gone."""
-        return {UserId(UUID(bytes=user)) for (user,) in await _in(tx, _ERASED, users)}
 
     async def advance(self, tx: Transaction, users: Collection[UserId]) -> dict[UserId, int]:
         """Count one change of the inboxes of *users*, whose rows are locked, and tell the new revisions."""

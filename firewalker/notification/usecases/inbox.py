@@ -14,6 +14,7 @@ from firewalker.notification.store.notifications import Notifications
 from firewalker.notification.store.recipients import Recipients
 from firewalker.notification.usecases.ports import Announce, moment
 from firewalker.runtime.mysql import Database, Transaction, retried
+from firewalker.runtime.personal_data import tombstones
 
 KEPT = timedelta(days=90)
 """How long notifications are kept (proto)."""
@@ -70,11 +71,11 @@ class Inbox:
         before = NotificationId(UUID(hex=cursor)) if cursor else None
         async with self._db.reading() as tx:
             rows = await self._notifications.list_before(tx, user, before, unread_only=unread_only, limit=size + 1)
+            shown = await _shown(tx, rows[:size])
             unread = await self._notifications.count_unread(tx, user)
             locale = await self._locale_of(tx, user)
         more = len(rows) > size
-        rows = rows[:size]
-        return InboxPage(Page(rows, rows[-1].notification_id.hex if more else None), unread, locale)
+        return InboxPage(Page(shown, rows[size - 1].notification_id.hex if more else None), unread, locale)
 
     async def since(self, user: UserId, revision: int | None, limit: int) -> InboxNews:
         """What came after *revision*, about *limit* at most, as it came; None asks only where the inbox stands.
@@ -93,9 +94,10 @@ class Inbox:
                 last = rows[-1].revision
                 rows = await self._in_whole_revisions(tx, user, rows)
                 now = rows[-1].revision if rows else last  # all of it was taken back meanwhile
+            shown = await _shown(tx, rows)
             unread = await self._notifications.count_unread(tx, user)
             locale = await self._locale_of(tx, user)
-        return InboxNews(rows, unread, max([now, *(row.revision for row in rows)]), locale, whole)
+        return InboxNews(shown, unread, max([now, *(row.revision for row in rows)]), locale, whole)
 
     async def revisions(self, users: Collection[UserId]) -> dict[UserId, int]:
         """How often the inboxes of *users* were changed, in one query."""
@@ -148,3 +150,10 @@ class Inbox:
 
     async def _locale_of(self, tx: Transaction, user: UserId) -> Locale:
         return (await self._recipients.get(tx, user)).locale(self._locale)
+
+
+async def _shown(tx: Transaction, rows: Sequence[Notification]) -> Sequence[Notification]:
+    """*rows* without what is about people who were deleted: of somebody with many friends it takes a while to be erased."""
+    actors = {row.actor_id for row in rows if row.actor_id is not None}
+    gone = await tombstones.list_among(tx, actors) if actors else set()
+    return [row for row in rows if row.actor_id not in gone] if gone else rows

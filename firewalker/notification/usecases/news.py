@@ -6,8 +6,8 @@ from datetime import datetime
 
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import EventId, UserId
-from firewalker.notification.domain.facts import Apart, Erased, Fact, Happened, Left, Lives, Meaning, Withdrawn
-from firewalker.notification.domain.notification import Notification
+from firewalker.notification.domain.facts import Apart, Closed, Erased, Fact, Happened, Left, Lives, Meaning, Withdrawn
+from firewalker.notification.domain.notification import Notification, Type, key_of
 from firewalker.notification.domain.preferences import Channel, Recipient
 from firewalker.notification.domain.push import Push
 from firewalker.notification.store.deliveries import Deliveries
@@ -18,6 +18,7 @@ from firewalker.notification.store.recipients import Recipients
 from firewalker.notification.usecases.ports import Announce, Wake, moment
 from firewalker.runtime.inbox import first_time, forget
 from firewalker.runtime.mysql import Database, Transaction, retried
+from firewalker.runtime.personal_data import tombstones
 from firewalker.runtime.revocation import Revocation
 
 
@@ -98,7 +99,8 @@ class News:
         causes: Mapping[EventId, str],
     ) -> set[UserId]:
         """Put notifications into the inboxes, and those that are to be pushed into the queue, with the traces of their causes."""
-        gone = await self._recipients.list_erased(tx, {n.actor_id for n in told if n.actor_id is not None})
+        actors = {n.actor_id for n in told if n.actor_id is not None}
+        gone = await tombstones.list_among(tx, actors) if actors else set()
         wanted = [
             n
             for n in told
@@ -139,11 +141,10 @@ class News:
                 await self._deliveries.delete_of(tx, user, actor, kind)
                 if not kept and await self._notifications.delete_of(tx, user, actor, kind):
                     return set(await self._recipients.advance(tx, [user]))
-            case Apart(one=one, other=other, hidden=hidden):
-                await self._pushes.drop_between(tx, one, other)
-                await self._deliveries.delete_between(tx, one, other)
-                if hidden and await self._notifications.delete_between(tx, one, other):
-                    return set(await self._recipients.advance(tx, [one, other]))
+            case Closed(told=users) if users:
+                return await self._close(tx, meaning)
+            case Apart():
+                return await self._part(tx, meaning)
             case Left(user_id=user, session_id=session, installation_id=installation, at=at) if not known[user].erased:
                 # What is queued for it finds no device when it is claimed.
                 await self._devices.delete_left(tx, user, session, installation, at)
@@ -151,8 +152,32 @@ class News:
                 return await self._erase(tx, user, known)
         return set()
 
+    async def _part(self, tx: Transaction, apart: Apart) -> set[UserId]:
+        one, other = apart.one, apart.other
+        await self._pushes.drop_between(tx, one, other)
+        await self._deliveries.delete_between(tx, one, other)
+        if not apart.hidden:
+            await self._notifications.free_between(tx, one, other)
+        elif await self._notifications.delete_between(tx, one, other):
+            return set(await self._recipients.advance(tx, [one, other]))
+        return set()
+
+    async def _close(self, tx: Transaction, closed: Closed) -> set[UserId]:
+        kind, told, asker = Type.GROUP_JOIN_REQUEST, closed.told, closed.actor_id
+        await self._pushes.drop_of_key(tx, told, asker, key_of(kind, closed.group_id))
+        await self._deliveries.delete_of_key(tx, told, asker, key_of(kind, closed.group_id))
+        key = key_of(kind, str(asker), closed.group_id)
+        if closed.in_inbox:
+            await self._notifications.free_of_key(tx, told, key)
+            return set()
+        return set(await self._recipients.advance(tx, await self._notifications.delete_of_key(tx, told, key)))
+
     async def _erase(self, tx: Transaction, user: UserId, known: dict[UserId, Recipient]) -> set[UserId]:
-        """Everything for the user and about them, in the inboxes of others too."""
+        """Everything for the user, and what is on its way about them.
+
+        In the inboxes of others it is shown no more, because of the tombstone (`inbox`); there may be too much of it for one
+        transaction.
+        """
         others = await self._notifications.list_told_of(tx, user)
         await self._notifications.delete_all(tx, user)
         await self._pushes.delete_all(tx, user)
@@ -160,7 +185,7 @@ class News:
         await self._devices.delete_all(tx, user)
         await self._recipients.erase(tx, user, moment(self._clock))
         known[user] = replace(known[user], erased=True)
-        return {user, *await self._recipients.advance(tx, others)}
+        return {user, *others}
 
 
 def _locked(meaning: Meaning) -> set[UserId]:
@@ -172,3 +197,5 @@ def _locked(meaning: Meaning) -> set[UserId]:
             return {one, other}
         case Lives() | Withdrawn() | Left() | Erased():
             return {meaning.user_id}
+        case Closed(told=users):
+            return set(users)

@@ -28,6 +28,9 @@ CHANGES = Rate("changes", per_s=5.0, burst=100)
 EXPORTS = Rate("exports", per_s=1 / 60, burst=5)
 """Exports of all of a user's data: each reads everything."""
 
+PICTURES = Rate("pictures", per_s=1 / 30, burst=40)
+"""Places for pictures and the taking of what was put there, by one user: an evening of choosing, no hour of 5 MiB each and decoding."""
+
 SEARCHES = Rate("searches", per_s=1.0, burst=30)
 """Searches for people by one user: as fast as somebody types, too slow to copy everybody's names (PRIV-09)."""
 

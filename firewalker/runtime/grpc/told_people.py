@@ -25,7 +25,8 @@ def without(payload: bytes, gone: Collection[UUID]) -> bytes | None:
         event = Event.parse(payload)
     except Exception:  # noqa: BLE001 - the library raises anything over bytes that are no message
         return None
-    for fact in (event.group_member_joined, event.group_join_requested, event.goal_reached):
+    told = (event.group_member_joined, event.group_join_requested, event.group_join_request_closed, event.goal_reached)
+    for fact in told:
         if fact is not None:
             fact.told_user_ids = [user for user in fact.told_user_ids if user not in texts]
     left = bytes(event)

@@ -2,7 +2,8 @@
 
 Any number of processes run a relay on the same table; in each lane one of them delivers at a time. A destination is one lane,
 or, where one is not enough, one for each share of those whom facts are about (`shares`): then processes have lanes in turns.
-A destination that is away holds up its own lanes only. A fact that is refused holds up nobody: it is put off, and in the end set aside.
+A destination that is away holds up its own lanes only. A fact that is refused, or takes its receiver too long, holds up nobody
+for long: it is put off, and in the end set aside. So is one that whoever delivers it dies of.
 A destination that fails at whatever it is given has a bug; then no fact is to blame, and none is set aside for it.
 """
 
@@ -24,6 +25,7 @@ from firewalker.runtime.outbox.doubts import Doubts
 from firewalker.runtime.outbox.gate import Gate
 from firewalker.runtime.outbox.lane import Lane, Row, Taken
 from firewalker.runtime.outbox.reports import LaneReport
+from firewalker.runtime.outbox.rounds import Refused, Round, TooLate
 from firewalker.runtime.outbox.shares import ALL, EVERYBODY
 from firewalker.runtime.tasks import begin
 
@@ -45,8 +47,8 @@ GATHER_S = 0.2
 DELIVERY_S = 5.0
 """Longest time for one delivery; half of the lease. With less than half of the lease left none is begun."""
 
-PROBES = 20
-"""So many facts are tried one by one, with none arriving, until the destination is taken to be the one that fails."""
+PATIENCE = 3
+"""So often in a row a delivery that begins with the same fact comes too late until its facts are tried one by one."""
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
@@ -145,6 +147,8 @@ class _LaneWorker:
         self._patient = False
         """Whether others have the lane, and commits are their matter."""
         self._doubts = doubts or Doubts()
+        self._late = (0, 0)
+        """With which fact the last delivery began that came too late, and how many such there were in a row."""
         self._counted = 0.0
 
     def wake(self) -> None:
@@ -211,8 +215,12 @@ class _LaneWorker:
                 await self._deliver(taken.rows)
             except _LaneLost:
                 return ()
-            except _Refused:
+            except Refused:
                 # Somebody in there is refused; whoever it is, the others go through.
+                await self._deliver_one_by_one(taken.rows)
+            except Fault as fault:
+                if not self._is_late_again(taken.rows, fault):
+                    raise
                 await self._deliver_one_by_one(taken.rows)
             else:
                 delivered = taken.rows
@@ -221,13 +229,21 @@ class _LaneWorker:
         self._troubles = 0
         return delivered
 
+    def _is_late_again(self, rows: Sequence[Row], fault: Fault) -> bool:
+        """Whether one of *rows* may be what keeps the receiver so long: they were tried often enough, or one was blamed before."""
+        if fault.kind is not Kind.TIMED_OUT:
+            return False
+        first, times = self._late
+        self._late = (rows[0].position, times + 1 if first == rows[0].position else 1)
+        return self._late[1] >= PATIENCE or any(row.attempts for row in rows)
+
     async def _deliver_one_by_one(self, rows: Sequence[Row]) -> None:
         """Deliver as many of *rows* as can be, and find out which cannot.
 
         Raises:
             Fault: The destination is in trouble as a whole.
         """
-        found = _Round()
+        found = Round()
         if self.lane.share == EVERYBODY:
             # Behind them, others are free to deliver what they went along with.
             rows = list(takewhile(lambda row: row.share == EVERYBODY, rows))
@@ -239,35 +255,71 @@ class _LaneWorker:
         except _LaneLost:
             return  # whoever has it judges for themselves
         await self._judge(found)
-        if found.doubtful and not found.some_arrived:
+        if found.late and not found.arrived:
+            raise _NoAnswer
+        if found.doubtful and not found.arrived:
             raise SinkFailed
 
-    async def _try_each(self, rows: Sequence[Row], found: "_Round") -> None:
-        for row in rows:
-            if self._finishing or (not found.some_arrived and len(found.doubtful) >= PROBES):
+    async def _try_each(self, rows: Sequence[Row], found: Round) -> None:
+        # Attempts that an outage was to blame for are taken back: so many are left only where processes ended in them.
+        deadly = [row for row in rows if row.attempts >= lanes.MAX_ATTEMPTS]
+        others = [row for row in rows if row.attempts < lanes.MAX_ATTEMPTS]
+        for row in others:
+            if self._finishing or found.hopeless:
                 return
-            if not await self.lane.begin_attempt(row):
-                raise _LaneLost
             try:
-                await self._deliver([row])
-            except _Refused as refused:
-                if refused.doubtful:
-                    found.doubtful.append((row, refused.by))
-                else:
-                    await self._fail(row, refused.by)
-            else:
-                found.some_arrived = True
-                if not await self.lane.finish(row):
-                    raise _LaneLost
+                await self._try(row, found)
+            except TooLate as late:
+                found.late.append((row, late.by))
+        if found.arrived or not others:
+            for row in deadly:
+                await self._fail(row, "ENDED_ITS_SENDER")
 
-    async def _judge(self, found: "_Round") -> None:
-        """What the receiver failed over, without refusing it, is to blame if others arrived since it was tried last."""
+    async def _try(self, row: Row, found: Round, *, again: bool = False) -> None:
+        if not await self.lane.begin_attempt(row):
+            raise _LaneLost
+        try:
+            await self._deliver([row])
+        except Refused as refused:
+            if refused.doubtful:
+                found.doubtful.append((row, refused.by))
+            else:
+                await self._fail(row, refused.by)
+        except Fault as fault:
+            if fault.kind is Kind.TIMED_OUT:
+                raise TooLate(fault.reason) from fault
+            await self.lane.spare(row, fault.reason, 0)
+            raise
+        else:
+            found.arrived += 1
+            if not await self.lane.finish(row):
+                raise _LaneLost
+            if not again:
+                await self._try_late_ones(found)
+
+    async def _try_late_ones(self, found: Round) -> None:
+        """One has arrived: what came too late just before goes next, if the receiver was to blame; else it is."""
+        while found.late and not self._finishing:
+            row, reason = found.late.pop(0)
+            await self.lane.spare(row, reason, 0)
+            try:
+                await self._try(row, found, again=True)
+            except TooLate as late:
+                await self._fail(row, late.by)
+
+    async def _judge(self, found: Round) -> None:
+        """What the receiver failed over, without refusing it, is to blame if others arrived since it was tried last.
+
+        What came too late with nothing arriving behind it keeps its place, as while the receiver is away.
+        """
         for row, reason in found.doubtful:
-            wait_s = self._doubts.note(row.position, others_arrived=found.some_arrived)
+            wait_s = self._doubts.note(row.position, others_arrived=found.arrived > 0)
             if wait_s is None:
                 await self._fail(row, reason)
             else:
                 await self.lane.spare(row, reason, wait_s)
+        for row, reason in found.late:
+            await self.lane.spare(row, reason, 0)
 
     async def _fail(self, row: Row, reason: str) -> None:
         _log.warning("event_refused", lane=self.lane.name, event_id=row.event_id, reason=reason)
@@ -278,7 +330,7 @@ class _LaneWorker:
         """Hand *rows* over.
 
         Raises:
-            _Refused: One of them is.
+            Refused: One of them is.
             _LaneLost: It is not sure that the lane is ours for so long; nothing was sent.
             Fault: The destination is in trouble as a whole.
         """
@@ -291,16 +343,16 @@ class _LaneWorker:
                 async with asyncio.timeout(limit_s):
                     await self._sink.deliver([row.payload for row in rows])
         except SinkFailed as fault:
-            raise _Refused(fault.reason, doubtful=True) from fault
+            raise Refused(fault.reason, doubtful=True) from fault
         except Fault as fault:
             if fault.kind in _NOBODYS_FAULT:
                 raise
-            raise _Refused(fault.reason) from fault
+            raise Refused(fault.reason) from fault
         except TimeoutError:
             raise _NoAnswer from None
         except Exception as error:
             _log.exception("delivery_failed", lane=self.lane.name)
-            raise _Refused(type(error).__name__, doubtful=True) from error
+            raise Refused(type(error).__name__, doubtful=True) from error
         self._report.delivered(len(rows))
         self._doubts.arrived()
 
@@ -339,24 +391,6 @@ class _NoAnswer(Fault):
     kind = Kind.TIMED_OUT
     reason = "EVENT_DELIVERY_TIMED_OUT"
     message = "The destination did not take the events in time."
-
-
-class _Round:
-    """What became of facts that were tried one by one."""
-
-    def __init__(self) -> None:
-        self.some_arrived = False
-        self.doubtful: list[tuple[Row, str]] = []
-        """Over which the receiver failed, and how."""
-
-
-class _Refused(Exception):
-    """One of the facts was not taken; *doubtful*: or none would have been."""
-
-    def __init__(self, by: str, *, doubtful: bool = False) -> None:
-        super().__init__(by)
-        self.by = by
-        self.doubtful = doubtful
 
 
 class _LaneLost(Exception):

@@ -19,7 +19,7 @@ from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.runtime.personal_data import tombstones
 from firewalker.runtime.personal_data.tables import PersonalTable, erase_some
-from firewalker.runtime.tasks import begin, end
+from firewalker.runtime.tasks import begin, end, going_on
 from firewalker.runtime.tokens import LEEWAY, MAX_LIFETIME
 
 LOOK_S = 30.0
@@ -90,10 +90,8 @@ class Erasure:
     async def _run(self) -> None:
         while True:
             self._work.clear()
-            try:
+            with going_on("erasure"):
                 await self.round()
-            except Fault as fault:
-                _log.warning("erasure put off", reason=fault.reason)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await self._work.wait()

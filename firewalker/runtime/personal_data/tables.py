@@ -29,8 +29,9 @@ class Shown:
 
 
 def named(name: str, words: type[Enum]) -> Shown:
-    """A column that holds a number of *words*, shown by its word."""
-    return Shown(name, text=lambda number: words(number).name)
+    """A column that holds a number of *words*, shown by its word; by the number where only a newer release has a word."""
+    known = {word.value: word.name for word in words}
+    return Shown(name, text=lambda number: known.get(number, str(number)))
 
 
 def plain(name: str) -> Shown:

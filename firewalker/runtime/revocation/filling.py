@@ -9,14 +9,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Self
 
-import structlog
-
 from firewalker.kernel.clock import Clock, SystemClock
-from firewalker.kernel.faults import Fault
 from firewalker.runtime.deadline import deadline
 from firewalker.runtime.revocation.entries import Replay, Revocation
 from firewalker.runtime.revocation.view import RevocationView
-from firewalker.runtime.tasks import begin, end
+from firewalker.runtime.tasks import begin, end, going_on
 from firewalker.runtime.tokens import LEEWAY, LIFETIME
 
 LOOK_S = 0.5
@@ -28,8 +25,6 @@ ASK_S = 2.0
 OVERLAP = timedelta(seconds=30)
 """How far each question reaches back before the one before it: longer than a transaction lasts, because one may commit
 after a question and name a time before it."""
-
-_log = structlog.get_logger("firewalker.revocation")
 
 
 class ViewFilling:
@@ -76,13 +71,8 @@ class ViewFilling:
             await self._try()
 
     async def _try(self) -> None:
-        try:
-            with deadline(ASK_S):
-                await self._ask()
-        except Fault as fault:
-            _log.warning("ended sessions could not be read", reason=fault.reason)
-        except Exception:  # noqa: BLE001 - logged whole; tried again
-            _log.exception("ended sessions could not be read")
+        with going_on("reading ended sessions"), deadline(ASK_S):
+            await self._ask()
 
     async def _ask(self) -> None:
         now = self._clock.now()

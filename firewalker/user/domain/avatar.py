@@ -1,7 +1,9 @@
 """Pictures of users: what may be uploaded, and for how long there is a place for it."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import NewType
 from uuid import UUID
 
@@ -13,11 +15,12 @@ AvatarId = NewType("AvatarId", UUID)
 MAX_BYTES = 5 * 1024 * 1024
 """Largest upload (contract)."""
 
-MAX_PIXELS = 40_000_000
-"""Most pixels that are decoded: more than phones' cameras make, some 120 MB while it lasts."""
-
 CONTENT_TYPES = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
 """What may be uploaded (contract), and what decoders call it."""
+
+MAX_PIXELS = {"image/jpeg": 40_000_000, "image/png": 16_000_000, "image/webp": 16_000_000}
+"""Most pixels that are decoded: more than phones' cameras make, and than screens have. JPEG can be decoded at a part of its
+size; of the others every pixel takes its place in memory, of WebP four times."""
 
 SIZES = (256, 1024)
 """Longest sides of the pictures that are shown; the last is the one that profiles name."""
@@ -28,17 +31,34 @@ UPLOAD_TIME = timedelta(minutes=10)
 COMMIT_TIME = timedelta(hours=1)
 """How long what was put there can be taken."""
 
+FORGET_TIME = COMMIT_TIME + timedelta(minutes=5)
+"""So old, what is not shown goes for good: nobody can still be about to show it, by any clock and after any wait."""
+
+MOST_PLACES = 5
+"""Uploads that a user may have a place for at once; a further one gets the place of the oldest."""
+
+
+class State(Enum):
+    """What became of a picture that was promised a place."""
+
+    PROMISED = 0
+    """There is a place for it."""
+    SHOWN = 1
+    """It is the one that its user's profile names: each has at most one."""
+    REMOVED = 2
+    """Nobody is to see it any more. What is known of it stays until `FORGET_TIME`, so that nobody shows it meanwhile."""
+
 
 @dataclass(frozen=True, slots=True)
 class Avatar:
-    """A picture of *user_id*, promised or shown."""
+    """A picture of *user_id*."""
 
     avatar_id: AvatarId
     user_id: UserId
     content_type: str
     size_bytes: int
     create_time: datetime
-    shown: bool = False
+    state: State = State.PROMISED
 
     @classmethod
     def promised(
@@ -64,10 +84,22 @@ class Avatar:
         """Return if *by* may make it their picture at *at*.
 
         Raises:
-            UploadNotFound: It is somebody else's, or too old.
+            UploadNotFound: It is somebody else's, was removed, or is too old.
         """
-        if self.user_id != by or (not self.shown and at >= self.create_time + COMMIT_TIME):
+        late = self.state is State.PROMISED and at >= self.create_time + COMMIT_TIME
+        if self.user_id != by or self.state is State.REMOVED or late:
             raise UploadNotFound
+
+    def becoming(self, state: State) -> "Avatar":
+        """The same, of which that became."""
+        return replace(self, state=state)
+
+
+def crowded_out(avatars: Iterable[Avatar]) -> Sequence[Avatar]:
+    """Those of one user's pictures whose places are needed for a further one."""
+    places = [avatar for avatar in avatars if avatar.state is State.PROMISED]
+    places.sort(key=lambda avatar: (avatar.create_time, avatar.avatar_id))
+    return places[: max(0, len(places) + 1 - MOST_PLACES)]
 
 
 def name_of(avatar_id: AvatarId, size: int) -> str:

@@ -105,7 +105,20 @@ class GroupJoinRequested:
     at: datetime
 
 
-GroupEvent = GroupChanged | GroupDeleted | GroupMemberJoined | GroupMemberLeft | GroupJoinRequested
+@dataclass(frozen=True, slots=True)
+class GroupJoinRequestClosed:
+    """*requester* waits no more: let in or not, by choice of either side. *told* are those who could answer."""
+
+    group_id: GroupId
+    requester: UserId
+    accepted: bool
+    told: tuple[UserId, ...]
+    at: datetime
+
+
+GroupEvent = (
+    GroupChanged | GroupDeleted | GroupMemberJoined | GroupMemberLeft | GroupJoinRequested | GroupJoinRequestClosed
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ class MailKind(Enum):
     """To the address that was the account's until now: another one is."""
     TAKEN = 5
     """Somebody wanted this address for an account, and it has one."""
+    PASSWORD_CHANGED = 6
+    """To the address of the account: its password is another one. The devices that were signed out by it are told nothing."""
 
 
 LIFETIMES = {

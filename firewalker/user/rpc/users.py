@@ -8,7 +8,7 @@ from firewalker.kernel.clock import Clock
 from firewalker.kernel.days import parse_zone
 from firewalker.kernel.principal import principal
 from firewalker.runtime.grpc.policy import Caller, Priority, Rule
-from firewalker.runtime.grpc.rates import CHANGES, EXPORTS, READS, SEARCHES
+from firewalker.runtime.grpc.rates import CHANGES, EXPORTS, PICTURES, READS, SEARCHES
 from firewalker.runtime.page_tokens import PageTokens
 from firewalker.runtime.repeats import Repeatable
 from firewalker.user.domain.nickname import NICKNAME_RULE, parse_beginning, parse_nickname
@@ -44,9 +44,9 @@ class UserDoor(pb.UserServiceBase):
     POLICY: ClassVar[Mapping[str, Rule]] = {
         "GetMe": _READ,
         "UpdateMe": Rule(Caller.USER, rate=CHANGES, sensitive=True),
-        "CreateAvatarUpload": Rule(Caller.USER, rate=CHANGES),
+        "CreateAvatarUpload": Rule(Caller.USER, rate=PICTURES),
         # The picture comes from its storage, is decoded, and goes back in two sizes.
-        "CommitAvatar": Rule(Caller.USER, deadline_s=20.0, rate=CHANGES),
+        "CommitAvatar": Rule(Caller.USER, deadline_s=20.0, rate=PICTURES),
         "DeleteAvatar": Rule(Caller.USER, deadline_s=20.0, rate=CHANGES),
         "DeleteMe": Rule(Caller.USER, deadline_s=10.0, rate=CHANGES, sensitive=True),
         "ExportMyData": Rule(Caller.USER, rate=EXPORTS, sensitive=True),

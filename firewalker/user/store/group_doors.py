@@ -28,6 +28,7 @@ _ADD_REQUEST = """
 _FIND_REQUEST = "SELECT 1 FROM group_join_request WHERE group_id = %(group)s AND user_id = %(user)s"  # primary key
 _DELETE_REQUEST = "DELETE FROM group_join_request WHERE group_id = %(group)s AND user_id = %(user)s"  # primary key
 _COUNT_REQUESTS = "SELECT COUNT(*) FROM group_join_request WHERE group_id = %(group)s"  # primary key
+_LIST_WAITING = "SELECT user_id FROM group_join_request WHERE group_id = %(group)s ORDER BY user_id"  # primary key
 _LIST_REQUESTS = """
     SELECT user.user_id, nickname, avatar_url, group_join_request.create_time
     FROM group_join_request JOIN user ON user.user_id = group_join_request.user_id
@@ -95,6 +96,10 @@ class GroupDoors:
     async def count_requests(self, tx: Transaction, group: GroupId) -> int:
         """How many wait."""
         return int((await tx.one(_COUNT_REQUESTS, {"group": group}))[0])
+
+    async def list_waiting(self, tx: Transaction, group: GroupId) -> Sequence[UserId]:
+        """All who wait."""
+        return [UserId(uuid_of(user)) for (user,) in await tx.all(_LIST_WAITING, {"group": group})]
 
     async def list_requests(
         self, tx: Transaction, group: GroupId, behind: Position, rows: int

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from firewalker.kernel.ids import MailId, UserId
 from firewalker.runtime.mysql import Transaction
 from firewalker.user.domain.email import Email
@@ -61,6 +63,8 @@ _WITHDRAW = """
 _FORGET_OF_NOBODY = "DELETE FROM mail WHERE email_key = %(email_key)s AND user_id IS NULL"
 # mail_of_address
 
+_log = structlog.get_logger(__name__)
+
 
 class Mails:
     """The mails of this database."""
@@ -80,11 +84,21 @@ class Mails:
             },
         )
 
-    async def lease(self, tx: Transaction, limit: int, seconds: int) -> Sequence[Mail]:
-        """Take up to *limit* mails that are due, and count an attempt on each. Nobody else gets them for so many seconds."""
-        mails = [_mail(row) for row in await tx.all(_NEXT, {"limit": limit})]
-        for mail in mails:
-            await tx.execute(_LEASE, {"mail_id": mail.mail_id, "seconds": seconds})
+    async def lease(self, tx: Transaction, limit: int, seconds: int, most: int) -> Sequence[Mail]:
+        """Take up to *limit* mails that are due, and count an attempt on each. Nobody else gets them for so many seconds.
+
+        What cannot be read, as a kind that only a newer release knows, is put off as if it had failed, with *most* attempts
+        like the others.
+        """
+        mails = []
+        for row in await tx.all(_NEXT, {"limit": limit}):
+            mail_id = MailId(uuid_of(row[0]))
+            await tx.execute(_LEASE, {"mail_id": mail_id, "seconds": seconds})
+            try:
+                mails.append(_mail(row))
+            except (ValueError, TypeError, LookupError) as error:
+                _log.error("mail unreadable", mail_id=str(mail_id), error=type(error).__name__)
+                await self.put_off(tx, mail_id, "UNREADABLE", most)
         return mails
 
     async def hold(self, tx: Transaction, mail_id: MailId) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from firewalker.runtime.personal_data import OUTBOX, TOMBSTONES, PersonalTable, Shown, named
 from firewalker.user.domain.account import AccountState
+from firewalker.user.domain.avatar import State
 from firewalker.user.domain.friend_limits import CHEERS, REPORTS, REQUESTS
 from firewalker.user.domain.friendship import Reach
 from firewalker.user.domain.group import Role
@@ -171,7 +172,10 @@ TABLES = (
         "user_id",
         kind="avatar",
         columns=("avatar_id", "content_type", "size_bytes", "create_time"),
+        where=f"shown <> {State.REMOVED.value}",
         order=("avatar_id",),
+        # What a call puts in a place that it found before the deletion is looked for until then.
+        last=True,
     ),
     PersonalTable("mail_token", "user_id", not_exported="worth nothing without a key, and secret with it"),
     OUTBOX,

@@ -16,6 +16,7 @@ from firewalker.user.store.friend_lists import FriendLists, Row
 from firewalker.user.store.invites import Invites
 from firewalker.user.store.positions import NEWEST, Position
 from firewalker.user.store.users import Users
+from firewalker.user.usecases.deleted_users import missing_as
 from firewalker.user.usecases.pages import page_of
 from firewalker.user.usecases.pairs import Pairs
 from firewalker.user.usecases.ports import moment
@@ -100,11 +101,9 @@ class FriendRequests:
             raise FriendRequestNotFound
         async with self._database.transaction() as tx:
             at = moment(self._clock)
-            try:
+            with missing_as(FriendRequestNotFound):
                 after = await self._pairs.change(tx, caller, requester, lambda pair: act(pair, at))
                 return after, await self._users.get_card(tx, requester)
-            except UserNotFound:
-                raise FriendRequestNotFound from None  # who asked is deleted, and not erased yet
 
     async def _card(self, tx: Transaction, of: UserId | Nickname | str) -> Card:
         if isinstance(of, Nickname):

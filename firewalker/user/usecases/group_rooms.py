@@ -16,6 +16,7 @@ from firewalker.user.domain.group import (
     Group,
     GroupDeleted,
     GroupId,
+    GroupJoinRequestClosed,
     GroupMemberJoined,
     GroupMemberLeft,
     JoinPolicy,
@@ -111,12 +112,23 @@ class GroupRooms:
         await self.limits.lock(tx, user)
         await self.ensure_room_for_group(tx, user)
         await self.memberships.add(tx, group.group_id, user, Role.MEMBER, after.changed)
-        await self.doors.delete_request(tx, group.group_id, user)
+        await self.close_request(tx, group, user, after.changed, accepted=True)
         await self.groups.save(tx, after)
         people = await self.users.hold_cards(tx, (user,))
         fact = GroupMemberJoined(group.group_id, group.name, user, told, after.changed)
         await self.facts.append(tx, [fact], people)
         return after
+
+    async def close_request(
+        self, tx: Transaction, group: Group, user: UserId, at: datetime, *, accepted: bool = False
+    ) -> bool:
+        """Let *user* wait no more; whether they waited."""
+        waited = await self.doors.delete_request(tx, group.group_id, user)
+        if waited:
+            told = tuple(await self.memberships.list_managers(tx, group.group_id))
+            closed = GroupJoinRequestClosed(group.group_id, user, accepted, told, group.moment(at))
+            await self.facts.append(tx, [closed], {})
+        return waited
 
     async def ensure_room_for_group(self, tx: Transaction, user: UserId) -> None:
         """Refuse one more group of the user, whose counters are locked.
@@ -137,7 +149,10 @@ class GroupRooms:
     async def dissolve(self, tx: Transaction, group: Group, at: datetime) -> None:
         """End a group and all that belongs to it, but for the past of its members."""
         at = group.moment(at)
+        waiting = await self.doors.list_waiting(tx, group.group_id)
+        told = tuple(await self.memberships.list_managers(tx, group.group_id))
         await self.memberships.end_all(tx, group.group_id, at)
         await self.doors.delete_all(tx, group.group_id)
         await self.groups.delete(tx, group.group_id)
-        await self.facts.append(tx, [GroupDeleted(group.group_id, at)], {})
+        closed = [GroupJoinRequestClosed(group.group_id, user, accepted=False, told=told, at=at) for user in waiting]
+        await self.facts.append(tx, [*closed, GroupDeleted(group.group_id, at)], {})

@@ -78,7 +78,7 @@ class Mails:
     async def lease(self, limit: int) -> Sequence[Mail]:
         """Take up to *limit* mails that are due; nobody else gets them for a minute."""
         async with self._database.transaction() as tx:
-            return await self._mails.lease(tx, limit, LEASE_S)
+            return await self._mails.lease(tx, limit, LEASE_S, MOST_ATTEMPTS)
 
     @retried(idempotent=True)
     async def written(self, mail: Mail) -> Letter | None:
@@ -138,7 +138,7 @@ class Mails:
     async def _addressed(self, tx: Transaction, mail: Mail) -> tuple[MailKind, UserId, Email] | None:
         """What the mail is, whose, and where it goes, as accounts are now; None if it is nobody's."""
         holder = await self._accounts.find_by_email(tx, mail.email)
-        if mail.kind is MailKind.CHANGED:
+        if mail.kind in {MailKind.CHANGED, MailKind.PASSWORD_CHANGED}:
             account = None if mail.user_id is None else await self._accounts.find(tx, mail.user_id)
             return None if account is None else (mail.kind, account.user_id, mail.email)
         if mail.kind is MailKind.CHANGE and mail.user_id is not None and holder is None:

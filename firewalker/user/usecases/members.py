@@ -13,7 +13,6 @@ from firewalker.user.domain.faults import (
     JoinRequestNotFound,
     MemberNotFound,
     OwnerMustTransfer,
-    UserNotFound,
 )
 from firewalker.user.domain.group import (
     MAX_BANS,
@@ -30,6 +29,7 @@ from firewalker.user.domain.user import Card
 from firewalker.user.store.group_doors import JoinRequestRow
 from firewalker.user.store.memberships import MemberRow
 from firewalker.user.store.positions import OLDEST, Position
+from firewalker.user.usecases.deleted_users import missing_as
 from firewalker.user.usecases.group_rooms import GroupRooms, Place
 from firewalker.user.usecases.pages import page_of
 from firewalker.user.usecases.ports import moment
@@ -87,7 +87,7 @@ class Members:
         async with self._database.transaction() as tx:
             at = moment(self._clock)
             place = await self._rooms.enter(tx, caller, group_id)
-            if place.membership is None and await self._rooms.doors.delete_request(tx, group_id, caller):
+            if place.membership is None and await self._rooms.close_request(tx, place.group, caller, at):
                 return
             if place.as_member().role is Role.OWNER:
                 place.group.ensure_owner_can_leave()
@@ -144,7 +144,7 @@ class Members:
             await self._rooms.doors.ban(tx, group_id, user, at)
             if await self._rooms.doors.count_bans(tx, group_id) > MAX_BANS:
                 raise BanLimitReached
-            await self._rooms.doors.delete_request(tx, group_id, user)
+            await self._rooms.close_request(tx, place.group, user, at)
             if target is not None:
                 await self._rooms.dismiss(tx, place.group, user, at)
 
@@ -178,7 +178,8 @@ class Members:
                 await self._rooms.memberships.set_role(tx, group_id, caller, Role.ADMIN)
                 await self._rooms.groups.save(tx, place.group.owned_by(user, moment(self._clock)))
             await self._rooms.memberships.set_role(tx, group_id, user, role)
-            card = await self._rooms.users.get_card(tx, user)
+            with missing_as(MemberNotFound):
+                card = await self._rooms.users.get_card(tx, user)
         return card, Membership(user, role, target.join_time)
 
     async def list_requests(
@@ -207,13 +208,11 @@ class Members:
         async with self._database.transaction() as tx:
             place = await self._rooms.enter(tx, caller, group_id)
             place.as_manager()
-            if not await self._rooms.doors.delete_request(tx, group_id, user):
+            if not await self._rooms.close_request(tx, place.group, user, moment(self._clock), accepted=accept):
                 raise JoinRequestNotFound
             if accept:
-                try:
+                with missing_as(JoinRequestNotFound):
                     await self._rooms.admit(tx, place.group, user, (user,), moment(self._clock))
-                except UserNotFound:
-                    raise JoinRequestNotFound from None  # deleted, and not erased yet
 
     async def _member(self, tx: Transaction, group_id: GroupId, user: UserId) -> Membership:
         found = await self._rooms.memberships.find(tx, group_id, user)

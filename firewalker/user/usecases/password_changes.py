@@ -132,6 +132,7 @@ class PasswordChanges:
             await self._mails.withdraw_changes(tx, account.user_id)
             await self._tokens.use(tx, token, at)
             await self._facts.append(tx, [SecurityNoticed(account.user_id, Notice.PASSWORD_CHANGED, at)], {})
+            await self._mails.append(tx, MailKind.PASSWORD_CHANGED, account.email, account.user_id)
             return await end_all(tx, self._sessions, account.user_id, EndReason.PASSWORD, at)
 
     async def _ensure_acceptable(self, account: Account, password: str) -> None:
@@ -151,4 +152,7 @@ class PasswordChanges:
             await self._mails.withdraw_changes(tx, account.user_id)
             await self._tokens.withdraw(tx, account.user_id, spare=MailKind.VERIFY)
             await self._facts.append(tx, [noticed], {})
+            if account.email is not None and account.email_verify_time is not None:
+                # Devices that are signed out by it are not pushed to, and whoever did it knows.
+                await self._mails.append(tx, MailKind.PASSWORD_CHANGED, account.email, account.user_id)
             return await end_all(tx, self._sessions, account.user_id, EndReason.PASSWORD, at, spare=caller.session_id)

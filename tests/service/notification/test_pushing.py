@@ -83,9 +83,9 @@ async def test_quiet_hours_defer_and_fold_and_nothing_stale_is_sent_later(office
         await office.request_from(new_uuid7(), me, f"친구{number}")
         office.advance(60)
     await overtake(office, friend, me)
-    await office.tell(event(office.clock.now(), security_noticed={"user_id": str(me), "kind": 2}))
+    await office.tell(event(office.clock.now(), security_noticed={"user_id": str(me), "kind": 1}))
     await office.pushed(1)
-    assert bodies(office) == ["비밀번호가 변경되었어요. 본인이 아니라면 바로 재설정해 주세요."]
+    assert bodies(office) == ["새 기기에서 로그인했어요. 본인이 아니라면 비밀번호를 바꿔 주세요."]
     await office.later(8 * 3600)
     assert len(office.google.accepted) == 1
     await office.later(3600)
@@ -203,6 +203,68 @@ async def test_what_was_read_or_is_unwanted_by_then_is_not_pushed(office: Office
     assert office.google.records == []
 
 
+async def test_who_takes_a_request_back_before_it_was_pushed_and_asks_again_is_pushed_once(office: Office) -> None:
+    me, asker = new_uuid7(), new_uuid7()
+    await office.register(me)
+    await lives_in(office, me, "Asia/Seoul")
+    await office.later(2 * 3600)
+    withdrawn = {"requester_id": str(asker), "addressee_id": str(me)}
+    for _ in range(3):
+        await office.request_from(asker, me)
+        office.advance(60)
+        await office.tell(event(office.clock.now(), friend_request_withdrawn=withdrawn))
+    await office.request_from(asker, me)
+    await office.later(9 * 3600)
+    assert bodies(office) == ["지수님이 친구 요청을 보냈어요."]
+    assert len(await office.inbox(me)) == 1
+
+
+async def test_who_was_pushed_a_request_today_is_not_pushed_it_again_however_often_it_is_taken_back(
+    office: Office,
+) -> None:
+    me, asker = new_uuid7(), new_uuid7()
+    await office.register(me)
+    for _ in range(3):
+        await office.request_from(asker, me)
+        await office.settled()
+        withdrawn = {"requester_id": str(asker), "addressee_id": str(me)}
+        await office.tell(event(office.clock.now(), friend_request_withdrawn=withdrawn))
+    await office.request_from(asker, me)
+    await office.settled()
+    assert len(office.google.accepted) == 1
+    assert len(await office.inbox(me)) == 1
+
+
+async def test_requests_to_join_that_were_answered_or_taken_back_are_not_pushed(office: Office) -> None:
+    me, group = new_uuid7(), str(new_uuid7())
+    accepted, gone, waiting = new_uuid7(), new_uuid7(), new_uuid7()
+    await office.register(me)
+    await lives_in(office, me, "Asia/Seoul")
+    await office.later(2 * 3600)
+
+    async def asks(user: UUID, nickname: str) -> None:
+        office.advance(1)
+        asked = {"group_id": group, "group_name": "한강", "told_user_ids": [str(me)]}
+        asking = {**asked, "requester": profile(user, nickname)}
+        await office.tell(event(office.clock.now(), group_join_requested=asking))
+
+    async def closed(user: UUID, *, accepted: bool) -> None:
+        told = {"group_id": group, "requester_id": str(user), "accepted": accepted, "told_user_ids": [str(me)]}
+        await office.tell(event(office.clock.now(), group_join_request_closed=told))
+
+    for user, nickname in ((waiting, "기다림"), (accepted, "들어옴"), (gone, "물러남")):
+        await asks(user, nickname)
+    await closed(accepted, accepted=True)
+    await closed(gone, accepted=False)
+    await office.later(9 * 3600)
+    assert bodies(office) == ["기다림님이 한강을 함께하고 싶어 해요."]
+    assert [n.params["user_id"] for n in await office.inbox(me)] == [str(accepted), str(waiting)]
+    for user in (accepted, gone):  # on the same date
+        await asks(user, "다시")
+    await office.pushed(2)
+    assert len(await office.inbox(me)) == 4
+
+
 async def test_whom_quiet_hours_no_longer_hold_is_pushed_at_once(office: Office) -> None:
     me = new_uuid7()
     await office.register(me)
@@ -236,13 +298,15 @@ async def test_a_session_that_this_process_heard_the_end_of_is_not_pushed_to(off
     await office.register(me, "left", claims={"sid": str(gone)})
     await office.register(me, "kept", claims={"sid": str(here)})
 
+    ended = Revocation(session_id=gone, time=office.clock.now())
+
     async def replay(_: datetime) -> list[Revocation]:
-        return []
+        return [ended]  # MySQL knows, for when Redis is too slow to be told
 
     # Before the fact itself arrives: what another process of the user service announces reaches everybody.
     # By Redis's own time it is any hour of the day.
     async with RevocationFeed(office.redis_url, replay) as feed:
-        await feed.publish([Revocation(session_id=gone, time=office.clock.now())])
+        await feed.publish([ended])
         await until(lambda: office.heard_of_the_end(gone), 60)
         await office.request_from(new_uuid7(), me)
         await office.pushed(1)
@@ -260,6 +324,27 @@ async def test_a_sign_in_is_told_to_the_other_devices(office: Office) -> None:
     await office.pushed(1)
     await office.settled()
     assert bodies(office) == ["Pixel 9에서 로그인했어요. 본인이 아니라면 비밀번호를 바꿔 주세요."]
+
+
+@pytest.mark.parametrize("by_mail", [False, True])
+async def test_of_another_password_the_inbox_tells_and_no_device_that_was_signed_out(
+    office: Office,
+    by_mail: bool,  # noqa: FBT001 - a column
+) -> None:
+    me, here, there = new_uuid7(), str(new_uuid7()), str(new_uuid7())
+    await office.register(me, "here", claims={"sid": here})
+    await office.register(me, "there", claims={"sid": there})
+    at, changed = office.clock.now(), {"user_id": str(me), "kind": 2, "session_id": "" if by_mail else here}
+    ended = [
+        event(at, session_ended={"user_id": str(me), "session_id": session, "installation_id": name})
+        for session, name in ([(here, "here")] if by_mail else []) + [(there, "there")]
+    ]
+    await office.tell(event(at, security_noticed=changed), *ended)
+    await office.settled()
+    assert await office.outcomes(me) == ["no_device"]
+    assert office.google.records == []
+    (told,) = await office.inbox(me)
+    assert told.body == "비밀번호가 변경되었어요. 본인이 아니라면 바로 재설정해 주세요."
 
 
 @pytest.mark.requirement("DLV-13")

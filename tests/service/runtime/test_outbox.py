@@ -1,10 +1,10 @@
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 
 import pytest
 
-from firewalker.kernel.faults import DatabaseUnavailable, InvalidRequest
+from firewalker.kernel.faults import DatabaseUnavailable, DeadlineExceeded, InvalidRequest
 from firewalker.kernel.ids import EventId, new_uuid7
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database
@@ -24,18 +24,24 @@ class Sink:
         self.away = False
         self.bugs: set[bytes] | None = set()
         """Over which it fails; None: over any."""
+        self.slow: set[bytes] | None = set()
+        """For which it takes too long; None: for any."""
+        self.on_arrival: Callable[[], None] = lambda: None
         self.hold: asyncio.Event | None = None
         self.arrived = asyncio.Event()
 
     async def deliver(self, payloads: Sequence[bytes]) -> None:
         if self.away:
             raise DatabaseUnavailable
+        if self.slow is None or self.slow & set(payloads):
+            raise DeadlineExceeded
         if self.bugs is None or self.bugs & set(payloads):
             raise SinkFailed
         if self.poison & set(payloads):
             raise InvalidRequest
         self.seen += payloads
         self.arrived.set()
+        self.on_arrival()
         if self.hold is not None:
             await self.hold.wait()
 
@@ -314,6 +320,90 @@ async def test_an_event_over_which_a_receiver_fails_that_takes_others_is_set_asi
         await inspection.replay(url, "nowhere")
     assert await inspection.replay(url) == {"step": 1}
     assert (await lane.counts()).set_aside == 0
+
+
+@pytest.mark.requirement("DLV-04")
+async def test_an_event_that_takes_too_long_holds_up_nobody_and_is_set_aside_in_the_end(
+    db: Database, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firewalker.runtime.outbox.lane.MAX_ATTEMPTS", 3)
+    monkeypatch.setattr("firewalker.runtime.outbox.relay._LONGEST_PAUSE_S", 0.02)
+    outbox, sink, lane = Outbox("step"), Sink(), Lane(db, "step")
+    sink.slow = {b"slow"}
+    relay = Relay(db, {"step": sink}, outbox)
+    await append(db, outbox, "slow", "one", "two")
+    await relay.start()
+    await until(lambda: sink.seen == [b"one", b"two"], 60)
+    for number in range(200):
+        if (await lane.counts()).set_aside:
+            break
+        await append(db, outbox, f"other {number}")
+        await hurried(url, relay)
+    assert await run_on(url, "SELECT attempts, last_error FROM outbox WHERE set_aside = 1") == [
+        (3, "DEADLINE_EXCEEDED")
+    ]
+    await relay.stop()
+
+
+@pytest.mark.requirement("DLV-04")
+async def test_a_receiver_that_is_slow_with_everything_gets_all_of_it_in_order_later(
+    db: Database, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firewalker.runtime.outbox.lane.MAX_ATTEMPTS", 2)
+    monkeypatch.setattr("firewalker.runtime.outbox.relay._LONGEST_PAUSE_S", 0.02)
+    outbox, sink = Outbox("step"), Sink()
+    sink.slow = None
+    relay = Relay(db, {"step": sink}, outbox)
+    names = [f"{number}" for number in range(9)]
+    await append(db, outbox, *names)
+    await relay.start()
+    await until(lambda: relay._lanes["step"]._troubles >= 8, 60)
+    sink.slow, sink.away = set(), True  # first it is slow, then away
+    before = relay._lanes["step"]._troubles
+    await until(lambda: relay._lanes["step"]._troubles >= before + 3, 60)
+    assert await run_on(url, "SELECT SUM(attempts), SUM(set_aside) FROM outbox") == [(0, 0)]
+    sink.away = False
+    await emptied(db)
+    await relay.stop()
+    assert sink.seen == [name.encode() for name in names]
+
+
+@pytest.mark.requirement("DLV-04")
+async def test_what_came_too_late_while_the_receiver_was_slow_goes_next_once_it_is_not(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firewalker.runtime.outbox.relay.PATIENCE", 1)
+    outbox, sink = Outbox("step"), Sink()
+    sink.slow = {b"0", b"1"}  # until the first of the others arrives
+    relay = Relay(db, {"step": sink}, outbox)
+    sink.on_arrival = sink.slow.clear
+    await append(db, outbox, *(f"{number}" for number in range(5)))
+    await relay.start()
+    await emptied(db)
+    await relay.stop()
+    assert sink.seen == [b"2", b"0", b"1", b"3", b"4"]
+
+
+@pytest.mark.requirement("DLV-04")
+async def test_an_event_that_whoever_delivers_it_dies_of_is_set_aside_without_being_tried_again(
+    db: Database, url: str
+) -> None:
+    outbox, sink = Outbox("step"), Sink()
+    await append(db, outbox, "deadly", "one")
+    # Ten processes died while they tried it; the last one left its lease.
+    await run_on(
+        url,
+        "UPDATE outbox SET attempts = 10 WHERE payload = 'deadly'",
+        "INSERT INTO outbox_lane (destination, owner, lease_until) VALUES ('step', REPEAT('x', 16), '2020-01-01')",
+    )
+    relay = Relay(db, {"step": sink}, outbox)
+    await relay.start()
+    async with asyncio.timeout(60):
+        while not (await Lane(db, "step").counts()).set_aside:  # noqa: ASYNC110 - MySQL tells no event
+            await asyncio.sleep(0.01)
+    await relay.stop()
+    assert sink.seen == [b"one"]
+    assert await run_on(url, "SELECT payload, last_error FROM outbox") == [(b"deadly", "ENDED_ITS_SENDER")]
 
 
 async def test_a_database_without_an_outbox_has_no_lanes(mysql_url: str) -> None:

@@ -178,7 +178,10 @@ async def leaves(world: World, person: Person) -> None:
 async def test_who_is_deleted_and_not_erased_yet_is_to_others_as_if_never_there(world: World) -> None:
     ann, asks, friend, *others = [await world.sign_up() for _ in range(5)]
     group = (await world.call("CreateGroup", ann.access, name="Walkers", join_policy=3)).group.group_id
-    await world.call("JoinGroup", asks.access, group_id=group)
+    for person in (asks, friend):
+        await world.call("JoinGroup", person.access, group_id=group)
+    answer = {"group_id": group, "user_id": friend.user_id, "accept": True}
+    await world.call("AnswerJoinRequest", ann.access, **answer)
     await world.call("SendFriendRequest", asks.access, user_id=ann.user_id)
     for other in (friend, *others):
         await befriend(world, other, ann)
@@ -190,8 +193,9 @@ async def test_who_is_deleted_and_not_erased_yet_is_to_others_as_if_never_there(
         await world.refusal("DeclineFriendRequest", ann.access, user_id=asks.user_id),
         await world.refusal("SetFriendVisibility", ann.access, user_id=friend.user_id, visibility=4),
         await world.refusal("AnswerJoinRequest", ann.access, group_id=group, user_id=asks.user_id, accept=True),
+        await world.refusal("SetMemberRole", ann.access, group_id=group, user_id=friend.user_id, role=2),
     ]
-    reasons = ["FRIEND_REQUEST_NOT_FOUND"] * 2 + ["FRIEND_NOT_FOUND", "JOIN_REQUEST_NOT_FOUND"]
+    reasons = ["FRIEND_REQUEST_NOT_FOUND"] * 2 + ["FRIEND_NOT_FOUND", "JOIN_REQUEST_NOT_FOUND", "MEMBER_NOT_FOUND"]
     assert [answer.reason for answer in answers] == reasons
     # Nor does a list end before its end, though the first of a page is nobody any more.
     found, token = [], ""

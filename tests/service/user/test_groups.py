@@ -183,6 +183,15 @@ async def test_who_asks_is_let_in_or_not(party: Party) -> None:
     asked = world.notification.of("group_join_requested")[0]
     assert (asked.requester.nickname, asked.group_name) == ("Stranger", "Han River")
     assert set(asked.told_user_ids) == {party.owner.user_id, party.admin.user_id}
+    await party.call("JoinGroup", other)
+    await party.call("DeleteGroup", party.owner)
+    await until(lambda: world.notification.of("group_deleted"), 60)
+    closed = world.notification.of("group_join_request_closed")
+    names = {party.stranger.user_id: "Stranger", other.user_id: "Other"}
+    assert [(names[fact.requester_id], fact.accepted) for fact in closed] == [
+        ("Stranger", True), ("Other", False), ("Other", False), ("Other", False),
+    ]  # fmt: skip
+    assert all(set(fact.told_user_ids) == {party.owner.user_id, party.admin.user_id} for fact in closed)
     joined = {fact.member.nickname: list(fact.told_user_ids) for fact in world.step.of("group_member_joined")}
     owner, stranger = party.owner.user_id, party.stranger.user_id
     assert joined == {"Owner": [], "Admin": [owner], "Member": [owner], "Stranger": [stranger]}

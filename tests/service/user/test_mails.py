@@ -74,6 +74,7 @@ async def test_a_forgotten_password_is_set_anew_by_mail_and_ends_every_session(w
     assert (refusal.status, refusal.reason) == ("INVALID_ARGUMENT", "MAIL_TOKEN_INVALID")
     await until(lambda: told(world, "PASSWORD_CHANGED"))
     assert len(told(world, "PASSWORD_CHANGED")) == 1
+    await until(lambda: any("비밀번호가 변경되었습니다" in mail for mail in world.mails(person.email)), 60)
 
 
 async def test_a_token_is_good_for_one_thing_for_its_time(world: World) -> None:

@@ -73,6 +73,7 @@ async def test_logout_everywhere_ends_all_sessions_and_those_of_nobody_else(worl
 @pytest.mark.requirement("AUTH-15")
 async def test_another_password_ends_every_other_session(world: World) -> None:
     phone = await world.sign_up()
+    await world.call("VerifyEmail", token=await world.token(phone.email))
     laptop = await world.sign_in(phone)
     await world.call("ChangePassword", laptop.access, current_password=PASSWORD, new_password=OTHER)
     await becomes_revoked(world, phone.access)
@@ -83,6 +84,8 @@ async def test_another_password_ends_every_other_session(world: World) -> None:
     [noticed] = told(world, "PASSWORD_CHANGED")
     assert noticed.user_id == phone.user_id
     assert noticed.session_id == laptop.tokens.session_id
+    # The other devices are signed out, so not pushed to: whoever reads the address is told.
+    await until(lambda: any("비밀번호가 변경되었습니다" in mail for mail in world.mails(phone.email)), 60)
 
 
 @pytest.mark.requirement("AUTH-40")

@@ -202,6 +202,23 @@ async def test_a_mail_that_nobody_can_write_or_send_keeps_no_other_from_being_se
     assert sorted(map(repr, found)) == ["('SENT', 1)", "('VALUEERROR', 1)"]
 
 
+async def test_a_mail_of_a_kind_that_only_a_newer_release_knows_waits_and_keeps_no_other_from_being_sent(
+    rooms: Rooms, mysql_url: str
+) -> None:
+    slow = Slow()
+    await rooms.sign_up("walkera")
+    await run_on(mysql_url, "UPDATE mail SET kind = 99, due_time = due_time - INTERVAL 1 SECOND")
+    await rooms.sign_up("walkerb")
+    post = Post(rooms.mails, slow, poll_s=0.02)
+    await post.start()
+    await until(lambda: slow.sent, 60)
+    await post.stop()
+    found = await run_on(
+        mysql_url, "SELECT kind, outcome, attempts, due_time > create_time, end_time IS NULL FROM mail"
+    )
+    assert sorted(found) == [(1, "SENT", 1, 1, 0), (99, "UNREADABLE", 1, 1, 1)]
+
+
 @pytest.mark.requirement("DLV-03")
 async def test_a_mail_whose_sender_died_is_sent_by_another_once_its_lease_ends(rooms: Rooms, mysql_url: str) -> None:
     dying, living = Slow(), Slow()

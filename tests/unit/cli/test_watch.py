@@ -1,3 +1,6 @@
+from hypothesis import example, given
+from hypothesis import strategies as st
+
 from firewalker.cli.watch.board import ARROW_S, Board
 from firewalker.gen.pb.firewalker.step.v1 import (
     Leaderboard,
@@ -8,6 +11,9 @@ from firewalker.gen.pb.firewalker.step.v1 import (
     WatchFriendLeaderboardResponseEnd,
     WatchFriendLeaderboardResponseHeartbeat,
 )
+from firewalker.step.domain.board import LiveBoard
+from firewalker.step.domain.circle import Person
+from firewalker.step.domain.leaderboard import Row, ranked
 
 
 def _row(user_id: str, rank: int, steps: int) -> LeaderboardEntry:
@@ -73,3 +79,28 @@ def test_users_without_a_rank_come_last_and_ties_stay_as_sent() -> None:
     board.apply(_snapshot(_row("bo", 1, 90), _row("ann", 1, 90), _row("cy", 3, 50), _row("di", 0, 0)), 0)
     board.apply(_changes(_row("di", 4, 1)), 1)
     assert _order(board) == ["bo", "ann", "cy", "di"]
+
+
+WALKERS = tuple(Person(name.encode() * 16, name) for name in ("ann", "bo", "cy", "di"))
+
+
+def _shown(row: Row) -> LeaderboardEntry:
+    standing = row.standing
+    return _row(standing.person.text_id, row.rank, standing.steps)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(WALKERS), st.integers(0, 5), min_size=1), max_size=12))
+@example([{WALKERS[0]: 3, WALKERS[1]: 2}, {WALKERS[1]: 4}, {WALKERS[0]: 4}])
+def test_ties_that_come_about_stand_in_the_order_of_the_server(told: list[dict[Person, int]]) -> None:
+    server = LiveBoard([])
+    board = Board()
+    board.apply(_snapshot(), 0)
+    reached: dict[Person, tuple[int, int]] = {}
+    for at, batch in enumerate(told, 1):
+        for place, (person, steps) in enumerate(batch.items()):
+            if person not in reached or reached[person][0] != steps:
+                reached[person] = (steps, at * 10 + place)
+        change = server.update([ranked(person, *reached[person], at, at) for person in batch])
+        if change is not None:
+            board.apply(_changes(*map(_shown, change.rows)), at)
+        assert _order(board) == [row.standing.person.text_id for row in server.rows()]

@@ -123,9 +123,18 @@ def test_english_counts_places(rank: str, place: str) -> None:
     assert f" {place} of 200" in text_of(_notification(Type.DAY_RESULT, facts={**FACTS, "rank": rank, "ranked": "200"}), Locale.EN).body  # fmt: skip
 
 
-def test_a_day_without_a_rank_tells_the_steps_alone() -> None:
-    facts = {**FACTS, "rank": "0", "ranked": "0"}
-    assert text_of(_notification(Type.DAY_RESULT, facts=facts), Locale.KO).body == "12,345보를 걸었어요."
+@pytest.mark.parametrize(("rank", "ranked"), [("0", "0"), ("1", "1"), ("0", "3")])
+def test_a_day_without_a_rank_or_without_anybody_else_tells_the_steps_alone(rank: str, ranked: str) -> None:
+    day = _notification(Type.DAY_RESULT, facts={**FACTS, "rank": rank, "ranked": ranked})
+    assert text_of(day, Locale.KO).body == "12,345보를 걸었어요."
+    assert text_of(day, Locale.EN).body == "You walked 12,345 steps."
+
+
+@pytest.mark.parametrize("ranked", ["1", "3"])
+def test_one_step_is_one_step(ranked: str) -> None:
+    day = _notification(Type.DAY_RESULT, facts={**FACTS, "steps": "1", "ranked": ranked})
+    assert " 1 step" in text_of(day, Locale.EN).body
+    assert "1 steps" not in text_of(day, Locale.EN).body
 
 
 @pytest.mark.parametrize(
@@ -134,6 +143,7 @@ def test_a_day_without_a_rank_tells_the_steps_alone() -> None:
         ("지수", "지수가"), ("민준", "민준이"), ("한강", "한강이"), ("걷기7", "걷기7이"), ("걷기9", "걷기9가"), ("R2", "R2가"),
         ("Ann", "Ann이"), ("Mina", "Mina가"), ("Mark", "Mark가"), ("Rick", "Rick이"), ("KTX", "KTX가"), ("FBI", "FBI가"),
         ("HTML", "HTML이"), ("지수!!", "지수!!가"), ("🏃", "🏃이(가)"), ("歩", "歩이(가)"), ("King", "King이"),
+        ("Time", "Time이"), ("Google", "Google이"), ("Grace", "Grace가"),
     ],
 )  # fmt: skip
 def test_particles_follow_the_last_sound(word: str, spoken: str) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from firewalker.runtime.grpc.policy import Caller
-from firewalker.runtime.grpc.rates import SEARCHES
+from firewalker.runtime.grpc.rates import PICTURES, SEARCHES
 from firewalker.user.rpc.auth import AuthDoor
 from firewalker.user.rpc.friends import FriendDoor
 from firewalker.user.rpc.groups import GroupDoor
@@ -105,3 +105,11 @@ def test_searches_have_a_rate_of_their_own_that_a_typing_person_does_not_reach()
     assert rate is SEARCHES
     assert rate.per_s <= 1
     assert [rpc for rpc, rule in UserDoor.POLICY.items() if rule.rate is SEARCHES] == ["SearchUsers"]
+
+
+def test_pictures_which_take_room_and_decoding_have_a_rate_of_their_own() -> None:
+    assert PICTURES.per_s <= 1 / 30
+    assert {rpc for rpc, rule in UserDoor.POLICY.items() if rule.rate is PICTURES} == {
+        "CreateAvatarUpload",
+        "CommitAvatar",
+    }

@@ -4,7 +4,7 @@
 import { get } from "./lib/api.js";
 import { h, put } from "./lib/dom.js";
 import { go, here, Router } from "./lib/router.js";
-import { refresh, wasSignedIn, whenEnded } from "./lib/session.js";
+import { refresh, wasSignedIn, whenOver } from "./lib/session.js";
 import { shared } from "./lib/store.js";
 import { preferredLocale, speak, t } from "./lib/words.js";
 import { places, toast } from "./parts/notices.js";
@@ -96,9 +96,14 @@ async function start() {
     put(app, speechless());
     return;
   }
-  whenEnded(() => {
-    toast(t("session.ended"));
-    if (!byMail[location.pathname]) go("/", { replace: true });
+  whenOver({
+    ended() {
+      toast(t("session.ended"));
+      if (!byMail[location.pathname]) go("/", { replace: true });
+    },
+    replaced() {
+      if (!byMail[location.pathname]) location.reload();
+    },
   });
   window.addEventListener("hashchange", () => {
     if (!byMail[location.pathname]) show();

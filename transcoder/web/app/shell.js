@@ -2,6 +2,7 @@
 
 import { follow } from "./lib/follow.js";
 import { h, put } from "./lib/dom.js";
+import { tell } from "./lib/news.js";
 import { shared } from "./lib/store.js";
 import { count, currentLocale, t } from "./lib/words.js";
 import { icon, logo } from "./parts/icons.js";
@@ -66,17 +67,23 @@ function offlineNotice(signal) {
   return notice;
 }
 
-/** Keep the number of unread news, and tell of each as it comes. */
+/** Keep the number of unread news, and tell of each as it comes. A stream that was interrupted says nothing of those it missed. */
 function followInbox(signal) {
+  let followed = false;
   follow({
     path: "/v1/notifications:watch",
     signal,
+    onState(state) {
+      if (state !== "live") return;
+      if (followed) tell();
+      followed = true;
+    },
     onMessage(update) {
       if (update.end) return;
       shared.set({ unread: update.unreadCount });
       if (!update.notification) return;
       toast(update.notification.body);
-      document.dispatchEvent(new CustomEvent("news", { detail: update.notification }));
+      tell(update.notification);
     },
   });
 }

@@ -9,8 +9,16 @@ export const put = (path, body) => json("PUT", path, { body });
 export const patch = (path, body, mask) => json("PATCH", path, { body, query: { updateMask: mask.join(",") } });
 export const remove = (path) => json("DELETE", path);
 
-/** A call that may be sent twice by mistake and must not count twice. */
-export const once = (path, body) => post(path, body, { headers: { "idempotency-key": crypto.randomUUID?.() ?? uuid() } });
+const unanswered = new Map(); // keys of calls that nobody knows the outcome of, by what they ask
+
+/** A call that must not count twice: asked again after an answer that never came, it is the same call still. */
+export async function once(path, body) {
+  const asked = `${path} ${JSON.stringify(body)}`;
+  if (!unanswered.has(asked)) unanswered.set(asked, crypto.randomUUID?.() ?? uuid());
+  const answer = await post(path, body, { headers: { "idempotency-key": unanswered.get(asked) } });
+  unanswered.delete(asked);
+  return answer;
+}
 
 /** A call of somebody who is not signed in. */
 export const anonymous = (path, body) => json("POST", path, { body, open: true });
@@ -53,7 +61,7 @@ async function send(method, path, { body, query, signal, headers = {}, open = fa
   }
   if (answer.ok) return answer;
   const failure = await Failure.ofAnswer(answer);
-  if (!open && again && failure.reason === "ACCESS_TOKEN_EXPIRED") {
+  if (!open && again && failure.refusesToken) {
     await refresh();
     return send(method, path, { body, query, signal, headers, open }, false);
   }

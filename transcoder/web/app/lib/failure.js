@@ -47,6 +47,11 @@ export class Failure extends Error {
     return ["SESSION_REVOKED", "REFRESH_TOKEN_INVALID", "REFRESH_TOKEN_REUSED", "NO_SESSION", "ACCESS_TOKEN_INVALID"].includes(this.reason);
   }
 
+  /** The access token is not taken; the cookie may have another. */
+  get refusesToken() {
+    return ["ACCESS_TOKEN_EXPIRED", "ACCESS_TOKEN_INVALID", "SESSION_REVOKED"].includes(this.reason);
+  }
+
   /** Worth another try without anybody doing anything. */
   get passing() {
     return this.offline || this.status >= 500 || this.status === 429;

@@ -75,7 +75,7 @@ async function connect({ path, query, attempt, signal, onMessage, onLive }) {
 async function judged(error, hidden) {
   if (error.name === "AbortError") return { atOnce: hidden };
   if (!(error instanceof Failure)) return {}; // the connection broke in the middle
-  if (error.reason === "ACCESS_TOKEN_EXPIRED") return { atOnce: await refresh().then(() => true, () => false) };
+  if (error.status === 200 && error.refusesToken) return { atOnce: await refresh().then(() => true, () => false) };
   if (error.endsSession) {
     endSession();
     return { gaveUp: error };

@@ -11,15 +11,22 @@ const tabs = "BroadcastChannel" in globalThis ? new BroadcastChannel("firewalker
 
 let token = "";
 let expires = 0;
+let holder = null; // whose token it is: { sub, sid }
 let refreshing = null;
 let previous = Promise.resolve();
 let onEnd = () => {};
+let onOther = () => {};
 
-/** Call *listener* when the session is over, wherever that was decided. */
-export function whenEnded(listener) {
-  onEnd = listener;
-  tabs?.addEventListener("message", (event) => {
-    if (event.data === "signed-out") forget();
+/**
+ * Call *ended* when the session is over, wherever that was decided, and *replaced* when this browser has that of somebody
+ * else: what is shown here is not theirs.
+ */
+export function whenOver({ ended, replaced }) {
+  onEnd = ended;
+  onOther = replaced;
+  tabs?.addEventListener("message", ({ data }) => {
+    if (data.name === "signed-in" && data.sub !== holder?.sub) onOther();
+    if (data.name === "signed-out" && data.sid === holder?.sid) forget();
   });
 }
 
@@ -37,15 +44,32 @@ export async function accessToken() {
   return token;
 }
 
-/** Get another access token; several who ask at once share one exchange. */
+/** Get another access token; several who ask at once share one exchange. Nobody gets the token of somebody else. */
 export function refresh() {
-  refreshing ??= alone(() => post("refresh").then(take, (failure) => {
-    if (failure.endsSession) end();
-    throw failure;
-  })).finally(() => {
+  const before = holder;
+  refreshing ??= alone(() => exchange(before)).then((answer) => answer ?? startOver()).finally(() => {
     refreshing = null;
   });
   return refreshing;
+}
+
+/**
+ * What the cookie is good for; null if that is somebody else's: all tabs share it, and in another somebody may have signed in.
+ * *before* is who was here when this was asked for.
+ */
+async function exchange(before) {
+  if (before && !holder) throw new Failure({ reason: "NO_SESSION" }); // ended while this waited
+  const answer = await post("refresh").catch((failure) => {
+    if (failure.endsSession) end();
+    throw failure;
+  });
+  return holder && claims(answer).sub !== holder.sub ? null : take(answer);
+}
+
+/** Have the page begin again. Never answers, so that nothing is done in the wrong name in the meantime. */
+function startOver() {
+  onOther();
+  return new Promise(() => {});
 }
 
 /** End the session here and on the server: that of the cookie, or of the token where the cookie is gone. */
@@ -59,9 +83,9 @@ export async function signOut() {
   });
 }
 
-/** The session is over: forget it, here and in other tabs. */
+/** The session is over: forget it, here and in the other tabs that are of it. */
 export function end() {
-  tabs?.postMessage("signed-out");
+  if (holder) tabs?.postMessage({ name: "signed-out", sid: holder.sid });
   forget();
 }
 
@@ -69,6 +93,7 @@ function forget() {
   if (!token && !wasSignedIn()) return;
   token = "";
   expires = 0;
+  holder = null;
   keep("signed-in", null);
   shared.set({ user: null, unread: 0 });
   onEnd();
@@ -77,24 +102,22 @@ function forget() {
 async function open(route, fields) {
   const answer = await alone(() => post(route, { ...fields, installationId: installation(), deviceName: deviceName() }).then(take));
   shared.set({ user: answer.user });
+  tabs?.postMessage({ name: "signed-in", sub: holder.sub });
   return answer.user;
 }
 
 function take(answer) {
+  const { sub, sid, iat, exp } = claims(answer);
   token = answer.tokens.accessToken;
   // By this clock, not the server's: nobody's clock is right, but all run at the same pace.
-  expires = Date.now() + lifetime(token);
+  expires = Date.now() + (exp - iat) * 1000;
+  holder = { sub, sid };
   keep("signed-in", "yes");
   return answer;
 }
 
-function lifetime(jwt) {
-  try {
-    const claims = JSON.parse(atob(jwt.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
-    return (claims.exp - claims.iat) * 1000;
-  } catch {
-    return 5 * 60_000;
-  }
+function claims({ tokens }) {
+  return JSON.parse(atob(tokens.accessToken.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
 }
 
 async function post(route, body, headers = {}) {

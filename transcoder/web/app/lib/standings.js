@@ -18,13 +18,20 @@ export class Standings {
     }
     if (update.changes) {
       for (const id of update.changes.removedUserIds) this.#rows.delete(id);
-      for (const entry of update.changes.entries) this.#rows.set(entry.userId, entry);
+      for (const entry of update.changes.entries) this.#put(entry);
       this.version = update.changes.version;
       return true;
     }
     if (update.heartbeat) this.version = update.heartbeat.version;
     if (update.end) this.version = update.end.reason === "DAY_OVER" ? "" : update.end.version || this.version;
     return false;
+  }
+
+  /** Who gets to a rank or a number of steps comes behind those who are there; who only looks different stays in place. */
+  #put(entry) {
+    const known = this.#rows.get(entry.userId);
+    if (known && (known.rank !== entry.rank || known.steps !== entry.steps)) this.#rows.delete(entry.userId);
+    this.#rows.set(entry.userId, entry);
   }
 
   /** The rows in order. Rows of one rank stay as they came: the server sends ties in their order. */

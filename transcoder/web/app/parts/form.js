@@ -80,10 +80,10 @@ function values(made) {
   return found;
 }
 
-/** Whether all that is required is there; what is not, is marked. */
+/** Whether all that is required is there and can be; what is not, is marked. Browsers have words of their own, in another language. */
 function complete(made) {
   const missing = [...made.elements].filter((input) => input.willValidate && !input.checkValidity());
-  for (const input of missing) mark(input, input.validity.valueMissing ? t("invalid.missing") : input.validationMessage);
+  for (const input of missing) mark(input, input.validity.valueMissing ? t("invalid.missing") : explainField({ field: input.name, description: input.validationMessage }));
   missing[0]?.focus();
   return missing.length === 0;
 }

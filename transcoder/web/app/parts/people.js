@@ -13,18 +13,23 @@ export function personLine(person, { note = "", actions = [], onOpen = null }) {
     actions.length > 0 ? h("span", { class: "line-actions" }, actions) : null);
 }
 
-/** A button in a line: does *work*, once at a time, and says what went wrong. */
+/** A button in a line: does *work* as `workButton` does. */
 export function lineButton(text, work, { kind = "", label = null } = {}) {
-  const button = h("button", { type: "button", class: `button small ${kind}`, "aria-label": label, onclick: async () => {
-    if (button.disabled) return;
-    button.disabled = true;
+  return workButton({ class: `button small ${kind}`, "aria-label": label }, text, work);
+}
+
+/** A button with *properties* that does *work*, once at a time, and says what went wrong. It keeps the focus. */
+export function workButton(properties, content, work) {
+  const button = h("button", { type: "button", ...properties, onclick: async () => {
+    if (button.getAttribute("aria-disabled") === "true") return;
+    button.setAttribute("aria-disabled", "true");
     try {
       await work();
     } catch (error) {
       complain(error);
     } finally {
-      button.disabled = false;
+      button.removeAttribute("aria-disabled");
     }
-  } }, text);
+  } }, content);
   return button;
 }

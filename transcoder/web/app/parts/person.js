@@ -8,6 +8,7 @@ import { confirmed, openDialog } from "./dialog.js";
 import { choice, field, form } from "./form.js";
 import { icon } from "./icons.js";
 import { complain, toast } from "./notices.js";
+import { workButton } from "./people.js";
 import { loaded } from "./states.js";
 
 const CHEERS = ["CLAP", "FIRE", "HEART", "STRONG", "THUMBS_UP"];
@@ -43,14 +44,12 @@ function ofFriend(friend, done, dialog) {
     h("h3", null, t("person.cheer")),
     cheers(friend, dialog),
     visibility(friend),
-    more(friend, done, h("button", { type: "button", class: "button quiet", onclick: () => part(friend, done) }, t("person.remove"))),
+    more(friend, done, workButton({ class: "button quiet" }, t("person.remove"), () => part(friend, done))),
   ];
 }
 
 function ofOther(user, done) {
-  const ask = h("button", { type: "button", class: "button primary", onclick: async () => {
-    await attempt(async () => done(t(await askFriendship(user.userId), { name: user.nickname })));
-  } }, t("friends.ask"));
+  const ask = workButton({ class: "button primary" }, t("friends.ask"), async () => done(t(await askFriendship(user.userId), { name: user.nickname })));
   return [head(user, user.friendshipState === "REQUESTED" ? t("person.waiting") : ""), user.friendshipState === "NONE" ? ask : null, more(user, done, null)];
 }
 
@@ -65,36 +64,36 @@ function head(person, text) {
 }
 
 function cheers(friend, dialog) {
-  return h("div", { class: "cheers" }, CHEERS.map((kind) => h("button", {
-    type: "button", class: "cheer", "data-kind": kind, "aria-label": t(`cheer.${kind}`), title: t(`cheer.${kind}`),
-    onclick: () => attempt(async () => {
-      await once(`/v1/friends/${friend.userId}:cheer`, { kind });
-      dialog.close();
-      toast(t("person.cheered", { name: friend.nickname }), "good");
-    }),
-  }, icon(kind))));
+  const properties = (kind) => ({ class: "cheer", "data-kind": kind, "aria-label": t(`cheer.${kind}`), title: t(`cheer.${kind}`) });
+  return h("div", { class: "cheers" }, CHEERS.map((kind) => workButton(properties(kind), icon(kind), async () => {
+    await once(`/v1/friends/${friend.userId}:cheer`, { kind });
+    dialog.close();
+    toast(t("person.cheered", { name: friend.nickname }), "good");
+  })));
 }
 
 function visibility(friend) {
   const options = [["", t("visibility.same")], ...["FRIENDS", "ROUNDED", "RANK_ONLY", "HIDDEN"].map((each) => [each, t(`visibility.${each}`)])];
   const value = friend.visibility === "VISIBILITY_UNSPECIFIED" ? "" : friend.visibility;
   const made = choice("visibility", t("person.sees", { name: friend.nickname }), options, { value });
-  made.querySelector("select").addEventListener("change", (event) => attempt(async () => {
-    await post(`/v1/friends/${friend.userId}:visibility`, event.target.value ? { visibility: event.target.value } : {});
-    toast(t("settings.saved"), "good");
-  }));
+  made.querySelector("select").addEventListener("change", async ({ target: { value: visibility } }) => {
+    try {
+      await post(`/v1/friends/${friend.userId}:visibility`, visibility ? { visibility } : {});
+      toast(t("settings.saved"), "good");
+    } catch (error) {
+      complain(error);
+    }
+  });
   return made;
 }
 
 function more(person, done, first) {
   const place = h("div", null);
-  const block = h("button", { type: "button", class: "button quiet", onclick: async () => {
+  const block = workButton({ class: "button quiet" }, t("person.block"), async () => {
     if (!await confirmed(t("person.blockTitle", { name: person.nickname }), t("person.blockText"), t("person.block"))) return;
-    await attempt(async () => {
-      await post("/v1/blocks", { userId: person.userId });
-      done(t("person.blocked", { name: person.nickname }));
-    });
-  } }, t("person.block"));
+    await post("/v1/blocks", { userId: person.userId });
+    done(t("person.blocked", { name: person.nickname }));
+  });
   const report = h("button", { type: "button", class: "button quiet", onclick: () => put(place, reportForm(person, done)) }, t("person.report"));
   return h("details", { class: "more" }, h("summary", null, t("person.more")), h("div", { class: "actions start" }, first, block, report), place);
 }
@@ -112,16 +111,6 @@ function reportForm(person, done) {
 
 async function part(friend, done) {
   if (!await confirmed(t("person.removeTitle", { name: friend.nickname }), t("person.removeText"), t("person.remove"))) return;
-  await attempt(async () => {
-    await remove(`/v1/friends/${friend.userId}`);
-    done(t("person.removed", { name: friend.nickname }));
-  });
-}
-
-async function attempt(work) {
-  try {
-    await work();
-  } catch (error) {
-    complain(error);
-  }
+  await remove(`/v1/friends/${friend.userId}`);
+  done(t("person.removed", { name: friend.nickname }));
 }

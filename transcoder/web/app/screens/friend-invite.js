@@ -13,13 +13,14 @@ export function inviteView(signal) {
   const offer = () => put(place, empty("friends", t("invite.makeTitle"), t("invite.makeText"), h("button", { type: "button", class: "button primary", onclick: make }, t("invite.make"))));
 
   function make() {
+    let invite = null; // made once, whatever becomes of its picture
     loaded(place, {
       load: async () => {
-        const { invite } = await once("/v1/friend-invites", {});
+        invite ??= (await once("/v1/friend-invites", {})).invite;
         const picture = await raw(`/v1/friend-invites/${invite.code}:qr`, { signal, headers: { accept: "image/png" } });
-        return { invite, picture: URL.createObjectURL(await picture.blob()) };
+        return URL.createObjectURL(await picture.blob());
       },
-      draw: ({ invite, picture }, drawing) => {
+      draw: (picture, drawing) => {
         drawing.addEventListener("abort", () => URL.revokeObjectURL(picture), { once: true });
         return h("div", { class: "invite" },
           h("img", { class: "qr", src: picture, alt: t("invite.qr"), width: 220, height: 220 }),

@@ -2,6 +2,7 @@
 
 import { all, get, post, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
+import { whenNews } from "../lib/news.js";
 import { ago, moment, t } from "../lib/words.js";
 import { confirmed } from "../parts/dialog.js";
 import { icon } from "../parts/icons.js";
@@ -71,10 +72,8 @@ function requestsView(signal) {
     rows: 1,
     signal,
   });
-  document.addEventListener("news", (event) => {
-    if (event.detail.type === "FRIEND_REQUEST") againIn({ quietly: true });
-    if (event.detail.type === "FRIEND_ACCEPTED") againOut({ quietly: true });
-  }, { signal });
+  whenNews(["FRIEND_REQUEST"], () => againIn({ quietly: true }), signal);
+  whenNews(["FRIEND_ACCEPTED"], () => againOut({ quietly: true }), signal);
   return [h("h2", { class: "part" }, t("friends.incoming")), incoming, h("h2", { class: "part" }, t("friends.outgoing")), outgoing];
 }
 

@@ -2,6 +2,7 @@
 
 import { all, post, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
+import { whenNews } from "../lib/news.js";
 import { shared } from "../lib/store.js";
 import { ago, moment, t } from "../lib/words.js";
 import { confirmed, openDialog } from "../parts/dialog.js";
@@ -9,12 +10,12 @@ import { lineButton, personLine } from "../parts/people.js";
 import { openPerson } from "../parts/person.js";
 import { empty, loaded } from "../parts/states.js";
 
-/** Everybody in there. */
-export function membersView(group, signal) {
+/** Everybody in there. *reload* is called after what changes the group, the caller's own role in it among that. */
+export function membersView(group, signal, reload) {
   const place = h("div", { class: "card list-card" });
-  const again = loaded(place, {
+  loaded(place, {
     load: () => all(`/v1/groups/${group.groupId}/members`, "members", {}, signal),
-    draw: (members) => h("ul", { class: "lines" }, members.map((member) => line(group, member, signal, () => again({ quietly: true })))),
+    draw: (members) => h("ul", { class: "lines" }, members.map((member) => line(group, member, signal, reload))),
     signal,
   });
   return place;
@@ -48,15 +49,15 @@ function openManage(group, member, signal, reload) {
     does(t("groups.ban"), () => post(`${path}:ban`), true)), { signal });
 }
 
-/** Who asks to be let in. */
-export function requestsView(group, signal) {
+/** Who asks to be let in; *reload* as above. */
+export function requestsView(group, signal, reload) {
   const place = h("div", { class: "card list-card" });
   const again = loaded(place, {
     load: () => all(`/v1/groups/${group.groupId}/join-requests`, "joinRequests", {}, signal),
     draw: (people) => people.length === 0 ? empty("groups", t("groups.noRequestsTitle"), t("groups.noRequests")) : h("ul", { class: "lines" }, people.map((person) => {
       const answer = (accept) => async () => {
         await post(`/v1/groups/${group.groupId}/join-requests/${person.userId}:answer`, { accept });
-        await again({ quietly: true });
+        await reload();
       };
       return personLine(person, {
         note: ago(person.createTime),
@@ -69,8 +70,6 @@ export function requestsView(group, signal) {
     rows: 2,
     signal,
   });
-  document.addEventListener("news", (event) => {
-    if (event.detail.type === "GROUP_JOIN_REQUEST") again({ quietly: true });
-  }, { signal });
+  whenNews(["GROUP_JOIN_REQUEST"], () => again({ quietly: true }), signal);
   return place;
 }

@@ -10,7 +10,8 @@ import { boardList } from "../parts/board.js";
 import { confirmed, openDialog } from "../parts/dialog.js";
 import { icon } from "../parts/icons.js";
 import { liveMark } from "../parts/live-mark.js";
-import { complain, toast } from "../parts/notices.js";
+import { toast } from "../parts/notices.js";
+import { workButton } from "../parts/people.js";
 import { openPerson } from "../parts/person.js";
 import { sharedLink } from "../parts/shared-link.js";
 import { failed, loaded, loading } from "../parts/states.js";
@@ -20,26 +21,31 @@ import { membersView, requestsView } from "./group-members.js";
 
 export function show({ signal, values: { groupId } }) {
   const place = h("div", null);
+  const tab = { chosen: "board" }; // stays when the group is drawn again
   const again = loaded(place, {
     load: async () => (await get(`/v1/groups/${groupId}`, undefined, signal)).group,
-    draw: (group, drawing) => drawn(group, { signal, drawing }, () => again({ quietly: true })),
+    draw: (group, drawing) => drawn(group, { signal, drawing, tab }, () => again({ quietly: true })),
     signal,
   });
   const back = h("a", { class: "back", href: "#/groups" }, icon("back"), t("nav.groups"));
   return { title: t("groups.title"), element: h("div", { class: "narrow" }, back, place) };
 }
 
-function drawn(group, { signal, drawing }, reload) {
+function drawn(group, { signal, drawing, tab }, reload) {
   const leads = group.role === "OWNER" || group.role === "ADMIN";
   const views = [
     { id: "board", label: t("board.title"), draw: (leave) => periods(group, leave) },
-    { id: "members", label: t("groups.memberList"), draw: (leave) => membersView(group, leave) },
-    ...(leads ? [{ id: "requests", label: t("groups.requests"), draw: (leave) => requestsView(group, leave) }] : []),
+    { id: "members", label: t("groups.memberList"), draw: (leave) => membersView(group, leave, reload) },
+    ...(leads ? [{ id: "requests", label: t("groups.requests"), draw: (leave) => requestsView(group, leave, reload) }] : []),
   ];
   return [
     h("div", { class: "screen-head" }, h("div", null, h("h1", null, group.name), h("p", { class: "subtitle" }, t("groups.members", { count: group.memberCount }), " · ", t(`policy.${group.joinPolicy}`))), buttons(group, leads, signal, reload)),
     group.description ? h("p", { class: "description" }, group.description) : null,
-    tabs(views, { label: group.name, signal: drawing }),
+    tabs(views, {
+      label: group.name, signal: drawing, chosen: views.some((view) => view.id === tab.chosen) ? tab.chosen : "board", onChoose: (id) => {
+        tab.chosen = id;
+      },
+    }),
   ];
 }
 
@@ -48,29 +54,21 @@ function buttons(group, leads, signal, reload) {
   return h("div", { class: "actions" },
     leads ? h("button", { type: "button", class: "button", onclick: () => openEdit(group, signal, reload) }, t("groups.edit")) : null,
     group.role === "OWNER" && group.memberCount > 1
-      ? h("button", { type: "button", class: "button", onclick: () => end(group, "groups.delete", () => remove(`/v1/groups/${group.groupId}`)) }, t("groups.delete"))
-      : h("button", { type: "button", class: "button", onclick: () => end(group, "groups.leave", () => post(`/v1/groups/${group.groupId}:leave`)) }, t("groups.leave")),
-    invites ? h("button", { type: "button", class: "button primary", onclick: () => openInvite(group, signal) }, t("groups.invite")) : null);
+      ? workButton({ class: "button" }, t("groups.delete"), () => end(group, "groups.delete", () => remove(`/v1/groups/${group.groupId}`)))
+      : workButton({ class: "button" }, t("groups.leave"), () => end(group, "groups.leave", () => post(`/v1/groups/${group.groupId}:leave`))),
+    invites ? workButton({ class: "button primary" }, t("groups.invite"), () => openInvite(group, signal)) : null);
 }
 
 async function end(group, words, work) {
   if (!await confirmed(t(`${words}Title`, { name: group.name }), t(`${words}Text`), t(words))) return;
-  try {
-    await work();
-    toast(t(`${words}Done`, { name: group.name }), "good");
-    go("/groups", { replace: true });
-  } catch (error) {
-    complain(error);
-  }
+  await work();
+  toast(t(`${words}Done`, { name: group.name }), "good");
+  go("/groups", { replace: true });
 }
 
 async function openInvite(group, signal) {
-  try {
-    const { invite } = await once(`/v1/groups/${group.groupId}/invites`, {});
-    openDialog(t("groups.invite"), h("div", { class: "invite" }, sharedLink(invite.url, t("invite.link")), sharedLink(invite.code, t("groups.code")), h("p", { class: "hint" }, t("invite.until", { date: moment(invite.expireTime) }))), { signal });
-  } catch (error) {
-    complain(error);
-  }
+  const { invite } = await once(`/v1/groups/${group.groupId}/invites`, {});
+  openDialog(t("groups.invite"), h("div", { class: "invite" }, sharedLink(invite.url, t("invite.link")), sharedLink(invite.code, t("groups.code")), h("p", { class: "hint" }, t("invite.until", { date: moment(invite.expireTime) }))), { signal });
 }
 
 function periods(group, signal) {

@@ -2,6 +2,7 @@
 
 import { all, once, post } from "../lib/api.js";
 import { h } from "../lib/dom.js";
+import { whenNews } from "../lib/news.js";
 import { go } from "../lib/router.js";
 import { t } from "../lib/words.js";
 import { openDialog } from "../parts/dialog.js";
@@ -18,9 +19,7 @@ export function show({ signal }) {
     rows: 3,
     signal,
   });
-  document.addEventListener("news", (event) => {
-    if (event.detail.type === "GROUP_JOINED") again({ quietly: true });
-  }, { signal });
+  whenNews(["GROUP_JOINED"], () => again({ quietly: true }), signal);
   const buttons = h("div", { class: "actions" },
     h("button", { type: "button", class: "button", onclick: () => openJoin(signal) }, t("groups.join")),
     h("button", { type: "button", class: "button primary", onclick: () => openCreate(signal) }, icon("plus"), t("groups.create")));

@@ -2,6 +2,7 @@
 
 import { get, post } from "../lib/api.js";
 import { h } from "../lib/dom.js";
+import { whenNews } from "../lib/news.js";
 import { shared } from "../lib/store.js";
 import { ago, t } from "../lib/words.js";
 import { icon } from "../parts/icons.js";
@@ -41,7 +42,7 @@ export function show({ signal }) {
   });
   shared.watch(showButton, signal);
   showButton();
-  document.addEventListener("news", () => again({ quietly: true }), { signal });
+  whenNews([], () => again({ quietly: true }), signal);
   return {
     title: t("nav.inbox"),
     element: h("div", { class: "narrow" }, h("div", { class: "screen-head" }, h("h1", null, t("nav.inbox")), readAll), place),

@@ -28,6 +28,12 @@ function monthLabel(date) {
   return day === 1 || day % 7 === 1 ? String(day) : "";
 }
 
+/** The month's name under its bar; where names are longer than a letter there is room for every second one. */
+function narrow(month) {
+  const name = civil(`${month}-01`, { month: "narrow" });
+  return name.length > 1 && Number(month.slice(5)) % 2 === 0 ? "" : name;
+}
+
 function months(series) {
   const found = new Map();
   for (const point of series) {
@@ -40,7 +46,7 @@ function months(series) {
     const goals = points.map((point) => point.goal).filter(Boolean);
     const goal = goals.length > 0 ? mean(goals) : 0;
     return {
-      label: civil(`${name}-01`, { month: "narrow" }), long: civil(`${name}-01`, { year: "numeric", month: "long" }), value, goal, reached: value !== null && goal > 0 && value >= goal,
+      label: narrow(name), long: civil(`${name}-01`, { year: "numeric", month: "long" }), value, goal, reached: value !== null && goal > 0 && value >= goal,
     };
   });
 }

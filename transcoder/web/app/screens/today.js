@@ -44,6 +44,16 @@ export function show({ signal }) {
     else if (rows.length > 1) place.querySelector(".empty")?.remove();
   }
 
+  async function readGoal() {
+    try {
+      goal = (await get("/v1/goals/me", undefined, signal)).goal.currentDailySteps;
+      if (standings.date) redraw();
+      if (standings.date) refreshHours();
+    } catch (error) {
+      complain(error);
+    }
+  }
+
   follow({
     path: "/v1/leaderboards/friends:watch",
     query: () => (standings.version ? { resumeVersion: standings.version } : {}),
@@ -51,17 +61,14 @@ export function show({ signal }) {
     onState: mark.show,
     onFailure: (failure) => put(place, failed(failure, () => location.reload())),
     onMessage(update) {
-      const before = standings.mine?.steps;
+      const { date: day, mine } = standings;
       if (!standings.apply(update)) return;
       redraw();
-      if (standings.mine?.steps !== before) refreshHours();
+      if (standings.mine?.steps !== mine?.steps) refreshHours();
+      if (day && standings.date !== day) readGoal(); // each date has its own
     },
   });
-  get("/v1/goals/me", undefined, signal).then((found) => {
-    goal = found.goal.currentDailySteps;
-    if (standings.date) redraw();
-    if (standings.date) refreshHours();
-  }).catch(complain);
+  readGoal();
   acceptInvite(signal);
 
   const walk = h("button", { type: "button", class: "button primary", onclick: () => openWalk({ signal }) }, icon("plus"), t("walk.open"));

@@ -1,5 +1,5 @@
-// Adding steps by hand, for trying things out: a browser counts none. They are told as a device of their own, which tells
-// what it has counted so far in this hour, as phones do.
+// Adding steps by hand, for trying things out: a browser counts none. They are told as a device of their own, which has
+// counted all that there is of this hour and these; where this hour makes no difference to the day, of the whole date.
 
 import { get, post } from "../lib/api.js";
 import { h } from "../lib/dom.js";
@@ -34,20 +34,25 @@ export function openWalk({ signal }) {
 }
 
 async function add(steps) {
+  const date = await today();
+  const { days: [day] } = await get("/v1/steps/days", { startDate: date, endDate: date });
   const now = clock(shared.get().user.timeZone);
+  const byHour = now.date === date && (!day || sum(day.hourly) === day.total);
+  const counted = (byHour ? day?.hourly[now.hour] : day?.total) ?? 0;
   const deviceId = `web-${(recall("installation") ?? "browser").slice(0, 12)}`;
-  const counted = await countedSoFar(now.date, deviceId, now.hour);
-  const reading = { deviceId, date: now.date, hour: now.hour, steps: counted + steps, source: "MANUAL" };
+  const reading = { deviceId, date, ...(byHour ? { hour: now.hour } : {}), steps: counted + steps, source: "MANUAL" };
   const { results, days } = await post("/v1/steps", { readings: [reading] });
   if (results[0].verdict === "REJECTED") throw new Failure({ status: 400, reason: results[0].reason });
   return days[0].total;
 }
 
-async function countedSoFar(date, deviceId, hour) {
-  const { days } = await get("/v1/steps/days", { startDate: date, endDate: date });
-  if (days.length === 0) return 0;
-  const { day } = await get(`/v1/steps/days/${date}`); // with its devices, which lists leave out
-  return day.devices.find((device) => device.deviceId === deviceId)?.hourly[hour] ?? 0;
+/** The user's date as the server has it: another time zone holds from the next one on. */
+async function today() {
+  return (await get("/v1/stats/me", { period: "DAY" })).stats.startDate;
+}
+
+function sum(numbers) {
+  return numbers.reduce((total, each) => total + each, 0);
 }
 
 /** The civil date and hour where the user lives. */

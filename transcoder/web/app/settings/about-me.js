@@ -26,7 +26,7 @@ export function aboutMe(signal) {
 
 function goalSection(goal) {
   return section(t("goal.title"), goal.firstDate && goal.currentDailySteps !== goal.dailySteps ? t("goal.from", { steps: goal.dailySteps, date: civil(goal.firstDate, { weekday: "long", day: "numeric", month: "long" }) }) : t("goal.text"), form([
-    field("dailySteps", t("goal.steps"), { type: "number", min: 100, max: 100_000, step: 100, required: true, inputmode: "numeric", value: goal.dailySteps || 8000 }),
+    field("dailySteps", t("goal.steps"), { type: "number", min: 100, max: 100_000, step: 1, required: true, inputmode: "numeric", value: goal.dailySteps || 8000 }),
     tick("shared", t("goal.shared"), { checked: goal.shared }),
   ], {
     verb: t("action.save"),

@@ -1,7 +1,8 @@
 // The address, a copy of everything, and the end of the account.
 
-import { post, raw } from "../lib/api.js";
+import { get, post, raw } from "../lib/api.js";
 import { h } from "../lib/dom.js";
+import { Failure } from "../lib/failure.js";
 import { end } from "../lib/session.js";
 import { shared } from "../lib/store.js";
 import { t } from "../lib/words.js";
@@ -9,14 +10,25 @@ import { confirmed } from "../parts/dialog.js";
 import { field, form } from "../parts/form.js";
 import { toast } from "../parts/notices.js";
 import { lineButton } from "../parts/people.js";
+import { loaded } from "../parts/states.js";
 import { section } from "./section.js";
 
-export function account() {
-  return h("div", { class: "sections" }, email(), copy(), deletion());
+export function account(signal) {
+  const place = h("div", null);
+  loaded(place, {
+    load: async () => {
+      const { user } = await get("/v1/users/me", undefined, signal); // the address may have been confirmed in another tab
+      shared.set({ user });
+      return user;
+    },
+    draw: email,
+    rows: 1,
+    signal,
+  });
+  return h("div", { class: "sections" }, place, copy(), deletion());
 }
 
-function email() {
-  const { user } = shared.get();
+function email(user) {
   const resend = user.emailVerified ? null : h("div", { class: "actions start" }, lineButton(t("email.resend"), async () => {
     await post("/v1/auth/email:resend");
     toast(t("email.sent"), "good");
@@ -37,11 +49,21 @@ function email() {
 
 function copy() {
   return section(t("export.title"), t("export.text"), h("div", { class: "actions" }, lineButton(t("export.verb"), async () => {
-    const answer = await raw("/v1/users/me:export", { headers: { accept: "application/x-ndjson" } });
-    const url = URL.createObjectURL(new Blob([await answer.blob()], { type: "application/x-ndjson" }));
+    const url = URL.createObjectURL(new Blob([await everything()], { type: "application/x-ndjson" }));
     h("a", { href: url, download: "firewalker.ndjson" }).click();
     setTimeout(() => URL.revokeObjectURL(url), 60_000);
   })));
+}
+
+/** All records, a line each. A stream that breaks off says so in its last line, and is worth nothing: half is not everything. */
+async function everything() {
+  const answer = await raw("/v1/users/me:export", { headers: { accept: "application/x-ndjson" } });
+  const records = await answer.text().catch(() => {
+    throw Failure.offline();
+  });
+  const { error } = JSON.parse(records.trimEnd().split("\n").pop() || "{}");
+  if (error) throw Failure.ofStatus(500, error);
+  return records;
 }
 
 function deletion() {

@@ -23,6 +23,7 @@ __all__ = (
     "GoalSet",
     "GroupChanged",
     "GroupDeleted",
+    "GroupJoinRequestClosed",
     "GroupJoinRequested",
     "GroupMemberJoined",
     "GroupMemberLeft",
@@ -367,6 +368,13 @@ class Event(betterproto2.Message):
     A day is over and stands.
     """
 
+    group_join_request_closed: "GroupJoinRequestClosed | None" = betterproto2.field(
+        29, betterproto2.TYPE_MESSAGE, optional=True, group="fact"
+    )
+    """
+    A request to become a member is no longer open.
+    """
+
     traceparent: "str" = betterproto2.field(28, betterproto2.TYPE_STRING)
     """
     The trace that it happened in, as W3C trace context; empty for none. Says nothing about the fact.
@@ -640,6 +648,36 @@ class GroupDeleted(betterproto2.Message):
 
 
 default_message_pool.register_message("firewalker.event.v1", "GroupDeleted", GroupDeleted)
+
+
+@dataclass(eq=False, repr=False)
+class GroupJoinRequestClosed(betterproto2.Message):
+    """
+    A request to become a member was answered or taken back, or the group is no more: nobody is to be asked any more.
+    """
+
+    group_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The group.
+    """
+
+    requester_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    Who had asked.
+    """
+
+    accepted: "bool" = betterproto2.field(3, betterproto2.TYPE_BOOL)
+    """
+    Whether they became a member.
+    """
+
+    told_user_ids: "list[str]" = betterproto2.field(4, betterproto2.TYPE_STRING, repeated=True)
+    """
+    Who may have been told of the request: owner and administrators.
+    """
+
+
+default_message_pool.register_message("firewalker.event.v1", "GroupJoinRequestClosed", GroupJoinRequestClosed)
 
 
 @dataclass(eq=False, repr=False)

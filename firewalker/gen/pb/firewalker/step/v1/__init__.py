@@ -1851,7 +1851,8 @@ class WatchFriendLeaderboardResponseChanges(betterproto2.Message):
 
     entries: "list[LeaderboardEntry]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
     """
-    Rows that are new or different, whole.
+    Rows that are new or different, whole, in the order of the board. One whose rank or steps are different stands behind
+    those that have its rank already; where only the rest is, it stays in its place among them.
     """
 
     removed_user_ids: "list[str]" = betterproto2.field(2, betterproto2.TYPE_STRING, repeated=True)

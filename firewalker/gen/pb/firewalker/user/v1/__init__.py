@@ -4642,8 +4642,10 @@ class UserServiceStub(betterproto2_grpclib.ServiceStub):
     ) -> "CreateAvatarUploadResponse":
         """
         Promises a place for a picture of the caller. Put the bytes to the URL with the headers given, then call `CommitAvatar`.
+        There are places for five at once: a further one gets that of the oldest.
 
-        Faults: AVATAR_TYPE_UNSUPPORTED (not image/jpeg, image/png or image/webp), AVATAR_TOO_LARGE (over 5 MiB, or empty).
+        Faults: AVATAR_TYPE_UNSUPPORTED (not image/jpeg, image/png or image/webp), AVATAR_TOO_LARGE (over 5 MiB, or empty),
+        PICTURES_UNAVAILABLE (their storage does not answer), RATE_EXCEEDED.
         """
 
         return await self._unary_unary(
@@ -4668,9 +4670,10 @@ class UserServiceStub(betterproto2_grpclib.ServiceStub):
         most, without anything that the camera noted. `avatar_url` is the large one; the small one has `256` in place of `1024`.
         Repeating it is OK.
 
-        Faults: INVALID_REQUEST, UPLOAD_NOT_FOUND (no such upload of the caller, it has expired, or nothing was put there),
-        AVATAR_INVALID (no picture of these types, or over 40 megapixels), OVERLOADED, PICTURES_UNAVAILABLE (their storage does
-        not answer).
+        Faults: INVALID_REQUEST, UPLOAD_NOT_FOUND (no such upload of the caller, it has expired or lost its place, nothing was put
+        there, or the caller has removed their picture meanwhile), AVATAR_INVALID (not of the type that was promised; over 40
+        megapixels of JPEG, or 16 of PNG or WebP; or made to take too long), OVERLOADED, PICTURES_UNAVAILABLE (their storage does
+        not answer), RATE_EXCEEDED.
         """
 
         return await self._unary_unary(
@@ -4691,7 +4694,7 @@ class UserServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "DeleteAvatarResponse":
         """
-        Removes the caller's picture; its links lead nowhere from then on. Without one it is OK too.
+        Removes the caller's picture; its links lead nowhere from then on. Uploads lose their places. Without one it is OK too.
         """
 
         if message is None:
@@ -6114,8 +6117,10 @@ class UserServiceBase(betterproto2_grpclib.ServiceBase):
     async def create_avatar_upload(self, message: "CreateAvatarUploadRequest") -> "CreateAvatarUploadResponse":
         """
         Promises a place for a picture of the caller. Put the bytes to the URL with the headers given, then call `CommitAvatar`.
+        There are places for five at once: a further one gets that of the oldest.
 
-        Faults: AVATAR_TYPE_UNSUPPORTED (not image/jpeg, image/png or image/webp), AVATAR_TOO_LARGE (over 5 MiB, or empty).
+        Faults: AVATAR_TYPE_UNSUPPORTED (not image/jpeg, image/png or image/webp), AVATAR_TOO_LARGE (over 5 MiB, or empty),
+        PICTURES_UNAVAILABLE (their storage does not answer), RATE_EXCEEDED.
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
@@ -6126,16 +6131,17 @@ class UserServiceBase(betterproto2_grpclib.ServiceBase):
         most, without anything that the camera noted. `avatar_url` is the large one; the small one has `256` in place of `1024`.
         Repeating it is OK.
 
-        Faults: INVALID_REQUEST, UPLOAD_NOT_FOUND (no such upload of the caller, it has expired, or nothing was put there),
-        AVATAR_INVALID (no picture of these types, or over 40 megapixels), OVERLOADED, PICTURES_UNAVAILABLE (their storage does
-        not answer).
+        Faults: INVALID_REQUEST, UPLOAD_NOT_FOUND (no such upload of the caller, it has expired or lost its place, nothing was put
+        there, or the caller has removed their picture meanwhile), AVATAR_INVALID (not of the type that was promised; over 40
+        megapixels of JPEG, or 16 of PNG or WebP; or made to take too long), OVERLOADED, PICTURES_UNAVAILABLE (their storage does
+        not answer), RATE_EXCEEDED.
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
     async def delete_avatar(self, message: "DeleteAvatarRequest") -> "DeleteAvatarResponse":
         """
-        Removes the caller's picture; its links lead nowhere from then on. Without one it is OK too.
+        Removes the caller's picture; its links lead nowhere from then on. Uploads lose their places. Without one it is OK too.
         """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)

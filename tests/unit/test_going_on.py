@@ -15,7 +15,9 @@ from firewalker.notification.live import WatchedInboxes
 from firewalker.notification.measures import Measures
 from firewalker.notification.planner import Planner
 from firewalker.notification.sender import Sender
+from firewalker.runtime.personal_data import Erasure, erasure
 from firewalker.runtime.process import Part
+from firewalker.user.post import Post
 from tests.support.clock import FakeClock
 from tests.support.waiting import until
 
@@ -36,6 +38,14 @@ class Broken:
     def reading(self) -> Any:
         self.asked += 1
         raise LookupError
+
+    pubsub = reading
+
+    def on_wake(self, waken: Callable[[], None]) -> None:
+        del waken  # nothing ever happens here
+
+    async def aclose(self) -> None:
+        pass
 
 
 def a_planner(broken: Any) -> Part:
@@ -63,6 +73,8 @@ PARTS: dict[str, Callable[[Any], Part]] = {
     "database clock": lambda broken: DatabaseClock(broken, SystemClock()),
     "measures": lambda broken: Measures(broken, SystemClock()),
     "inboxes": inboxes,
+    "post": lambda broken: Post(broken, broken, poll_s=0.01),
+    "erasure": lambda broken: Erasure(broken, (), SystemClock()),
 }
 
 
@@ -70,6 +82,7 @@ PARTS: dict[str, Callable[[Any], Part]] = {
 async def test_it_is_tried_again(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, pause in (
         (planner, "IDLE_S"), (sender, "IDLE_S"), (database_clock, "LOOK_S"), (measures, "_MEASURE_S"), (live, "LOOK_S"),
+        (erasure, "LOOK_S"),
     ):  # fmt: skip
         monkeypatch.setattr(module, pause, 0.01)
     broken = Broken()
@@ -77,6 +90,23 @@ async def test_it_is_tried_again(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     await part.start()
     try:
         await until(lambda: broken.asked > 2)
+    finally:
+        await part.stop()
+
+
+async def test_inboxes_are_told_of_and_listened_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_RETRY_S", 0.01)
+    part, told, heard = WatchedInboxes("redis://127.0.0.1:1/0"), Broken(), Broken()
+    monkeypatch.setattr(part, "_redis", told)
+    monkeypatch.setattr(part, "_reader", heard)
+
+    def again() -> bool:
+        part.announce([UserId(new_uuid7())])
+        return told.asked > 2 and heard.asked > 2
+
+    await part.start()
+    try:
+        await until(again)
     finally:
         await part.stop()
 
