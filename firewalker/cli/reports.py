@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import asynccontextmanager
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 MOST_REPORTED = 100
 """Users in one table."""
 
+LONGEST_ID = 36
+"""Characters of a user id."""
+
 MOST_SHOWN = 1_000
 """Reports of one user."""
 
@@ -41,7 +45,10 @@ async def show() -> None:
     if not found:
         out.print("No report is open.")
         return
-    table = Table("user", "", "reports", "people", "reasons", "newest", "account", box=None, header_style="dim")
+    table = Table(box=None, header_style="dim")
+    table.add_column("user", no_wrap=True, min_width=LONGEST_ID)  # whole, however narrow the terminal is
+    for column in ("", "reports", "people", "reasons", "newest", "account"):
+        table.add_column(column)
     for one in found:
         table.add_row(
             str(one.user_id),
@@ -75,7 +82,8 @@ async def show_of(whom: str) -> None:
         line = f"{report.at:%Y-%m-%d %H:%M} UTC  {report.reason.name}  by {by}  {state}  {kept.report_id}"
         out.print(Text(harmless(line)), soft_wrap=True)
         if report.text:
-            out.print(Text(harmless(report.text)), soft_wrap=True)
+            # Set in, so that no line of it looks like another report.
+            out.print(Text(indent(harmless(report.text), "    ")), soft_wrap=True)
     if not found:
         out.print("Nobody has reported them.")
     elif len(found) == MOST_SHOWN:

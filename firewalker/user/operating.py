@@ -10,6 +10,8 @@ from firewalker.runtime.revocation import RevocationFeed
 from firewalker.user.domain.session import Session
 from firewalker.user.session_facts import ToldSessions
 from firewalker.user.store.accounts import Accounts
+from firewalker.user.store.mail_tokens import MailTokens
+from firewalker.user.store.mails import Mails
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.account_states import AccountStates
 from firewalker.user.usecases.ended_sessions import EndedSessions, revocation
@@ -60,6 +62,8 @@ async def governing(mysql_url: str, redis_url: str) -> AsyncIterator[AccountStat
                 accounts=Accounts(),
                 users=Users(),
                 sessions=sessions,
+                mails=Mails(),
+                tokens=MailTokens(),
                 endings=_Announcements(feed),
                 clock=clock,
             )

@@ -11,10 +11,13 @@ from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.user.domain.account import Account, AccountState, Decision
 from firewalker.user.domain.email import Email
 from firewalker.user.domain.faults import UserNotFound
+from firewalker.user.domain.mail import MailKind
 from firewalker.user.domain.session import EndReason, Session
 from firewalker.user.domain.user import Card
 from firewalker.user.store import account_decisions
 from firewalker.user.store.accounts import Accounts
+from firewalker.user.store.mail_tokens import MailTokens
+from firewalker.user.store.mails import Mails
 from firewalker.user.store.sessions import Sessions
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.ended_sessions import end_all
@@ -43,6 +46,8 @@ class AccountStates:
         accounts: Accounts,
         users: Users,
         sessions: Sessions,
+        mails: Mails,
+        tokens: MailTokens,
         endings: Endings,
         clock: Clock,
     ) -> None:
@@ -50,6 +55,8 @@ class AccountStates:
         self._accounts = accounts
         self._users = users
         self._sessions = sessions
+        self._mails = mails
+        self._tokens = tokens
         self._endings = endings
         self._clock = clock
 
@@ -99,6 +106,9 @@ class AccountStates:
             # Who signs in at this moment waits here, or was first: none is forgotten.
             account = await self._accounts.lock(tx, user)
             await self._decide(tx, account, Decision(AccountState.DISABLED, operator, at))
+            # Whoever asked to have another address must not get in by it once the account is enabled again.
+            await self._mails.withdraw(tx, user, MailKind.CHANGE)
+            await self._tokens.withdraw(tx, user, spare=MailKind.VERIFY)
             return await end_all(tx, self._sessions, user, EndReason.REVOKED, at)
 
     async def _decide(self, tx: Transaction, account: Account | None, decision: Decision) -> None:

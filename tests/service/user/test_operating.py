@@ -175,6 +175,8 @@ async def test_no_mail_and_no_identity_lets_a_disabled_user_in(shop: World, offi
     verify = await shop.token(ann.email)
     await shop.call("RequestPasswordReset", email=ann.email)
     reset = await shop.token(ann.email, 2)
+    await shop.call("ChangeEmail", ann.access, new_email="thief@example.org", password=PASSWORD)
+    change = await shop.token("thief@example.org")
     await office.accounts.disable(id_of(ann), "Kim")
     invalid = "MAIL_TOKEN_INVALID"
     assert (await shop.refusal("ResetPassword", token=reset, new_password="fog on the bridge")).reason == invalid
@@ -190,6 +192,9 @@ async def test_no_mail_and_no_identity_lets_a_disabled_user_in(shop: World, offi
     await becomes(shop, "SELECT COUNT(*) FROM mail WHERE outcome = 'NOBODY'", [(1,)])
     assert len(shop.mails(ann.email)) == 2
     await office.accounts.enable(id_of(ann), "Kim")
+    # What was asked for before is worth nothing after it.
+    assert (await shop.refusal("VerifyEmail", token=change)).reason == invalid
+    assert (await shop.refusal("ResetPassword", token=reset, new_password="fog on the bridge")).reason == invalid
     assert not (await login(shop, issuer.token(), **NEW)).created
 
 
@@ -255,7 +260,7 @@ async def test_reports_are_grouped_by_whom_they_are_of_and_closed_once(world: Wo
 
 @pytest.mark.usefixtures("at_terminal")
 async def test_operators_read_close_and_disable_at_the_terminal(
-    world: World, capsys: pytest.CaptureFixture[str]
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def shown() -> list[str]:
         # Other parts of the process may log meanwhile.
@@ -270,6 +275,10 @@ async def test_operators_read_close_and_disable_at_the_terminal(
     row = re.split(r"\s{2,}", shown()[1].strip())
     assert row[:5] == [cat.user_id, "Cat", "1", "1", "1 CHEATING"]
     assert row[6] == "active"
+    monkeypatch.setattr(terminal.out, "width", 60)
+    await reports_command.show()
+    assert cat.user_id in "".join(shown())
+    monkeypatch.setattr(terminal.out, "width", 200)
     await accounts_command.disable(cat.email, "Kim")
     first, second, third = shown()
     assert first == f"Cat ({cat.user_id}): disabled"
@@ -279,7 +288,7 @@ async def test_operators_read_close_and_disable_at_the_terminal(
     *_, about, text = shown()
     assert "CHEATING  by Ann" in about
     assert "  open  " in about
-    assert text == "[bold]look[/]\N{REPLACEMENT CHARACTER}[2J"
+    assert text == "    [bold]look[/]\N{REPLACEMENT CHARACTER}[2J"
     await reports_command.close(about.split()[-1], "Kim")
     await reports_command.close(cat.user_id, "Kim")
     assert shown() == ["1 report closed", "No report of them is open."]
