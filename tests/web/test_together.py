@@ -31,6 +31,14 @@ async def test_an_invitation_leads_from_a_link_to_a_friendship(people: People, c
     await expect(guest.page.locator(".row")).to_have_count(2)
 
 
+async def test_half_a_link_is_no_invitation(people: People, client: httpx.AsyncClient) -> None:
+    at_home = await come_home(people, await move_in(client), "/?invite=half")
+    at_home.watched.expect("status of 40[04]")
+    dialog = at_home.page.get_by_role("dialog", name="You are invited")
+    await dialog.get_by_role("button", name="Accept").click()
+    await expect(dialog.get_by_role("alert")).to_have_text("This invitation does not work any more.")
+
+
 async def test_a_cheer_arrives_while_somebody_looks(people: People, client: httpx.AsyncClient) -> None:
     ann, ben = await move_in(client), await move_in(client)
     await ann.befriend(ben)

@@ -25,7 +25,7 @@ export function acceptInvite(signal) {
       dialog.close();
     } catch (error) {
       accept.disabled = false;
-      fault.textContent = explain(error);
+      fault.textContent = error.violations?.length ? t("error.INVITE_NOT_FOUND") : explain(error); // of half a link, too
     }
   }
 }
