@@ -12,6 +12,7 @@ from firewalker.kernel.ids import SessionId, new_uuid7
 from firewalker.notification.measures import Measures
 from firewalker.runtime.grpc.faults import ServiceUnavailable
 from firewalker.runtime.metrics import REGISTRY
+from firewalker.runtime.personal_data import Erasure
 from firewalker.runtime.revocation import Revocation, RevocationFeed
 from tests.service.notification.conftest import Office, event, profile
 from tests.support.waiting import until
@@ -235,9 +236,13 @@ async def test_who_was_pushed_a_request_today_is_not_pushed_it_again_however_oft
     assert len(await office.inbox(me)) == 1
 
 
-async def test_requests_to_join_that_were_answered_or_taken_back_are_not_pushed(office: Office) -> None:
+async def test_requests_to_join_that_were_answered_or_taken_back_or_are_of_the_deleted_are_not_pushed(
+    office: Office,
+) -> None:
     me, group = new_uuid7(), str(new_uuid7())
-    accepted, gone, waiting = new_uuid7(), new_uuid7(), new_uuid7()
+    accepted, gone, waiting, deleted = new_uuid7(), new_uuid7(), new_uuid7(), new_uuid7()
+    (erasure,) = [part for part in office.service.app.parts if isinstance(part, Erasure)]
+    await erasure.stop()  # as if it had thousands to do before
     await office.register(me)
     await lives_in(office, me, "Asia/Seoul")
     await office.later(2 * 3600)
@@ -252,10 +257,11 @@ async def test_requests_to_join_that_were_answered_or_taken_back_are_not_pushed(
         told = {"group_id": group, "requester_id": str(user), "accepted": accepted, "told_user_ids": [str(me)]}
         await office.tell(event(office.clock.now(), group_join_request_closed=told))
 
-    for user, nickname in ((waiting, "기다림"), (accepted, "들어옴"), (gone, "물러남")):
+    for user, nickname in ((waiting, "기다림"), (accepted, "들어옴"), (gone, "물러남"), (deleted, "사라짐")):
         await asks(user, nickname)
     await closed(accepted, accepted=True)
     await closed(gone, accepted=False)
+    await office.tell(event(office.clock.now(), user_deleted={"user_id": str(deleted)}))
     await office.later(9 * 3600)
     assert bodies(office) == ["기다림님이 한강을 함께하고 싶어 해요."]
     assert [n.params["user_id"] for n in await office.inbox(me)] == [str(accepted), str(waiting)]
@@ -417,6 +423,7 @@ async def test_while_fcm_is_a_black_hole_what_counts_waits_and_the_rest_is_dropp
     office.google.fcm.script.load({"every": []})
     for _ in range(8):
         await office.later(5 * 60)
+    await office.mended(4)
     assert [shown.title for shown in office.google.fcm.screen.shown] == ["친구 요청"] * 4
     assert counted("OVERTAKEN", "expired") - before == 4
 
