@@ -141,6 +141,7 @@ class AccountPart:
             tokens=id_tokens,
             sign_ups=sign_ups,
             sessions=signing_in,
+            session_rows=sessions,
             throttles=throttles,
             facts=facts,
             clock=clock,

@@ -218,6 +218,7 @@ async def test_an_unlinking_whose_commit_was_not_answered_has_happened(
         tokens=tokens,
         sign_ups=rooms.accounts,
         sessions=rooms.sessions,
+        session_rows=SessionRows(),
         throttles=Throttles(None, bytes(32)),
         facts=OutboxFacts(Outbox("notification")),
         clock=rooms.clock,
