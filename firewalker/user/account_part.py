@@ -187,6 +187,7 @@ class AccountPart:
             emails=EmailChanges(
                 database=database,
                 accounts=accounts,
+                sessions=sessions,
                 tokens=tokens,
                 keys=mail_keys,
                 mails=mails,

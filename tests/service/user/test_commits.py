@@ -244,6 +244,7 @@ async def test_who_had_come_back_counts_also_where_the_commit_was_not_answered(
         users=Users(),
         sessions=SessionRows(),
         mails=MailRows(),
+        links=ProviderRows(),
         facts=OutboxFacts(Outbox("step")),
         clock=rooms.clock,
     )
