@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from firewalker.cli.addresses import LOOPBACK, Addresses
+from firewalker.cli.operating import account_app, reports_app
 from firewalker.cli.terminal import CommandError, err
 from firewalker.local.problems import CannotStartError
 
@@ -217,6 +218,10 @@ def refuse(walker: Walker, day: Day) -> None:
     from firewalker.cli.review import decide
 
     asyncio.run(decide(walker, day, "refused"))
+
+
+app.add_typer(reports_app, name="reports", rich_help_panel=BACKEND)
+app.add_typer(account_app, name="account", rich_help_panel=BACKEND)
 
 
 deliveries_app = typer.Typer(help="Pushes on their way to FCM.", add_completion=False)

@@ -84,12 +84,17 @@ async def _findings(addresses: Addresses) -> AsyncIterator[Finding]:
     for name in SERVICES:
         internal = int(settings[name][f"FIREWALKER_{name.upper()}_INTERNAL_PORT"])
         yield await _service(f"{name} service, internal port", rest._replace(port=internal), _listens(internal))
+    try:
+        mysql = {name: here.url(name, "MYSQL_URL") for name in SERVICES}
+        redis = here.url("step", "REDIS_URL")
+    except (OSError, UnicodeError) as problem:
+        yield Finding("settings", good=False, facts=f"a server's URL cannot be read from its file: {problem}")
+        return
     for name in SERVICES:
-        mysql = here.url(name, "MYSQL_URL")
-        yield await _mysql(name, mysql)
-        async for finding in _outbox(name, mysql):
+        yield await _mysql(name, mysql[name])
+        async for finding in _outbox(name, mysql[name]):
             yield finding
-    async for finding in _redis(here.url("step", "REDIS_URL")):
+    async for finding in _redis(redis):
         yield finding
 
 

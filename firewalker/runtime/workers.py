@@ -33,6 +33,9 @@ READY_LIMIT_S = 60.0
 _VARIABLE = "FIREWALKER_WORKER"
 _FIRST_DELAY_S = 0.2
 _LONGEST_DELAY_S = 10.0
+_NO_ROOM = (OSError, RuntimeError)
+"""How a process that cannot be made shows: asyncio's thread that waits for its end has no room either (RuntimeError)."""
+
 _STEADY_S = 10.0
 _READY = b"+"
 
@@ -223,7 +226,7 @@ class Workers:
                 return True
             try:
                 await self._start_next()
-            except OSError as error:
+            except _NO_ROOM as error:
                 self._deaths += 1
                 _log.error("worker_not_started", error=type(error).__name__, again_in_s=self._delay_s)
                 return False
@@ -244,7 +247,7 @@ class Workers:
         """Whether another serves now and *old*, in whose place it does, has ended; else *old* stays."""
         try:
             new = await self._start()
-        except OSError as error:
+        except _NO_ROOM as error:
             _log.error("replacement_failed", worker=old.number, error=type(error).__name__)
             return False
         if not await _any_of(new.serves, new.over, within_s=READY_LIMIT_S) or not new.serves.is_set():

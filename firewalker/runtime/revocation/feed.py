@@ -46,6 +46,7 @@ class RevocationFeed:
         view: RevocationView | None = None,
         clock: Clock | None = None,
         beat_s: float = BEAT_S,
+        tell_s: float = TELL_S,
     ) -> None:
         """*replay* is asked for the last access-token lifetime at start and whenever Redis may have lost entries.
 
@@ -56,6 +57,7 @@ class RevocationFeed:
         self._view = view
         self._clock = clock or SystemClock()
         self._beat_s = beat_s
+        self._tell_s = tell_s
         self._epoch: bytes | None = None
         self._must_replay = True
         self._away = False
@@ -94,7 +96,7 @@ class RevocationFeed:
             self._must_replay = True
             return
         try:
-            async with calling(TELL_S):
+            async with calling(self._tell_s):
                 await self._announce(ended)
         except (RedisError, OSError, DeadlineExceeded) as error:
             self._must_replay = self._away = True

@@ -76,7 +76,7 @@ class GroupSource:
         return await self._boards.circle_again(self.viewer, self._group_id, self.key.period, self.key.first)
 
     def is_current(self, circle: Circle) -> bool:  # noqa: ARG002 - see `Source`
-        """Not known: it is read once more, which costs little while it is kept."""
+        """Not known: it is read once more, which costs little while it is kept; of an old day, a statement for its goals."""
         return False
 
     async def look_up(self, subjects: Subjects, circle: Circle, users: Sequence[bytes]) -> None:

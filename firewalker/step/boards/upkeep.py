@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from math import inf
 
 import structlog
 
@@ -32,6 +33,9 @@ AGED_PER_S = 200
 RETRY_S = 1.0
 """How long a board waits that could not be renewed; all of them, where that is nothing of its own."""
 
+LONGEST_RETRY_S = 60.0
+"""The same for one that fails again and again by itself: each time it waits twice as long."""
+
 _OF_ALL = (Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.TIMED_OUT)
 """MySQL did not answer: it would not answer for other boards either, and is let rest."""
 
@@ -53,6 +57,10 @@ class Upkeep:
         self._aged_at = clock.monotonic()
         self._put_off: dict[WatchedBoard, float] = {}
         """Boards that failed by themselves, each with when it is tried again."""
+        self._waited_s: dict[WatchedBoard, float] = {}
+        """How long those that have not been renewed since were made to wait last."""
+        self._told_at = -inf
+        """When an error was logged whole."""
         self._tasks: list[asyncio.Task[None]] = []
         live.on_gap(self._catch_up)
 
@@ -119,10 +127,22 @@ class Upkeep:
                 outdated[board] = None
                 of_all = error
             elif error is not None:
-                _log.error("board_not_renewed", exc_info=error)
-                self._put_off[board] = self._clock.monotonic() + RETRY_S
+                self._put_board_off(board, error)
+            else:
+                self._waited_s.pop(board, None)
         if of_all is not None:
             raise of_all  # any of them: all are tried again after a pause
+
+    def _put_board_off(self, board: WatchedBoard, error: BaseException) -> None:
+        """Have it wait, longer each time: it may be something that no board is spared."""
+        now, before = self._clock.monotonic(), self._waited_s.get(board)
+        whole = now - self._told_at >= RETRY_S
+        if whole:
+            self._told_at = now
+        _log.error("board_not_renewed", error=type(error).__name__, exc_info=error if whole else None)
+        wait_s = RETRY_S if before is None else min(2 * before, LONGEST_RETRY_S)
+        self._waited_s[board] = wait_s
+        self._put_off[board] = now + wait_s
 
     def _outdate_aged(self) -> None:
         longest_s = TRUSTED_S if self._heard() else DOUBTED_S

@@ -18,7 +18,7 @@ from firewalker.runtime.tasks import begin, end
 from firewalker.step.domain.day import UserTotal
 from firewalker.step.live.buckets import Buckets
 from firewalker.step.live.feed import Feed
-from firewalker.step.live.rebuild import Rebuilder
+from firewalker.step.live.rebuild import UNTOLD, Rebuilder
 from firewalker.step.live.shares import Share
 from firewalker.step.live.writer import MOST_PENDING, Writer
 
@@ -88,10 +88,8 @@ class Part:
         await end(self._tasks)
         if self._tasks:
             with contextlib.suppress(RedisUnavailable):
-                if self.writer.idle:
-                    await self.buckets.note_told(None)
-                else:
-                    await self.buckets.doubt()  # which a Redis does that is full
+                # As old a note as others look into at once.
+                await self.buckets.note_told(None if self.writer.idle else self.writer.told_until - UNTOLD)
         for client in self._clients:
             await client.aclose()
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 
 import structlog
@@ -105,6 +105,8 @@ class Rebuilder:
         self._settled = doubts
         if self._clock.monotonic() - self._sampled_at >= self._sample_s:
             self._sampled_at = self._clock.monotonic()
+            if self._silent(await self._buckets.told()):
+                await self._repair_recent()
             await self.sample()
 
     async def rebuild(self, copied: Callable[[int], None] = lambda _: None) -> bool:
@@ -159,7 +161,15 @@ class Rebuilder:
             await self._copy(day, raised_since=since)
         # Made up for, whoever they were. (One that is cut off for longer than `UNTOLD` from now on, and is killed then without
         # having noted anything again, leaves the rest of its commits to the samples.)
-        await self._buckets.forget_told([sender for sender, until in told.items() if now - until > UNTOLD])
+        await self._buckets.forget_told(self._silent(told))
+
+    def _silent(self, told: Mapping[bytes, datetime]) -> list[bytes]:
+        """Who has noted nothing for longer than a process does that lives and is heard by Redis.
+
+        These are made up for soon: with their old notes every later repair would look far back, and would take long.
+        """
+        now = self._clock.now()
+        return [sender for sender, until in told.items() if now - until > UNTOLD]
 
     async def _copy(
         self,

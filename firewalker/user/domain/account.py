@@ -17,6 +17,15 @@ class AccountState(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """What an operator has made of an account, and when."""
+
+    state: AccountState
+    operator: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """What it takes to sign in. *password_hash* is a PHC string (argon2id)."""
 

@@ -44,7 +44,8 @@ class EndReason(Enum):
     EVERYWHERE = 4
     """The user signed out everywhere."""
     REVOKED = 5
-    """The user ended it from another one."""
+    """Ended from elsewhere: by the user, or by an operator with the account. Who it was stands in `account_decision`; a number
+    of its own could not be read by the version before, which has to tell of ends during an upgrade."""
     PASSWORD = 6
     """The password was changed or reset elsewhere."""
     DELETED = 7

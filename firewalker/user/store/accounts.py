@@ -41,6 +41,9 @@ _SET_EMAIL = """
     WHERE user_id = %(user_id)s
 """  # primary key
 
+_SET_STATE = "UPDATE account SET state = %(state)s WHERE user_id = %(user_id)s"
+# primary key
+
 _DELETE = "DELETE FROM account WHERE user_id = %(user_id)s"
 # primary key
 
@@ -111,6 +114,10 @@ class Accounts:
             if duplicate.key == "account_email":
                 raise EmailTaken from None
             raise
+
+    async def set_state(self, tx: Transaction, user_id: UserId, state: AccountState) -> None:
+        """Say whether an account that is locked can be signed in to."""
+        await tx.execute(_SET_STATE, {"user_id": user_id, "state": state})
 
     async def delete(self, tx: Transaction, user_id: UserId) -> None:
         """Remove the account: its address is free, and nobody can sign in."""

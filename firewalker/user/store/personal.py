@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from firewalker.runtime.personal_data import OUTBOX, TOMBSTONES, PersonalTable, Shown, named
+from firewalker.user.domain.account import AccountState
 from firewalker.user.domain.avatar import State
 from firewalker.user.domain.friend_limits import CHEERS, REPORTS, REQUESTS
 from firewalker.user.domain.friendship import Reach
@@ -76,6 +77,14 @@ TABLES = (
     ),
     PersonalTable(
         "account", "user_id", kind="account", columns=("email", "email_verify_time"), erased=False, kept=_BY_HAND
+    ),
+    PersonalTable(
+        "account_decision",
+        "user_id",
+        kind="account_decision",
+        # Not who of those that run the service it was.
+        columns=(named("state", AccountState), "decide_time"),
+        order=("decide_time", "state"),
     ),
     PersonalTable(
         "session",

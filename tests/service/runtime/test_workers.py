@@ -172,6 +172,24 @@ async def test_a_replacement_that_cannot_be_started_leaves_the_old_ones(kept: Ke
     assert not kept.serving() & before
 
 
+async def test_where_there_is_no_room_for_another_thread_workers_are_tried_again_and_old_ones_stay(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object, **__: object) -> None:
+        raise RuntimeError("can't start new thread")  # of asyncio's, that waits for the child's end
+
+    before = kept.serving()
+    with capture_logs() as logs:
+        with monkeypatch.context() as crowded:
+            crowded.setattr(asyncio, "create_subprocess_exec", full)
+            kept.herd._roll.set()
+            await until(lambda: "replacement_failed" in events(logs), 60)
+            assert kept.serving() == before
+            os.kill(min(before), signal.SIGKILL)
+            await until(lambda: "worker_not_started" in events(logs), 60)
+        await until(lambda: len(kept.serving() - {min(before)}) == 2, 60)
+
+
 async def test_a_replacement_that_ends_at_once_is_not_started_again_beside_the_old_ones(kept: Kept) -> None:
     kept.write("raise SystemExit(1)")
     before = kept.serving()

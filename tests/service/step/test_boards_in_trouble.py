@@ -222,7 +222,7 @@ async def test_boards_that_cannot_be_renewed_hold_up_no_other_and_are_tried_agai
         await writing.tell(befriended(me, ann))
         await until(lambda: ann.bytes in watchers[-1].board.members)
         await until(lambda: len(tries) >= len(unlucky))
-        monkeypatch.setattr(upkeep, "RETRY_S", 0.01)
+        monkeypatch.setattr(upkeep, "LONGEST_RETRY_S", 0.01)
         boards.outdate([unlucky[0].bytes])
         await until(lambda: len(tries) >= len(unlucky) + 2)
 

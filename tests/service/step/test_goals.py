@@ -13,6 +13,7 @@ from firewalker.kernel.clock import SystemClock
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Database, Transaction
 from firewalker.step.app import build
+from firewalker.step.boards_part import BoardsPart
 from firewalker.step.config import StepConfig
 from firewalker.step.domain.day import UserTotal, to_ms
 from firewalker.step.domain.goal import GoalReached, Goals
@@ -121,6 +122,8 @@ async def test_a_goal_that_was_committed_and_not_announced_is_announced_when_it_
     await set_goal(step, me, 1_000, shared=True)
     await record(step, me, 1_000, TODAY)
     await eventually(lambda: reached_on_board(step, friend, me))
+    parts = [part for part in step.app.parts if isinstance(part, BoardsPart)]
+    await until(lambda: all(part.announcements.heard for part in parts))  # else circles are read again within seconds
     async with database.transaction() as tx:  # as if the answer to COMMIT was lost, or the process had died behind it
         await tx.execute("UPDATE goal_owner SET shared = 0 WHERE user_id = %s", (me,))
     assert await reached_on_board(step, friend, me)

@@ -129,7 +129,7 @@ async def test_what_a_process_left_untold_for_an_hour_is_told_by_the_next(
         await until_true(made_up_for)
 
 
-async def test_who_stops_before_all_is_told_has_redis_rebuilt(
+async def test_what_is_left_untold_by_who_stops_is_made_up_for_by_others(
     process: Process, start_process: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user = someone()
@@ -141,6 +141,7 @@ async def test_who_stops_before_all_is_told_has_redis_rebuilt(
         raise RedisUnavailable("OOM command not allowed")
 
     monkeypatch.setattr(leaving.live.parts[0].writer._buckets, "apply", refuse)
+    monkeypatch.setattr(process.live.parts[0].rebuilder, "_sample_s", 0.1)
     await leaving.ingest.record(user, [counted(900)])
     await leaving.ingest.stop()
     await leaving.live.stop()
