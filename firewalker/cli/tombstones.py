@@ -20,6 +20,7 @@ from firewalker.runtime.outbox import Outbox
 from firewalker.user.events import OutboxFacts
 from firewalker.user.store.accounts import Accounts
 from firewalker.user.store.mails import Mails
+from firewalker.user.store.provider_logins import ProviderLogins
 from firewalker.user.store.sessions import Sessions
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.burials import Burials, buried
@@ -67,6 +68,7 @@ async def apply(path: Path, url: str | None = None) -> int:
             users=Users(),
             sessions=Sessions(),
             mails=Mails(),
+            links=ProviderLogins(),
             facts=OutboxFacts(Outbox("step", "notification")),
             clock=SystemClock(),
         )

@@ -141,6 +141,7 @@ class AccountPart:
             tokens=id_tokens,
             sign_ups=sign_ups,
             sessions=signing_in,
+            session_rows=sessions,
             throttles=throttles,
             facts=facts,
             clock=clock,
@@ -186,6 +187,7 @@ class AccountPart:
             emails=EmailChanges(
                 database=database,
                 accounts=accounts,
+                sessions=sessions,
                 tokens=tokens,
                 keys=mail_keys,
                 mails=mails,

@@ -4,7 +4,8 @@ A guess takes a turn of its address and one of its account; a right password giv
 the account before, by the installation id that it alone knows, has turns of its own there: whoever uses up the account's
 cannot lock its owner out. Turns are taken before the password is looked at, so that guesses at once are counted too, and
 by what was typed: whether there is such an account shows nowhere. An attempt to sign up keeps its turns if it made an account or
-told whose address is taken; what fails for another reason costs nobody theirs. Calls from exempt networks are not counted.
+told whose address is taken, those of where it came from also if it told that an address is free; what fails for another reason costs
+nobody theirs. Calls from exempt networks are not counted.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ import hmac
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from firewalker.kernel.faults import DeadlineExceeded, Fault
+from firewalker.kernel.faults import DeadlineExceeded, Fault, Overloaded
 from firewalker.kernel.ids import UserId
 from firewalker.kernel.principal import current_site
 from firewalker.runtime.rate_limits import Rate, RateExceeded, RateLimits
@@ -92,8 +93,9 @@ class Throttles:
             yield
         except (EmailTaken, DeadlineExceeded):
             raise  # told that an address is taken, or, by the work that was begun, that it is not
-        except NicknameTaken:
-            await self._give_back(takes[1:])  # whoever picks a name tries some
+        except (NicknameTaken, Overloaded):
+            # Whoever picks a name tries some, and no device can help our load; but both tell that the address is free.
+            await self._give_back(takes[1:])
             raise
         except Fault:
             await self._give_back(takes)

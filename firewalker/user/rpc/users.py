@@ -92,7 +92,7 @@ class UserDoor(pb.UserServiceBase):
         fields = Fields()
         fields.read("password", message.password or message.id_token or None, "is needed, or an id_token")
         fields.ensure_valid()
-        await self._deletions.delete(principal().user_id, message.password, message.id_token)
+        await self._deletions.delete(principal(), message.password, message.id_token)
         return pb.DeleteMeResponse()
 
     async def export_my_data(self, message: pb.ExportMyDataRequest) -> AsyncIterator[pb.ExportMyDataResponse]:  # noqa: ARG002 - it has no fields

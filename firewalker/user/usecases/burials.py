@@ -12,6 +12,7 @@ from firewalker.user.domain.session import EndReason
 from firewalker.user.domain.user import UserDeleted
 from firewalker.user.store.accounts import Accounts
 from firewalker.user.store.mails import Mails
+from firewalker.user.store.provider_logins import ProviderLogins
 from firewalker.user.store.sessions import Sessions
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.ended_sessions import end_all
@@ -45,6 +46,7 @@ class Burials:
         users: Users,
         sessions: Sessions,
         mails: Mails,
+        links: ProviderLogins,
         facts: Facts,
         clock: Clock,
     ) -> None:
@@ -53,6 +55,7 @@ class Burials:
         self._users = users
         self._sessions = sessions
         self._mails = mails
+        self._links = links
         self._facts = facts
         self._clock = clock
 
@@ -76,6 +79,7 @@ class Burials:
                 back.add(user)
                 await end_all(tx, self._sessions, user, EndReason.DELETED, at)
                 await self._accounts.delete(tx, user)
+                await self._links.delete_all(tx, user)
                 if account.email is not None:
                     await self._mails.forget_of_nobody(tx, account.email)
             await self._users.delete(tx, user)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.faults import Contention
 from firewalker.kernel.ids import UserId
+from firewalker.kernel.principal import Principal
 from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.runtime.personal_data import Erasure
 from firewalker.user.domain.account import Account
@@ -23,7 +24,7 @@ from firewalker.user.store.sessions import Sessions as SessionStore
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.avatars import Avatars
 from firewalker.user.usecases.confirmation import Confirmation
-from firewalker.user.usecases.ended_sessions import end_all
+from firewalker.user.usecases.ended_sessions import end_all, ensure_alive
 from firewalker.user.usecases.group_rooms import GroupRooms
 from firewalker.user.usecases.ports import Endings, Facts
 from firewalker.user.usecases.provider_logins import ProviderLogins
@@ -139,7 +140,7 @@ class Deletions:
         self._facts = facts
         self._clock = clock
 
-    async def delete(self, caller: UserId, password: str | None, id_token: str | None) -> None:
+    async def delete(self, caller: Principal, password: str | None, id_token: str | None) -> None:
         """Delete the caller's account, shown to be theirs by its password or else an *id_token* of a linked identity.
 
         Committed and announced when this returns; the rest is erased in the background.
@@ -150,19 +151,21 @@ class Deletions:
             RateExceeded: Too many were.
             Overloaded: Too many passwords are being checked.
             Contention: The account was changed elsewhere at this moment.
+            SessionRevoked: The caller's session has ended since the call came in.
         """
         if id_token and not password:
-            account = await self._providers.confirm(caller, id_token)
+            account = await self._providers.confirm(caller.user_id, id_token)
         else:
-            account = await self._confirmation.by_password(caller, password or "")
-        await self._endings.tell(await self._delete(account))
+            account = await self._confirmation.by_password(caller.user_id, password or "")
+        await self._endings.tell(await self._delete(account, caller))
 
     @retried
-    async def _delete(self, account: Account) -> Sequence[Session]:
+    async def _delete(self, account: Account, caller: Principal) -> Sequence[Session]:
         at, user_id = moment(self._clock), account.user_id
         async with self._database.transaction() as tx:
             if await self._accounts.lock(tx, user_id) != account:
                 raise Contention
+            await ensure_alive(tx, self._sessions, caller, at)
             ended = await end_all(tx, self._sessions, user_id, EndReason.DELETED, at)
             await self._accounts.delete(tx, user_id)
             await self._links.delete_all(tx, user_id)

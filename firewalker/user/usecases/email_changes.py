@@ -13,7 +13,9 @@ from firewalker.user.domain.mail_secret import MailKeys
 from firewalker.user.domain.security import Notice, SecurityNoticed
 from firewalker.user.store.accounts import Accounts
 from firewalker.user.store.mail_tokens import MailTokens
+from firewalker.user.store.sessions import Sessions
 from firewalker.user.usecases.confirmation import Confirmation
+from firewalker.user.usecases.ended_sessions import ensure_alive
 from firewalker.user.usecases.mails import Mails
 from firewalker.user.usecases.ports import Facts, Throttles
 
@@ -26,6 +28,7 @@ class EmailChanges:
         *,
         database: Database,
         accounts: Accounts,
+        sessions: Sessions,
         tokens: MailTokens,
         keys: MailKeys,
         mails: Mails,
@@ -36,6 +39,7 @@ class EmailChanges:
     ) -> None:
         self._database = database
         self._accounts = accounts
+        self._sessions = sessions
         self._tokens = tokens
         self._keys = keys
         self._mails = mails
@@ -71,16 +75,18 @@ class EmailChanges:
             RateExceeded: Too many were, or too many mails were asked for, by the account or from there.
             Overloaded: Too many passwords are being checked.
             Contention: The account was changed elsewhere at this moment.
+            SessionRevoked: The caller's session has ended since the call came in.
         """
         account = await self._confirmation.by_password(caller.user_id, password)
         await self._throttles.ask_for_mail(caller.user_id)
-        await self._promise(account, email)
+        await self._promise(account, email, caller)
 
     @retried
-    async def _promise(self, account: Account, email: Email) -> None:
+    async def _promise(self, account: Account, email: Email, caller: Principal) -> None:
         async with self._database.transaction() as tx:
             if await self._accounts.lock(tx, account.user_id) != account:
                 raise Contention  # a password that was right just now is worth nothing once there is another
+            await ensure_alive(tx, self._sessions, caller, moment(self._clock))
             await self._mails.append(tx, MailKind.CHANGE, email, account.user_id)
 
     @retried(idempotent=True)
@@ -98,16 +104,18 @@ class EmailChanges:
         async with self._database.transaction() as tx:
             token = await self._tokens.find(tx, token_id)
             account = None if token is None else await self._accounts.lock(tx, token.user_id)
-            token = await self._tokens.find(tx, token_id, lock=True)
             if token is None or account is None or account.state is not AccountState.ACTIVE:
                 raise MailTokenInvalid
             before = account.email
             same = before is not None and token.email.key == before.key
             if same and account.email_verify_time is not None and token.kind is not MailKind.RESET:
                 return  # it was confirmed already, perhaps by the answer that was lost
+            await self._mails.withdraw_changes(tx, account.user_id)
+            token = await self._tokens.find(tx, token_id, lock=True)
+            if token is None:
+                raise MailTokenInvalid
             token.ensure_usable(at, *([MailKind.VERIFY, MailKind.CHANGE] if same else [MailKind.CHANGE]))
             await self._accounts.set_verified_email(tx, account.user_id, token.email, at)
-            await self._mails.withdraw_changes(tx, account.user_id)
             await self._tokens.use(tx, token, at)
             if not same:
                 if before is not None:

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from firewalker.kernel.faults import SessionRevoked
 from firewalker.kernel.ids import SessionId, UserId
+from firewalker.kernel.principal import Principal
 from firewalker.runtime.mysql import Database, Transaction
 from firewalker.runtime.revocation import Revocation
 from firewalker.runtime.tokens import LEEWAY, LIFETIME
@@ -54,6 +56,20 @@ async def end_all(
             ended.append(locked.end(reason, at))
             await sessions.save(tx, ended[-1])
     return ended
+
+
+async def ensure_alive(tx: Transaction, sessions: Sessions, caller: Principal, at: datetime) -> None:
+    """See to it that the session of a caller whose account is locked lives until *tx* ends.
+
+    For what changes who gets in: the session that let a call in may have been ended while a password was hashed or a
+    provider was asked, and whoever was thrown out must leave no door open.
+
+    Raises:
+        SessionRevoked: It has ended since the call came in.
+    """
+    session = await sessions.lock(tx, caller.session_id)
+    if session is None or not session.is_alive(at):
+        raise SessionRevoked
 
 
 def revocation(session: Session) -> Revocation:

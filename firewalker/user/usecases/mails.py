@@ -70,7 +70,7 @@ class Mails:
         tx.after_commit(self._wake)
 
     async def withdraw_changes(self, tx: Transaction, user_id: UserId) -> None:
-        """Send no mail any more by which a locked account could get another address. Before its tokens are seen to."""
+        """Send no mail any more by which a locked account could get another address. Before its tokens are locked: `written` does so."""
         await self._mails.withdraw(tx, user_id, MailKind.CHANGE)
 
     @retried(idempotent=True)

@@ -20,7 +20,7 @@ from firewalker.user.store.provider_logins import ProviderLogins
 from firewalker.user.store.sessions import Sessions as SessionStore
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.confirmation import Confirmation
-from firewalker.user.usecases.ended_sessions import end_all
+from firewalker.user.usecases.ended_sessions import end_all, ensure_alive
 from firewalker.user.usecases.mails import Mails
 from firewalker.user.usecases.ports import Endings, Facts, Passwords, Throttles
 
@@ -71,6 +71,7 @@ class PasswordChanges:
             PasswordTooShort, PasswordTooLong, PasswordTooCommon: *new* is not acceptable.
             Overloaded: Too many passwords are being hashed.
             Contention: The password was changed elsewhere at this moment.
+            SessionRevoked: The caller's session has ended since the call came in.
         """
         account = await self._confirmation.by_password(caller.user_id, current)
         await self._ensure_acceptable(account, new)
@@ -117,8 +118,11 @@ class PasswordChanges:
         at = moment(self._clock)
         async with self._database.transaction() as tx:
             account = await self._accounts.lock(tx, seen.user_id)
+            if account is None or account.state is not AccountState.ACTIVE:
+                raise MailTokenInvalid
+            await self._mails.withdraw_changes(tx, account.user_id)
             token = await self._tokens.find(tx, seen.token_id, lock=True)
-            if token is None or account is None or account.state is not AccountState.ACTIVE:
+            if token is None:
                 raise MailTokenInvalid
             token.ensure_usable(at, MailKind.RESET)
             if account.email is None or token.email.key != account.email.key:
@@ -129,7 +133,6 @@ class PasswordChanges:
             if account.email_verify_time is None:
                 await self._links.delete_all(tx, account.user_id)
             await self._accounts.set_verified_email(tx, account.user_id, account.email, at)
-            await self._mails.withdraw_changes(tx, account.user_id)
             await self._tokens.use(tx, token, at)
             await self._facts.append(tx, [SecurityNoticed(account.user_id, Notice.PASSWORD_CHANGED, at)], {})
             await self._mails.append(tx, MailKind.PASSWORD_CHANGED, account.email, account.user_id)
@@ -147,6 +150,7 @@ class PasswordChanges:
         async with self._database.transaction() as tx:
             if await self._accounts.lock(tx, account.user_id) != account:
                 raise Contention
+            await ensure_alive(tx, self._sessions, caller, at)
             await self._accounts.set_password_hash(tx, account.user_id, password_hash)
             # Whoever asked for them may be why it is changed. That the address is confirmed helps nobody else.
             await self._mails.withdraw_changes(tx, account.user_id)

@@ -7,7 +7,7 @@ from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.faults import Contention
 from firewalker.kernel.ids import UserId
 from firewalker.kernel.principal import Principal
-from firewalker.runtime.mysql import Database, retried
+from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.user.domain.account import Account
 from firewalker.user.domain.faults import UserNotFound
 from firewalker.user.domain.nickname import Nickname
@@ -23,7 +23,9 @@ from firewalker.user.domain.session import Client
 from firewalker.user.domain.user import User
 from firewalker.user.store.accounts import Accounts as AccountStore
 from firewalker.user.store.provider_logins import ProviderLogins as ProviderStore
+from firewalker.user.store.sessions import Sessions as SessionStore
 from firewalker.user.usecases.accounts import Accounts, Newcomer
+from firewalker.user.usecases.ended_sessions import ensure_alive
 from firewalker.user.usecases.ports import Facts, IdTokens, Throttles
 from firewalker.user.usecases.sessions import Grant, Sessions
 
@@ -52,6 +54,7 @@ class ProviderLogins:
         tokens: IdTokens,
         sign_ups: Accounts,
         sessions: Sessions,
+        session_rows: SessionStore,
         throttles: Throttles,
         facts: Facts,
         clock: Clock,
@@ -62,6 +65,7 @@ class ProviderLogins:
         self._tokens = tokens
         self._sign_ups = sign_ups
         self._sessions = sessions
+        self._session_rows = session_rows
         self._throttles = throttles
         self._facts = facts
         self._clock = clock
@@ -75,6 +79,7 @@ class ProviderLogins:
             NicknameTaken, EmailTaken: Somebody has it.
             BadCredentials: The account is disabled.
             RateExceeded: Too many accounts were made from there.
+            Contention: The identity was taken off the account, or the account was changed, at this moment.
         """
         identity = await self._tokens.verify(form.provider, form.id_token, form.nonce)
         owner = await self._owner(identity)
@@ -91,7 +96,11 @@ class ProviderLogins:
                 return user, grant, True
         if owner is None:
             raise Contention
-        user, grant = await self._sessions.open_for(owner, form.client)
+
+        async def is_theirs_still(tx: Transaction) -> bool:
+            return await self._links.find_owner(tx, identity) == owner
+
+        user, grant = await self._sessions.open_for(owner, form.client, is_theirs_still)
         return user, grant, False
 
     async def confirm(self, caller: UserId, id_token: str) -> Account:
@@ -109,6 +118,7 @@ class ProviderLogins:
         async with self._database.transaction() as tx:
             if await self._accounts.lock(tx, user_id) is None:
                 raise UserNotFound
+            await ensure_alive(tx, self._session_rows, caller, at)
             owner = await self._links.find_owner(tx, identity)
             if owner is None:
                 await self._links.add(tx, user_id, identity, at)
@@ -124,6 +134,7 @@ class ProviderLogins:
             IdTokenInvalid, ProviderNotOffered, ProviderUnavailable: See `IdTokens`.
             ProviderLinkedElsewhere: It is another account's.
             ProviderAlreadyLinked: The account has another one of this provider.
+            SessionRevoked: The caller's session has ended since the call came in.
         """
         await self._link(caller, await self._tokens.verify(provider, id_token, nonce))
 

@@ -1,13 +1,13 @@
 """Signing in, staying signed in, signing out."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.faults import Contention, Fault
 from firewalker.kernel.ids import SessionId, UserId, new_uuid7_at
-from firewalker.runtime.mysql import Database, retried
+from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.user.domain.account import Account, AccountState
 from firewalker.user.domain.email import Email
 from firewalker.user.domain.faults import BadCredentials, RefreshTokenInvalid, RefreshTokenReused
@@ -83,15 +83,20 @@ class Sessions:
             return user, grant
         raise Contention
 
-    async def open_for(self, user_id: UserId, client: Client) -> tuple[User, Grant]:
+    async def open_for(
+        self, user_id: UserId, client: Client, still: Callable[[Transaction], Awaitable[bool]]
+    ) -> tuple[User, Grant]:
         """Open a session for somebody who was recognised otherwise than by a password.
+
+        *still* tells, once nobody else can change the account, whether what they were recognised by is good.
 
         Raises:
             BadCredentials: There is no such account, or it is disabled.
+            Contention: It is not good any more, or the account was changed elsewhere again and again.
         """
         for _ in range(_SIGN_IN_ATTEMPTS):
             account = await self.account_of(user_id, user_id)
-            opened = await self._open(account, client)
+            opened = await self._open(account, client, still)
             if opened is not None:
                 user, grant, ended = opened
                 if ended:
@@ -165,12 +170,14 @@ class Sessions:
         return account
 
     @retried
-    async def _open(self, account: Account, client: Client) -> tuple[User, Grant, Sequence[Session]] | None:
-        """Open a session for an account whose password was right; None if the account was changed since then."""
+    async def _open(
+        self, account: Account, client: Client, still: Callable[[Transaction], Awaitable[bool]] | None = None
+    ) -> tuple[User, Grant, Sequence[Session]] | None:
+        """Open a session for an account that somebody was recognised for; None if it was changed since, or *still* says no."""
         at = moment(self._clock)
         session = Session.open(SessionId(new_uuid7_at(at)), account.user_id, client, self._keys, at)
         async with self._database.transaction() as tx:
-            if await self._accounts.lock(tx, account.user_id) != account:
+            if await self._accounts.lock(tx, account.user_id) != account or not (still is None or await still(tx)):
                 return None
             user = await self._users.get(tx, account.user_id)
             ended = []

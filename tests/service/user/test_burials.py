@@ -39,6 +39,10 @@ async def test_no_backup_brings_back_who_was_deleted_after_it(world: World, tmp_
     await until(lambda: world.step.of("friendship_accepted"), within_s=60)
     await world.call("RequestPasswordReset", email=ann.email)
     await world.token(ann.email, 2)
+    identity = (
+        "INSERT INTO provider_login SELECT 2, 's-1', user_id, '', CURRENT_TIMESTAMP(3) FROM account WHERE email = %s"
+    )
+    await world.sql(identity, ann.email)
     backup, kept = Backup(world), tmp_path / "tombstones.ndjson"
     await backup.take()
     await world.call("DeleteMe", ann.access, password=PASSWORD)
@@ -54,6 +58,7 @@ async def test_no_backup_brings_back_who_was_deleted_after_it(world: World, tmp_
     assert (await world.call("Refresh", refresh_token=ann.tokens.refresh_token)).tokens.access_token
 
     assert await tombstones.apply(kept, world.mysql_url) == 1
+    assert await world.sql("SELECT COUNT(*) FROM provider_login") == [(0,)]
     assert (await world.refusal("GetUser", bob.access, user_id=ann.user_id)).reason == "USER_NOT_FOUND"
     assert (await world.refusal("Login", email=ann.email, password=PASSWORD)).reason == "BAD_CREDENTIALS"
     assert (await world.refusal("Refresh", refresh_token=ann.tokens.refresh_token)).reason == "REFRESH_TOKEN_INVALID"

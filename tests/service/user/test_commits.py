@@ -218,6 +218,7 @@ async def test_an_unlinking_whose_commit_was_not_answered_has_happened(
         tokens=tokens,
         sign_ups=rooms.accounts,
         sessions=rooms.sessions,
+        session_rows=SessionRows(),
         throttles=Throttles(None, bytes(32)),
         facts=OutboxFacts(Outbox("notification")),
         clock=rooms.clock,
@@ -243,6 +244,7 @@ async def test_who_had_come_back_counts_also_where_the_commit_was_not_answered(
         users=Users(),
         sessions=SessionRows(),
         mails=MailRows(),
+        links=ProviderRows(),
         facts=OutboxFacts(Outbox("step")),
         clock=rooms.clock,
     )

@@ -11,10 +11,11 @@ from firewalker.user.domain.email import parse_email
 from firewalker.user.domain.mail import Mail, MailKind
 from firewalker.user.post import Post
 from firewalker.user.store.columns import uuid_of
+from firewalker.user.store.mails import Mails as MailRows
 from tests.service.user.conftest import PASSWORD, World
 from tests.service.user.test_own_sessions import told
 from tests.service.user.test_sessions import becomes_revoked
-from tests.support.waiting import until
+from tests.support.waiting import hold, until
 
 OTHER = "fog under the bridge"
 
@@ -186,3 +187,22 @@ async def test_a_mail_for_another_address_that_was_not_sent_yet_is_not_sent_any_
     leased = Mail(MailId(uuid_of(mail_id)), MailKind.CHANGE, email, UserId(uuid_of(user_id)), time)  # type: ignore[arg-type]
     assert await post._mails.written(leased) is None
     assert await world.sql("SELECT COUNT(*) FROM mail_token WHERE kind = 3") == [(0,)]
+
+
+async def test_mails_are_locked_before_their_tokens_as_by_who_writes_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = await world.sign_up()
+
+    async def answer(number: int, rpc: str, **fields: str) -> None:
+        token = await world.token(person.email, number)
+        reached, go = hold(monkeypatch, MailRows, "withdraw")
+        call = asyncio.create_task(world.call(rpc, token=token, **fields))
+        await reached.wait()
+        assert await world.sql("SELECT kind FROM mail_token FOR UPDATE NOWAIT")
+        go.set()
+        await call
+
+    await answer(1, "VerifyEmail")
+    await world.call("RequestPasswordReset", email=person.email)
+    await answer(2, "ResetPassword", new_password=OTHER)

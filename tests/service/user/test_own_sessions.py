@@ -1,5 +1,6 @@
 """Looking at one's sessions and ending them from elsewhere; changing the password."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -7,10 +8,11 @@ import pytest
 
 from firewalker.runtime.mysql import Database
 from firewalker.user.store.sessions import Sessions
+from firewalker.user.usecases.confirmation import Confirmation
 from firewalker.user.usecases.ended_sessions import KEPT, EndedSessions
 from tests.service.user.conftest import PASSWORD, World
 from tests.service.user.test_sessions import becomes_revoked, refreshed
-from tests.support.waiting import until
+from tests.support.waiting import hold, until
 
 OTHER = "fog under the bridge"
 
@@ -86,6 +88,29 @@ async def test_another_password_ends_every_other_session(world: World) -> None:
     assert noticed.session_id == laptop.tokens.session_id
     # The other devices are signed out, so not pushed to: whoever reads the address is told.
     await until(lambda: any("비밀번호가 변경되었습니다" in mail for mail in world.mails(phone.email)), 60)
+
+
+@pytest.mark.requirement("AUTH-15")
+async def test_a_session_that_ends_while_a_password_is_checked_changes_nothing_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = await world.sign_up()
+    wishes: list[tuple[str, dict[str, str]]] = [
+        ("ChangePassword", {"current_password": PASSWORD, "new_password": OTHER}),
+        ("ChangeEmail", {"password": PASSWORD, "new_email": "another@example.org"}),
+        ("DeleteMe", {"password": PASSWORD}),
+    ]
+    for rpc, fields in wishes:
+        thief, owner = await world.sign_in(person), await world.sign_in(person)
+        reached, go = hold(monkeypatch, Confirmation, "by_password")
+        call = asyncio.create_task(world.refusal(rpc, thief.access, **fields))
+        await reached.wait()
+        await world.call("LogoutEverywhere", owner.access)
+        go.set()
+        refusal = await call
+        assert (refusal.status, refusal.reason) == ("UNAUTHENTICATED", "SESSION_REVOKED"), rpc
+    assert await world.sql("SELECT COUNT(*) FROM mail WHERE email = 'another@example.org'") == [(0,)]
+    await world.sign_in(person)
 
 
 @pytest.mark.requirement("AUTH-40")

@@ -15,12 +15,13 @@ from firewalker.runtime.config import ConfigError
 from firewalker.user.domain.provider import Provider
 from firewalker.user.domain.provider_faults import IdTokenInvalid, ProviderNotOffered, ProviderUnavailable
 from firewalker.user.id_tokens import AGAIN_S, KEPT_S, IdTokens, read_sources
+from firewalker.user.store.provider_logins import ProviderLogins as ProviderRows
 from tests.service.user.conftest import PASSWORD, World, open_world
 from tests.service.user.test_own_sessions import OTHER, told
 from tests.service.user.test_sessions import becomes_revoked
 from tests.support.clock import FakeClock
 from tests.support.issuer import AUDIENCE, Issuer, issuing
-from tests.support.waiting import until
+from tests.support.waiting import hold, until
 
 KAKAO, GOOGLE, APPLE = 1, 2, 3
 NEW = {"nickname": "Ann", "time_zone": "Asia/Seoul"}
@@ -99,6 +100,47 @@ async def test_who_took_anothers_address_does_not_come_back_by_an_identity(shop:
     assert refusal.reason == "PROFILE_REQUIRED"
     victim = await shop.call("Login", email="victim@example.org", password=OTHER)
     assert list((await shop.call("ListProviders", victim.tokens.access_token)).providers) == []
+
+
+async def way_back(world: World) -> str:
+    """What the owner of the victim's address takes the account with. Asked for first: calls that are held have a deadline."""
+    await world.call("RequestPasswordReset", email="victim@example.org")
+    return await world.token("victim@example.org", 2)
+
+
+@pytest.mark.requirement("AUTH-52")
+async def test_who_is_thrown_out_while_the_provider_is_asked_links_nothing(
+    shop: World, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eve = await shop.sign_up("Eve", email="victim@example.org")
+    token = await way_back(shop)
+    reached, go = hold(monkeypatch, IdTokens, "verify")
+    linking = asyncio.create_task(shop.refusal("LinkProvider", eve.access, provider=GOOGLE, id_token=issuer.token()))
+    await reached.wait()
+    await shop.call("ResetPassword", token=token, new_password=OTHER)
+    go.set()
+    refusal = await linking
+    assert (refusal.status, refusal.reason) == ("UNAUTHENTICATED", "SESSION_REVOKED")
+    again = await shop.refusal("LoginWithProvider", provider=GOOGLE, id_token=issuer.token())
+    assert again.reason == "PROFILE_REQUIRED"
+
+
+@pytest.mark.requirement("AUTH-52")
+async def test_who_is_thrown_out_while_signing_in_by_an_identity_is_not_signed_in(
+    shop: World, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eve = await shop.sign_up("Eve", email="victim@example.org")
+    await shop.call("LinkProvider", eve.access, provider=GOOGLE, id_token=issuer.token())
+    token = await way_back(shop)
+    reached, go = hold(monkeypatch, ProviderRows, "find_owner")
+    signing_in = asyncio.create_task(shop.refusal("LoginWithProvider", provider=GOOGLE, id_token=issuer.token()))
+    await reached.wait()
+    await shop.call("ResetPassword", token=token, new_password=OTHER)
+    go.set()
+    assert (await signing_in).reason == "CONTENTION"
+    assert await shop.sql("SELECT COUNT(*) FROM session WHERE end_time IS NULL") == [(0,)]
+    again = await shop.refusal("LoginWithProvider", provider=GOOGLE, id_token=issuer.token())
+    assert again.reason == "PROFILE_REQUIRED"
 
 
 @pytest.mark.requirement("AUTH-52")
