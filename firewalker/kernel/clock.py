@@ -25,3 +25,9 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds from an arbitrary start; never goes back."""
         return time.monotonic()
+
+
+def moment(clock: Clock) -> datetime:
+    """The present instant, cut to the millisecond: what a row can hold, so that an answer and its row agree."""
+    now = clock.now()
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)

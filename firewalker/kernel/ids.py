@@ -7,6 +7,7 @@ In Python an id is a `uuid.UUID` under a name of its own; on the wire it is the 
 import os
 import re
 import time
+from datetime import UTC, datetime, timedelta
 from typing import NewType
 from uuid import UUID
 
@@ -16,6 +17,7 @@ EventId = NewType("EventId", UUID)
 MailId = NewType("MailId", UUID)
 NotificationId = NewType("NotificationId", UUID)
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 
@@ -31,6 +33,11 @@ def new_uuid7(unix_ms: int | None = None) -> UUID:
     value |= 0x7 << 76 | (random >> 68) << 64
     value |= 0b10 << 62 | random & 0x3FFF_FFFF_FFFF_FFFF
     return UUID(int=value)
+
+
+def new_uuid7_at(at: datetime) -> UUID:
+    """Make a UUIDv7 of that instant, which is aware."""
+    return new_uuid7((at - _EPOCH) // timedelta(milliseconds=1))
 
 
 def parse_uuid(text: str) -> UUID | None:

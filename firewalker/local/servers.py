@@ -141,9 +141,9 @@ class RunningServer(Generic[S]):
         """End a `pause`."""
         os.kill(self.pid, signal.SIGCONT)
 
-    def log_tail(self, lines: int = 15) -> str:
-        """The last *lines* lines that it wrote."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+    def log_tail(self) -> str:
+        """The last lines that it wrote."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:]) if self.log.exists() else ""
 
 
 class PrivateServers:

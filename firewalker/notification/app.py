@@ -29,11 +29,11 @@ from firewalker.runtime.config import read_key
 from firewalker.runtime.ground import open_ground
 from firewalker.runtime.grpc.channel import InternalChannel
 from firewalker.runtime.grpc.credentials import read_service_token
-from firewalker.runtime.grpc.personal_data import PersonalDataDoor
-from firewalker.runtime.grpc.session_truth import RemoteSessionTruth
 from firewalker.runtime.page_tokens import PageTokens
 from firewalker.runtime.personal_data import Erasure
 from firewalker.runtime.process import App, Part
+from firewalker.runtime.services.personal_data import PersonalDataDoor
+from firewalker.runtime.services.session_truth import RemoteSessionTruth
 
 
 async def build(config: NotificationConfig, clock: Clock | None = None) -> App:

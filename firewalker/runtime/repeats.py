@@ -41,7 +41,7 @@ _KEEP = """
     UPDATE answered_call SET request_hash = %(request_hash)s, answer = %(answer)s, create_time = %(at)s
     WHERE user_id = %(user_id)s AND method = %(method)s AND request_id = %(request_id)s
 """  # primary key
-_FORGET = "DELETE FROM answered_call WHERE create_time < %s ORDER BY create_time LIMIT %s"  # answered_call_time
+_FORGET = "DELETE FROM answered_call WHERE create_time < %s ORDER BY create_time LIMIT 1000"  # answered_call_time
 
 V = TypeVar("V")
 V_contra = TypeVar("V_contra", contravariant=True)
@@ -178,6 +178,6 @@ class Repeatable(Generic[V, M]):
             return kind.parse(repeated.answer)
 
 
-async def forget_answers(tx: Transaction, now: datetime, limit: int = 1_000) -> int:
-    """Remove at most *limit* answers that are given again no more, and tell how many."""
-    return await tx.execute(_FORGET, (now - KEPT, limit))
+async def forget_answers(tx: Transaction, now: datetime) -> int:
+    """Remove some answers that are given again no more, and tell how many: 0 when none is left."""
+    return await tx.execute(_FORGET, (now - KEPT,))

@@ -5,18 +5,19 @@ from datetime import timedelta
 from firewalker.kernel.clock import Clock, SystemClock
 from firewalker.runtime.chores import Chore
 from firewalker.runtime.ground import open_ground
-from firewalker.runtime.grpc import told_people
 from firewalker.runtime.grpc.channel import InternalChannel
 from firewalker.runtime.grpc.credentials import read_service_token
-from firewalker.runtime.grpc.event_sink import RemoteSink
-from firewalker.runtime.grpc.personal_data import PersonalDataDoor
-from firewalker.runtime.grpc.session_truth import RemoteSessionTruth
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import Outbox, Relay
 from firewalker.runtime.outbox.set_aside import SetAside
 from firewalker.runtime.process import App
+from firewalker.runtime.services import told_people
+from firewalker.runtime.services.event_sink import RemoteSink
+from firewalker.runtime.services.personal_data import PersonalDataDoor
+from firewalker.runtime.services.session_truth import RemoteSessionTruth
 from firewalker.step.boards_part import BoardsPart
 from firewalker.step.config import StepConfig
+from firewalker.step.events import OutboxFacts
 from firewalker.step.goals_part import GoalsPart
 from firewalker.step.ingest import Ingest
 from firewalker.step.introductions import RemoteIntroductions
@@ -24,7 +25,6 @@ from firewalker.step.live import LiveTotals
 from firewalker.step.overtakes import Overtakes
 from firewalker.step.rpc.days import DayCalls
 from firewalker.step.rpc.steps import StepDoor
-from firewalker.step.standing_events import StandingEvents
 from firewalker.step.store.personal import TABLES
 from firewalker.step.usecases.corrections import Corrections
 from firewalker.step.usecases.days import Days
@@ -61,9 +61,9 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
     live = LiveTotals(redis_url, database, clock)
     introduce = RemoteIntroductions(channels["user"])
     boards = BoardsPart(database=database, live=live, redis_url=redis_url, clock=clock, introduce=introduce)
-    goals = GoalsPart(database=database, live=live, boards=boards, outbox=outbox, clock=clock)
-    events = StandingEvents(outbox, clock)
-    overtakings = Overtakings(database, events, clock)
+    facts = OutboxFacts(outbox, clock)
+    goals = GoalsPart(database=database, live=live, boards=boards, facts=facts, clock=clock)
+    overtakings = Overtakings(database, facts, clock)
     overtakes = Overtakes(boards.circles, boards.known, live, overtakings, clock, held_s=config.overtake_held_s)
     ingest = Ingest(
         await ground.resources.enter_async_context(_lanes_database(config, database.name)),
@@ -85,7 +85,7 @@ async def build(config: StepConfig, clock: Clock | None = None) -> App:
     set_aside = SetAside(database, channels, told_people, clock, kept=kept)
     sift = Chore("sift what was set aside", timedelta(hours=1), set_aside.work)
     forget_overtakes = Chore("forget overtakes", timedelta(minutes=30), overtakings.forget)
-    settle = Chore("freeze boards", timedelta(minutes=1), Settling(database, events, clock).settle)
+    settle = Chore("freeze boards", timedelta(minutes=1), Settling(database, facts, clock).settle)
     return ground.app(
         config,
         public=[

@@ -5,16 +5,15 @@ from datetime import timedelta
 from firewalker.kernel.clock import Clock
 from firewalker.runtime.chores import Chore
 from firewalker.runtime.mysql import Database
-from firewalker.runtime.outbox import Outbox
 from firewalker.step.boards_part import BoardsPart
 from firewalker.step.charts.lane import Pictures
-from firewalker.step.goal_events import GoalFacts
 from firewalker.step.live import LiveTotals
 from firewalker.step.rpc.goals import GoalDoor
 from firewalker.step.rpc.stats import StatsDoor
 from firewalker.step.usecases.charts import Charts
 from firewalker.step.usecases.goals import GoalKeeper
 from firewalker.step.usecases.group_stats import StatsOfGroups
+from firewalker.step.usecases.ports import Facts
 from firewalker.step.usecases.reached_goals import ReachedGoals
 from firewalker.step.usecases.stats import Stats
 
@@ -22,10 +21,7 @@ from firewalker.step.usecases.stats import Stats
 class GoalsPart:
     """What knows of goals: start it after the boards, stop it before them."""
 
-    def __init__(
-        self, *, database: Database, live: LiveTotals, boards: BoardsPart, outbox: Outbox, clock: Clock
-    ) -> None:
-        facts = GoalFacts(outbox)
+    def __init__(self, *, database: Database, live: LiveTotals, boards: BoardsPart, facts: Facts, clock: Clock) -> None:
         self.reached = ReachedGoals(database, live, facts, clock)
         boards.listen(self.reached.forget, self.reached.forget_all)
         self._forget = Chore("forget reached goals", timedelta(hours=1), self.reached.forget_told)

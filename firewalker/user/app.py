@@ -6,15 +6,15 @@ from firewalker.kernel.clock import Clock, SystemClock
 from firewalker.runtime.chores import Chore
 from firewalker.runtime.config import read_key
 from firewalker.runtime.ground import open_ground
-from firewalker.runtime.grpc import told_people
 from firewalker.runtime.grpc.channel import InternalChannel
 from firewalker.runtime.grpc.credentials import read_service_token
-from firewalker.runtime.grpc.event_sink import RemoteSink
-from firewalker.runtime.grpc.personal_data import RemotePersonalData
 from firewalker.runtime.outbox import Outbox, Relay
 from firewalker.runtime.outbox.set_aside import SetAside
 from firewalker.runtime.page_tokens import PageTokens
 from firewalker.runtime.process import App
+from firewalker.runtime.services import told_people
+from firewalker.runtime.services.event_sink import RemoteSink
+from firewalker.runtime.services.personal_data import RemotePersonalData
 from firewalker.user.account_part import AccountPart
 from firewalker.user.avatar_part import AvatarPart
 from firewalker.user.config import UserConfig

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from firewalker.gen.pb.firewalker.event import v1 as pb
 from firewalker.gen.pb.firewalker.user.v1 import UserVisibility
-from firewalker.kernel.ids import EventId, UserId, new_uuid7
+from firewalker.kernel.ids import EventId, UserId, new_uuid7_at
 from firewalker.runtime.mysql import Transaction
 from firewalker.runtime.outbox import Outbox, OutboxEvent
 from firewalker.user.domain import friendship, group, user
@@ -53,7 +53,7 @@ class OutboxFacts:
 
 
 def _outbox_event(fact: Fact, people: People) -> OutboxEvent:
-    event_id = EventId(new_uuid7(int(fact.at.timestamp() * 1000)))
+    event_id = EventId(new_uuid7_at(fact.at))
     field, render = _RENDERED[type(fact)]
     rendered: dict[str, Any] = {field: render(fact, people)}
     event = pb.Event(event_id=str(event_id), create_time=fact.at, **rendered)

@@ -60,6 +60,12 @@ def test_services_have_one_shape(service: str) -> None:
     assert expected <= {path.name for path in room.iterdir()}
 
 
+@pytest.mark.parametrize("room", ["firewalker/runtime/grpc", "transcoder"])
+def test_a_readme_that_lists_files_names_them_all(room: str) -> None:
+    named = set(re.findall(r"\b(\w+\.py)`", (ROOT / room / "README.md").read_text()))
+    assert {path.name for path in (ROOT / room).rglob("*.py")} - {"__init__.py", "__main__.py"} - named == set()
+
+
 def test_no_suppression_without_a_rule() -> None:
     blanket = re.compile(r"#\s*(noqa|type:\s*ignore)\s*($|[^:\[\s])")
     assert [

@@ -41,13 +41,13 @@ from firewalker.runtime import logging
 from firewalker.runtime.config import load
 from firewalker.runtime.garbage import rare_collections
 from firewalker.runtime.grpc.channel import InternalChannel
-from firewalker.runtime.grpc.event_sink import RemoteSink
 from firewalker.runtime.grpc.server import GrpcServer
 from firewalker.runtime.migrations import migrate
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import EventSink, Outbox, Relay
+from firewalker.runtime.services.event_sink import RemoteSink
 from firewalker.step.domain.settling import Result
-from firewalker.step.standing_events import StandingEvents
+from firewalker.step.events import OutboxFacts
 from tests.bench.serving import terminated
 from tests.bench.ten_million.stored import processor_us
 from tests.support.databases import fresh_database, run_on
@@ -162,7 +162,7 @@ async def databases(servers: PrivateServers) -> AsyncIterator[tuple[str, str]]:
 async def write(database: Database, outbox: Outbox, events: int, rate: float, commit: int) -> None:
     """Results of days, so many in a commit and so many a second; of one walker and date one."""
     walkers = [new_uuid7().bytes for _ in range(WALKERS)]
-    facts, today = StandingEvents(outbox, SystemClock()), datetime.now(UTC).date()
+    facts, today = OutboxFacts(outbox, SystemClock()), datetime.now(UTC).date()
     began = time.monotonic()
     for written in range(0, events, commit):
         await asyncio.sleep(max(0.0, began + written / rate - time.monotonic()))

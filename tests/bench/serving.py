@@ -28,7 +28,7 @@ from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import Outbox
 from firewalker.step.app import build
 from firewalker.step.config import StepConfig
-from firewalker.step.standing_events import StandingEvents
+from firewalker.step.events import OutboxFacts
 from firewalker.step.usecases.settling import Settling
 
 
@@ -44,7 +44,7 @@ async def serve_step(*, eager: bool = False) -> None:
                 Database(config.mysql_url.get_secret_value(), pool_size=1)
             )
             clock = SystemClock()
-            settling = Settling(database, StandingEvents(Outbox("notification"), clock), clock)
+            settling = Settling(database, OutboxFacts(Outbox("notification"), clock), clock)
             app.parts = [*app.parts, Chore("freeze boards at once", timedelta(seconds=0.2), settling.settle)]
         for part in app.parts:
             await part.start()

@@ -55,9 +55,9 @@ def table(board: Board, link: Link, most_rows: int) -> Table:
     return drawn
 
 
-def plain(board: Board, most_rows: int = 10) -> str:
-    """*board* in one line: ``2026-03-01: 1 Jisoo 8120, 2 me 7 900``."""
-    rows = _fitting(board.rows(), most_rows)
+def plain(board: Board) -> str:
+    """*board*, at most ten rows of it, in one line: ``2026-03-01: 1 Jisoo 8120, 2 me 7 900``."""
+    rows = _fitting(board.rows(), 10)
     told = (f"{row.rank or '-'} {row.nickname}{'*' if row.me else ''} {row.steps}" for row in rows)
     return f"{board.date}: " + ", ".join(told)
 

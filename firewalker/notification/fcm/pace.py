@@ -79,13 +79,13 @@ class Pace:
         """So many that were taken were not sent."""
         self._tokens += unused
 
-    def went_well(self, messages: int = 1) -> None:
-        """FCM took so many."""
+    def went_well(self) -> None:
+        """FCM took a message."""
         now = self._clock.monotonic()
         if self._taken and now - self._taken[-1][0] < 1:
-            self._taken[-1] = (self._taken[-1][0], self._taken[-1][1] + messages)
+            self._taken[-1] = (self._taken[-1][0], self._taken[-1][1] + 1)
         else:
-            self._taken.append((now, messages))
+            self._taken.append((now, 1))
         while self._taken[0][0] < now - _WINDOW_S:
             self._taken.popleft()
 

@@ -11,20 +11,17 @@ from firewalker.kernel.ids import EventId, NotificationId, SessionId, UserId, pa
 from firewalker.notification.domain.facts import Apart, Closed, Erased, Fact, Happened, Left, Lives, Meaning, Withdrawn
 from firewalker.notification.domain.notification import Notification, Type, key_of
 from firewalker.runtime import tracing
+from firewalker.runtime.services.batches import MalformedEvent
 
 _PAIR_S: Final = 2 * 60 * 60
 """Somebody is told of being passed by the same walker once in 2 hours (contract)."""
-
-
-class Malformed(Exception):
-    """The event lacks something; the text names the field."""
 
 
 def fact_of(event: pb.Event) -> Fact | None:
     """What *event* means here; None for nothing.
 
     Raises:
-        Malformed: Something is missing or cannot be read.
+        MalformedEvent: Something is missing or cannot be read.
     """
     for name, read in _READERS.items():
         told = getattr(event, name)
@@ -32,8 +29,8 @@ def fact_of(event: pb.Event) -> Fact | None:
             try:
                 event_id = EventId(_uuid(event.event_id, "event_id"))
                 return Fact(event_id, read(_Moment(event), told), tracing.understood(event.traceparent))
-            except Malformed as error:
-                raise Malformed(f"{name}.{error}") from None
+            except MalformedEvent as error:
+                raise MalformedEvent(f"{name}.{error}") from None
     return None
 
 
@@ -43,7 +40,7 @@ class _Moment:
     def __init__(self, event: pb.Event) -> None:
         self.id = NotificationId(_uuid(event.event_id, "event_id"))
         if event.create_time is None:
-            raise Malformed("create_time")
+            raise MalformedEvent("create_time")
         self.at: datetime = event.create_time
         self.day = f"{self.at:%Y-%m-%d}"
 
@@ -213,7 +210,7 @@ _READERS: Final[Mapping[str, Callable[[_Moment, Any], list[Meaning]]]] = {
 
 def _who(profile: pb.Profile | None, field: str = "profile") -> UserId:
     if profile is None:
-        raise Malformed(field)
+        raise MalformedEvent(field)
     return _user(profile.user_id, f"{field}.user_id")
 
 
@@ -223,11 +220,11 @@ def _user(text: str, field: str) -> UserId:
 
 def _uuid(text: str, field: str) -> UUID:
     if (found := parse_uuid(text)) is None:
-        raise Malformed(field)
+        raise MalformedEvent(field)
     return found
 
 
 def _day(text: str) -> str:
     if parse_date(text) is None:
-        raise Malformed("date")
+        raise MalformedEvent("date")
     return text

@@ -1,27 +1,18 @@
 """NotificationService: the inbox and the preferences over the wire. A hot door: it takes and gives upb messages."""
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, ClassVar, Final
 
-from firewalker.kernel.faults import (
-    AccessTokenExpired,
-    Draining,
-    Fault,
-    InvalidRequest,
-    SessionRevoked,
-    Violation,
-)
+from firewalker.kernel.faults import InvalidRequest, Violation
 from firewalker.kernel.ids import NotificationId, parse_uuid
 from firewalker.kernel.paging import page_size
 from firewalker.kernel.principal import principal
 from firewalker.notification.domain.notification import Notification
 from firewalker.notification.domain.preferences import Locale
 from firewalker.notification.domain.text import text_of
-from firewalker.notification.live import End, EndReason, WatchedInboxes, Watcher
+from firewalker.notification.live import End, EndReason, WatchedInboxes
 from firewalker.notification.rpc.preference_messages import change_of, fill_preferences
 from firewalker.notification.usecases.inbox import Inbox
 from firewalker.notification.usecases.wishes import Wishes
@@ -29,6 +20,7 @@ from firewalker.runtime.grpc.messages import message_class
 from firewalker.runtime.grpc.policy import Caller, Priority, Rule
 from firewalker.runtime.grpc.rates import CHANGES, READS
 from firewalker.runtime.grpc.streams import HotStream
+from firewalker.runtime.grpc.watching import raise_refusal, when_offered_its_end
 from firewalker.runtime.page_tokens import PageTokens
 
 _Listed = message_class("firewalker.notification.v1.ListNotificationsResponse")
@@ -40,16 +32,6 @@ _Message = message_class("firewalker.notification.v1.Notification")
 
 MOST_IDS = 200
 """Most notifications that one call marks as read (proto)."""
-
-_REASONS: Final[Mapping[type[Fault], EndReason]] = {
-    AccessTokenExpired: EndReason.ACCESS_TOKEN_EXPIRED,
-    SessionRevoked: EndReason.SESSION_REVOKED,
-    Draining: EndReason.SERVER_DRAINING,
-}
-"""What the watcher is told when the edge offers a stream its end."""
-
-_REFUSALS: Final = frozenset({EndReason.ACCESS_TOKEN_EXPIRED, EndReason.SESSION_REVOKED})
-"""Ends after which the stream's status is the fault; the others are OK."""
 
 _READ: Final = Rule(Caller.USER, max_message_bytes=4_096, priority=Priority.READ, rate=READS)
 _CHANGE: Final = Rule(Caller.USER, max_message_bytes=16_384, rate=CHANGES)
@@ -95,7 +77,7 @@ class NotificationDoor:
         """See the proto. One task per stream, this one."""
         unread = 0
         with closing(self._watched.watch(principal().user_id)) as watcher:
-            stream.ending.add_done_callback(partial(_end, watcher))
+            when_offered_its_end(stream, watcher.end, EndReason)
             while not isinstance(news := await watcher.next(), End):
                 unread = news.unread_count
                 if not news.notifications:
@@ -107,8 +89,7 @@ class NotificationDoor:
             answer = _Watched(unread_count=unread)  # as before: nobody has read them because the stream ends
             answer.end.reason = answer.end.Reason.Value(news.reason.name)
             await stream.send(answer)
-        if news.reason in _REFUSALS:
-            raise stream.ending.result()
+        raise_refusal(stream, news.reason)
 
     async def mark_read(self, request: Any) -> Any:
         """See the proto."""
@@ -134,11 +115,6 @@ class NotificationDoor:
         answer = _Updated()
         fill_preferences(answer.preferences, *await self._wishes.update(principal().user_id, change))
         return answer
-
-
-def _end(watcher: Watcher, ending: "asyncio.Future[Fault]") -> None:
-    if not ending.cancelled():
-        watcher.end(_REASONS.get(type(ending.result()), EndReason.SERVER_DRAINING))
 
 
 def _fill(message: Any, notification: Notification, locale: Locale) -> None:

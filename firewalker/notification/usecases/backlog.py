@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.notification.domain.notification import Lane
 from firewalker.notification.store.deliveries import DeadCount, Deliveries
 from firewalker.notification.store.pushes import Pushes
-from firewalker.notification.usecases.ports import moment
 from firewalker.runtime.mysql import Database, retried
 
 DEAD_KEPT = timedelta(days=14)

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.faults import SessionRevoked
-from firewalker.kernel.ids import SessionId, UserId, new_uuid7
+from firewalker.kernel.ids import SessionId, UserId, new_uuid7_at
 from firewalker.notification.domain.device import MAX_DEVICES, OLDEST, UNSEEN, Device, Platform, Registration
 from firewalker.notification.domain.preferences import locale_of
 from firewalker.notification.store import devices as rows
 from firewalker.notification.store.deliveries import Deliveries
 from firewalker.notification.store.recipients import Recipients
-from firewalker.notification.usecases.ports import moment
 from firewalker.runtime.mysql import Database, retried
 
 _ENDED_KEPT = timedelta(hours=1)
@@ -69,7 +68,7 @@ class Devices:
             session_id=session,
             platform=told.platform,
             registration=told.registration,
-            generation=new_uuid7(int(at.timestamp() * 1000)),
+            generation=new_uuid7_at(at),
             app_version=told.app_version,
             locale=told.locale,
             register_time=at,

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.ids import NotificationId, UserId
 from firewalker.kernel.paging import Page
 from firewalker.notification.domain.notification import Notification
 from firewalker.notification.domain.preferences import Locale
 from firewalker.notification.store.notifications import Notifications
 from firewalker.notification.store.recipients import Recipients
-from firewalker.notification.usecases.ports import Announce, moment
+from firewalker.notification.usecases.ports import Announce
 from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.runtime.personal_data import tombstones
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.ids import EventId, UserId
 from firewalker.notification.domain.facts import Apart, Closed, Erased, Fact, Happened, Left, Lives, Meaning, Withdrawn
 from firewalker.notification.domain.notification import Notification, Type, key_of
@@ -15,7 +15,7 @@ from firewalker.notification.store.devices import Devices
 from firewalker.notification.store.notifications import Notifications
 from firewalker.notification.store.pushes import Pushes
 from firewalker.notification.store.recipients import Recipients
-from firewalker.notification.usecases.ports import Announce, Wake, moment
+from firewalker.notification.usecases.ports import Announce, Wake
 from firewalker.runtime.inbox import first_time, forget
 from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.runtime.personal_data import tombstones

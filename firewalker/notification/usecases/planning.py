@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 import structlog
 from prometheus_client import Counter
 
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.faults import Fault
-from firewalker.kernel.ids import NotificationId, UserId, new_uuid7
+from firewalker.kernel.ids import NotificationId, UserId, new_uuid7_at
 from firewalker.notification.domain.content import content_of
 from firewalker.notification.domain.delivery import Content, Delivery
 from firewalker.notification.domain.device import Device
@@ -22,7 +22,7 @@ from firewalker.notification.store.devices import Devices
 from firewalker.notification.store.notifications import Notifications
 from firewalker.notification.store.pushes import Pushes
 from firewalker.notification.store.recipients import Recipients
-from firewalker.notification.usecases.ports import Rechecks, Wake, moment
+from firewalker.notification.usecases.ports import Rechecks, Wake
 from firewalker.runtime import tracing
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database, Transaction, retried
@@ -226,7 +226,7 @@ class Planning:
 
 
 def _delivery(push: Push, device: Device, content: Content, expires: datetime, at: datetime) -> Delivery:
-    delivery_id: UUID = new_uuid7(int(at.timestamp() * 1000))
+    delivery_id: UUID = new_uuid7_at(at)
     return Delivery(
         delivery_id=delivery_id,
         user_id=push.user_id,

@@ -1,10 +1,8 @@
 """What the use cases need from above them: the adapters that the composition root hands in."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
 from typing import Protocol
 
-from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import SessionId, UserId
 from firewalker.notification.domain.notification import Type
 from firewalker.notification.domain.push import Verdict
@@ -48,9 +46,3 @@ class Rechecks(Protocol):
 
     async def verdicts(self, told: Sequence[Told], /) -> Sequence[Verdict]:
         """One for each, in order. Does not fail: what nobody answers is UNKNOWN."""
-
-
-def moment(clock: Clock) -> datetime:
-    """The present instant, cut to the millisecond: what a row can hold, so that an answer and its row agree."""
-    now = clock.now()
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from prometheus_client import Counter
 
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.notification.domain.delivery import CHECKED_FOR, MAX_ABANDONED, MAX_ATTEMPTS, QUIET_HOURS, Delivery
 from firewalker.notification.domain.device import Device, Platform
 from firewalker.notification.domain.notification import Lane
@@ -18,7 +18,7 @@ from firewalker.notification.store import devices as device_rows
 from firewalker.notification.store.deliveries import Deliveries
 from firewalker.notification.store.notifications import Notifications
 from firewalker.notification.store.recipients import Recipients
-from firewalker.notification.usecases.ports import Rechecks, Sessions, moment
+from firewalker.notification.usecases.ports import Rechecks, Sessions
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database, Transaction, retried
 

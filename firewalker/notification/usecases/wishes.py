@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.ids import UserId
 from firewalker.notification.domain.content import bared
 from firewalker.notification.domain.notification import KINDS
@@ -10,7 +10,7 @@ from firewalker.notification.domain.preferences import Locale, Preferences, Push
 from firewalker.notification.store.deliveries import Deliveries
 from firewalker.notification.store.pushes import Pushes
 from firewalker.notification.store.recipients import Recipients
-from firewalker.notification.usecases.ports import Wake, moment
+from firewalker.notification.usecases.ports import Wake
 from firewalker.runtime.mysql import Database, Transaction, retried
 
 

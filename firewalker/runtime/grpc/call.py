@@ -186,12 +186,6 @@ class Call:
         if inbox.take() is not None:
             raise MalformedMessage
 
-    def compress_answers(self) -> bool:
-        """From here on compress what is sent, if the client takes gzip; returns whether it does. Before the first message."""
-        if not self.head_sent:
-            self._packs = accepts_gzip(self.head.accept_encoding)
-        return self._packs
-
     def __aiter__(self) -> "Call":
         return self
 
@@ -201,10 +195,10 @@ class Call:
             raise StopAsyncIteration
         return message
 
-    async def send_message(self, message: Any, *, plain: bool = False) -> None:
+    async def send_message(self, message: Any) -> None:
         """Send *message*, of either codec or already serialised, after what was sent before.
 
-        Returns when the frames are queued; waits while the client does not read. *plain* leaves it uncompressed.
+        Returns when the frames are queued; waits while the client does not read.
 
         Raises:
             AnswerTooLarge: It is over the rule's `max_answer_bytes`.
@@ -218,7 +212,7 @@ class Call:
         if not self.head_sent:
             self._send_head()
         self._message_sent = True
-        packed = deflate(data) if self._packs and not plain and len(data) >= MIN_BYTES else None
+        packed = deflate(data) if self._packs and len(data) >= MIN_BYTES else None
         framed = _PREFIX.pack(0, len(data)) + data if packed is None else _PREFIX.pack(1, len(packed)) + packed
         connection = self._connection
         if (

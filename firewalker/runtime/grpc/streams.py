@@ -44,18 +44,3 @@ class HotStream:
             StreamStalled: The client took nothing for 15 s.
         """
         await self._call.send_message(message)
-
-    @property
-    def buffered(self) -> int:
-        """How many whole messages wait to be received."""
-        return len(self._call.inbox)
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the call is over: the client left, or the stream was ended. Its task is being cancelled."""
-        return self._call.done
-
-    @property
-    def request_id(self) -> str:
-        """The call's id, as in the log."""
-        return self._call.request_id

@@ -97,7 +97,6 @@ class Relay:
 
         Destinations that are *split* have a lane for each share: order is kept among facts about the same thing alone.
         """
-        self._database = database
         self._lanes = {
             worker.lane.name: worker
             for name, sink in destinations.items()
@@ -122,12 +121,6 @@ class Relay:
         for worker in self._lanes.values():
             worker.finish()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def replay(self, destination: str) -> int:
-        """Deliver what was set aside for *destination* again, and tell how many facts that are."""
-        count = await Lane(self._database, destination).replay()
-        self.wake()
-        return count
 
 
 def _split(database: Database, destination: str, sink: EventSink) -> list["_LaneWorker"]:

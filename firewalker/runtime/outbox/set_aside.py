@@ -43,7 +43,7 @@ _log = structlog.get_logger(__name__)
 
 
 class People(Protocol):
-    """Reads whom a serialised fact is about, which is no business of the outbox (`runtime.grpc.told_people`)."""
+    """Reads whom a serialised fact is about, which is no business of the outbox (`runtime.services.told_people`)."""
 
     def named(self, payload: bytes) -> set[UUID]:
         """The ids in it, those of users among them."""

@@ -2,16 +2,13 @@
 
 from firewalker.kernel.visibility import Bond, Visibility, visible
 
-__all__ = ["BEFRIENDED", "ROUNDED_TO", "STRANGERS", "Bond", "Visibility", "steps_seen", "visible"]
+__all__ = ["BEFRIENDED", "ROUNDED_TO", "Bond", "Visibility", "steps_seen", "visible"]
 
 ROUNDED_TO = 500
 """What ROUNDED counts are rounded down to (contract)."""
 
 BEFRIENDED = Bond(friends=True)
 """Two friends, neither of whom has set anything."""
-
-STRANGERS = Bond(friends=False)
-"""Two who have nothing to do with each other, neither of whom has set anything."""
 
 
 def steps_seen(steps: int, visibility: Visibility) -> int:

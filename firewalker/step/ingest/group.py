@@ -79,24 +79,24 @@ class Group:
         self._days.update(days)
         self.cold.update(cold)
 
-    def merge(self) -> None:  # noqa: C901 - one loop: a call for every reading would be a tenth of its cost
+    def merge(self) -> None:  # noqa: C901, PLR0912 - one loop: a call for every reading would be a tenth of its cost
         """Let every message, in order, raise what it can."""
         days, heard, named, live_from_ms = self._days, self.heard, self.named, self._now_ms - LIVE_MS
         for message in self.messages:
             user = message.user
             outcomes: list[Outcome] = []
-            day_of = device_of = device_day = correction = None
+            day_of = device_of = None
             for day, device_id, slot, steps, recorded_ms, source, late in message.readings:
-                if day is not day_of or device_id != device_of or device_day is None:
+                if day is not day_of or device_id != device_of:  # mostly once in a message
                     device_day = days[user, day, device_id]
-                    day_of, device_of = day, device_id
-                    if device_day.refused:
-                        outcomes.append(_INVALID)
-                        device_day = None
-                        continue
-                    correction = device_day.correction
-                    user_date = (user, day)
-                    named[user_date] = late and named.get(user_date, True)
+                    day_of, device_of, user_date = day, device_id, (user, day)
+                    refused, correction = device_day.refused, device_day.correction
+                    counts, merged = device_day.counts, device_day.merged
+                    if not refused:
+                        named[user_date] = late and named.get(user_date, True)
+                if refused:
+                    outcomes.append(_INVALID)
+                    continue
                 if recorded_ms > device_day.last_reading_ms:  # noqa: PLR1730 - max() costs a call, for every reading
                     device_day.last_reading_ms = recorded_ms
                 if not late and recorded_ms > heard.get(user_date, 0):
@@ -106,18 +106,17 @@ class Group:
                         outcomes.append(_CORRECTED)
                         continue
                     steps = correction.taken_for(slot, steps)  # noqa: PLW2901 - from here on, nobody asks what was told
-                if steps <= device_day.counts[slot] and device_day.stored:
+                if steps <= counts[slot] and device_day.stored:
                     outcomes.append(_UNCHANGED)
                     continue
                 if not device_day.risen:
                     self._risen.append(device_day)
                     device_day.late = late
-                device_day.counts[slot] = steps
+                counts[slot] = steps
                 device_day.stored = True
                 device_day.risen |= 1 << slot
                 device_day.source = source
                 device_day.late &= late  # became FINAL while the group gathered: the first of them still counts
-                merged = device_day.merged
                 before = merged.total
                 if merged.lift(slot, steps):
                     device_day.lifts = True

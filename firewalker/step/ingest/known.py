@@ -1,63 +1,15 @@
-"""What this process remembers of MySQL, bounded: device days and totals.
+"""What this process remembers of device days in MySQL, bounded.
 
 It may be behind, by what other processes have committed since. It is ahead only while a group is under way, and what
 its group did not make durable for certain is forgotten.
 """
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
-from typing import Generic, TypeVar
 
 from firewalker.step.domain.correction import Correction
 from firewalker.step.domain.day import HOURS, SLOTS, WHOLE_DATE, merge
 from firewalker.step.store.keys import DeviceDate, UserDate
-
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
-
-
-class Generations(Generic[K, V]):
-    """A bounded cache that forgets what was not asked for lately, at the price of plain dictionaries.
-
-    Two generations of at most half the bound each: what is used moves to the young one; when that is full, the old one
-    is dropped and they swap. So it keeps at least the last *bound* / 2 keys used.
-    """
-
-    __slots__ = ("_half", "_old", "_young")
-
-    def __init__(self, bound: int) -> None:
-        self._half = max(1, bound // 2)
-        self._young: dict[K, V] = {}
-        self._old: dict[K, V] = {}
-
-    def get(self, key: K) -> V | None:
-        """The value, which counts as used now; None if it is not known."""
-        value = self._young.get(key)
-        if value is None:
-            value = self._old.pop(key, None)
-            if value is not None:
-                self.put(key, value)
-        return value
-
-    def put(self, key: K, value: V) -> None:
-        """Know *value* (not None) from now on."""
-        if len(self._young) >= self._half and key not in self._young:
-            self._old = self._young
-            self._young = {}
-        self._young[key] = value
-
-    def forget(self, key: K) -> None:
-        """Do not know *key* any more."""
-        self._young.pop(key, None)
-        self._old.pop(key, None)
-
-    def clear(self) -> None:
-        """Know nothing any more."""
-        self._young.clear()
-        self._old.clear()
-
-    def __len__(self) -> int:
-        return len(self._young) + len(self._old)
 
 
 class DeviceDay:
@@ -143,7 +95,7 @@ class Merged:
 class DeviceDays:
     """A bounded cache of device days that forgets what was not asked for lately, and whole dates of a user at once.
 
-    Two generations as in `Generations`, of users' dates; bounded by the number of device days in them.
+    Two generations as in `runtime.generations`, of users' dates; bounded by the number of device days in them.
     """
 
     __slots__ = ("_half", "_old", "_room", "_young")

@@ -5,10 +5,10 @@ from datetime import date
 from itertools import count, islice
 
 from firewalker.kernel.clock import Clock
+from firewalker.runtime.generations import Generations
 from firewalker.runtime.mysql import Database, retried
 from firewalker.step.domain.day import UserTotal
 from firewalker.step.ingest.group import REFRESH_MS, Group
-from firewalker.step.ingest.known import Generations
 from firewalker.step.live import Frame, LiveTotals
 from firewalker.step.store import days, reviews
 from firewalker.step.store.keys import UserDate

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import date
+from enum import Enum
+from typing import Final, Literal, TypeAlias
 
 from firewalker.kernel.clock import Clock
 from firewalker.step.domain.day import UserTotal
@@ -13,7 +15,18 @@ MAX_KNOWN = 200_000
 RENEWED_S = 15.0
 """A total is read again after one to two times this: a bound for what no frame told."""
 
-_Totals = dict[tuple[date, bytes], UserTotal | None]
+
+class _Unread(Enum):
+    UNREAD = 0
+
+
+_UNREAD: Final = _Unread.UNREAD
+"""Stands where a total is being read."""
+
+_Known: TypeAlias = UserTotal | Literal[_Unread.UNREAD] | None
+"""None: there is no reading yet."""
+
+_Totals: TypeAlias = dict[tuple[date, bytes], _Known]
 
 
 class KnownTotals:
@@ -70,15 +83,14 @@ class KnownTotals:
         except BaseException:
             for user in users:
                 if places.get((day, user)) is _UNREAD:
-                    places.pop((day, user), None)
+                    del places[day, user]
             raise
         found = {}
         for user in users:
-            total, heard = read.get(user), places.get((day, user), _GONE)
-            if heard is not None and heard is not _UNREAD and heard is not _GONE:
-                total = heard if total is None else total.merged(heard)
-            if heard is not _GONE:
-                places[day, user] = total
+            key, total = (day, user), read.get(user)
+            # There is no place any more where another reading of the same total failed: frames may have passed by.
+            if key in places:
+                places[key] = total = _both(total, places[key])
             if total is not None:
                 found[user] = total
         return found
@@ -88,9 +100,8 @@ class KnownTotals:
         for user, total in frame.totals:
             key = (day, user)
             for generation in (self._younger, self._older):
-                known = generation.get(key, _GONE)
-                if known is not _GONE:
-                    generation[key] = total if known is None or known is _UNREAD else known.merged(total)
+                if key in generation:
+                    generation[key] = _both(total, generation[key])
 
     def _forget(self) -> None:
         # New dictionaries: a read under way keeps its places in the old ones, which nobody looks at any more.
@@ -106,8 +117,8 @@ class KnownTotals:
             self._turned = now
 
 
-_UNREAD = UserTotal(-1, 0, 0)
-"""Stands where a total is being read."""
-
-_GONE = UserTotal(-2, 0, 0)
-"""Stands for no place at all."""
+def _both(told: UserTotal | None, known: _Known) -> UserTotal | None:
+    """What is known after hearing *told* as well."""
+    if known is None or known is _UNREAD:
+        return told
+    return known if told is None else known.merged(told)

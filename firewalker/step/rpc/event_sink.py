@@ -1,19 +1,14 @@
 """EventSinkService: what other services tell becomes projections. Internal port only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar
 
-from firewalker.gen.pb.firewalker.event.v1 import DeliverRequest, DeliverResponse, Event, EventSinkServiceBase
-from firewalker.kernel.faults import InvalidRequest, Violation
-from firewalker.runtime.grpc.deletions import deleted_users
+from firewalker.gen.pb.firewalker.event.v1 import DeliverRequest, DeliverResponse, EventSinkServiceBase
 from firewalker.runtime.grpc.policy import Caller, Rule
 from firewalker.runtime.personal_data import Erasure
-from firewalker.step.domain.facts import Fact
-from firewalker.step.rpc.facts import MalformedEvent, read
+from firewalker.runtime.services.batches import deleted_users, facts_of
+from firewalker.step.rpc.facts import read
 from firewalker.step.usecases.projections import Projections
-
-MAX_EVENTS = 100
-"""Events of one batch (proto)."""
 
 
 class EventSinkDoor(EventSinkServiceBase):
@@ -27,23 +22,6 @@ class EventSinkDoor(EventSinkServiceBase):
 
     async def deliver(self, message: DeliverRequest) -> DeliverResponse:
         """See the proto."""
-        await self._projections.take(_facts(message.events))
+        await self._projections.take(facts_of(message.events, read))
         await self._erasure.take(deleted_users(message.events))
         return DeliverResponse()
-
-
-def _facts(events: Sequence[Event]) -> list[Fact]:
-    if len(events) > MAX_EVENTS:
-        raise InvalidRequest(violations=[Violation("events", f"must be at most {MAX_EVENTS}")])
-    facts, violations = [], []
-    for position, event in enumerate(events):
-        try:
-            fact = read(event)
-        except MalformedEvent as error:
-            violations.append(Violation(f"events[{position}].{error}", "is missing or malformed"))
-        else:
-            if fact is not None:
-                facts.append(fact)
-    if violations:
-        raise InvalidRequest(violations=violations)
-    return facts

@@ -9,6 +9,7 @@ from firewalker.gen.pb.firewalker.event import v1 as pb
 from firewalker.gen.pb.firewalker.user.v1 import UserVisibility
 from firewalker.kernel.days import parse_date, parse_zone
 from firewalker.kernel.ids import EventId, UserId, parse_uuid
+from firewalker.runtime.services.batches import MalformedEvent
 from firewalker.step.domain.facts import (
     Befriended,
     Blocked,
@@ -33,10 +34,6 @@ _SHOWS: Final = {
     UserVisibility.RANK_ONLY: Visibility.RANK_ONLY,
     UserVisibility.HIDDEN: Visibility.HIDDEN,
 }
-
-
-class MalformedEvent(Exception):
-    """An event lacks something; the text names the field."""
 
 
 def read(event: pb.Event) -> Fact | None:

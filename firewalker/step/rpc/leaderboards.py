@@ -3,22 +3,15 @@
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import date
-from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from firewalker.kernel.days import parse_date
-from firewalker.kernel.faults import (
-    AccessTokenExpired,
-    Draining,
-    Fault,
-    InvalidRequest,
-    SessionRevoked,
-    Violation,
-)
+from firewalker.kernel.faults import InvalidRequest, Violation
 from firewalker.kernel.principal import principal
 from firewalker.runtime.grpc.policy import Caller, Priority, Rule
 from firewalker.runtime.grpc.rates import READS
 from firewalker.runtime.grpc.streams import HotStream
+from firewalker.runtime.grpc.watching import raise_refusal, when_offered_its_end
 from firewalker.step.boards.registry import Boards
 from firewalker.step.boards.updates import End, EndReason
 from firewalker.step.boards.watcher import Watcher
@@ -28,22 +21,9 @@ from firewalker.step.rpc.board_messages import board_answer, frozen_answers, upd
 from firewalker.step.usecases.group_boards import GroupBoards
 from firewalker.step.usecases.leaderboards import Leaderboards
 
-if TYPE_CHECKING:
-    import asyncio
-
-_REASONS: Final[Mapping[type[Fault], EndReason]] = {
-    AccessTokenExpired: EndReason.ACCESS_TOKEN_EXPIRED,
-    SessionRevoked: EndReason.SESSION_REVOKED,
-    Draining: EndReason.SERVER_DRAINING,
-}
-"""What the watcher is told when the edge offers a stream its end."""
-
 _READ: Final = Rule(Caller.USER, max_message_bytes=1_024, priority=Priority.READ, rate=READS)
 
 _GROUP_PERIODS: Final = (Period.DAY, Period.WEEK, Period.MONTH)
-
-_REFUSALS: Final = frozenset({EndReason.ACCESS_TOKEN_EXPIRED, EndReason.SESSION_REVOKED})
-"""Ends after which the stream's status is the fault; the others are OK."""
 
 
 class LeaderboardDoor:
@@ -97,7 +77,7 @@ class LeaderboardDoor:
 
     async def _follow(self, watching: Watcher, stream: HotStream) -> None:
         with closing(watching) as watcher:
-            stream.ending.add_done_callback(partial(_end, watcher))
+            when_offered_its_end(stream, watcher.end, EndReason)
             while True:
                 update = await watcher.next()
                 if isinstance(update, End) and update.reason is EndReason.SERVER_DRAINING:
@@ -105,13 +85,7 @@ class LeaderboardDoor:
                 await stream.send(update_answer(update))
                 if isinstance(update, End):
                     break
-        if update.reason in _REFUSALS:
-            raise stream.ending.result()
-
-
-def _end(watcher: Watcher, ending: "asyncio.Future[Fault]") -> None:
-    if not ending.cancelled():
-        watcher.end(_REASONS.get(type(ending.result()), EndReason.SERVER_DRAINING))
+        raise_refusal(stream, update.reason)
 
 
 def _asked(request: Any) -> date | None:

@@ -36,7 +36,7 @@ _ADD_REACHED = """
 """  # primary key
 
 _FORGET_REACHED = (
-    "DELETE FROM goal_reached WHERE date < %s ORDER BY date, user_id LIMIT %s"  # primary key, from the front
+    "DELETE FROM goal_reached WHERE date < %s ORDER BY date, user_id LIMIT 1000"  # primary key, from the front
 )
 
 
@@ -77,9 +77,9 @@ async def add_reached(tx: Transaction, day: date, user: bytes) -> bool:
     return await tx.execute(_ADD_REACHED, (day, user)) == 1
 
 
-async def forget_reached(tx: Transaction, before: date, limit: int = 1_000) -> int:
-    """Remove notes of dates before *before*, at most *limit*, and tell how many went."""
-    return await tx.execute(_FORGET_REACHED, (before, limit))
+async def forget_reached(tx: Transaction, before: date) -> int:
+    """Remove some notes of dates before *before*, and tell how many: 0 when none is left."""
+    return await tx.execute(_FORGET_REACHED, (before,))
 
 
 def _stretches(goals: Goals) -> set[tuple[date, date, int]]:

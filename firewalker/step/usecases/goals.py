@@ -3,23 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
 
 from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import UserId
-from firewalker.runtime.mysql import Database, Transaction, retried
+from firewalker.runtime.mysql import Database, retried
 from firewalker.step.domain.goal import Goals, GoalSet
 from firewalker.step.store import friends
 from firewalker.step.store import goals as store
+from firewalker.step.usecases.ports import Facts
 from firewalker.step.usecases.projections import Announce
 from firewalker.step.usecases.zones import Zones
-
-
-class Facts(Protocol):
-    """Where it is written down that goals were set (`firewalker.step.goal_events`)."""
-
-    async def append_set(self, tx: Transaction, facts: Sequence[GoalSet]) -> None:
-        """Write the facts in the transaction of their change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,5 +74,5 @@ class GoalKeeper:
                 return before
             await store.save(tx, caller, before, after)
             first_date, steps = after.history[-1]
-            await self._facts.append_set(tx, [GoalSet(caller, steps, shared, first_date, self._clock.now())])
+            await self._facts.add_goal_set(tx, GoalSet(caller, steps, shared, first_date, self._clock.now()))
         return after

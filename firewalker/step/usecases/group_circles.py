@@ -46,13 +46,11 @@ class GroupCircles:
         heard: Callable[[], bool],
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        max_people: int = MAX_PEOPLE,
     ) -> None:
         self._database = database
         self._heard = heard
         self._monotonic = monotonic
         self._now = now
-        self._max_people = max_people
         self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
         self._people = 0
         self._with: dict[bytes, set[_Key]] = {}
@@ -137,7 +135,7 @@ class GroupCircles:
         self._people += len(kept.times)
         for one in (key[0], *kept.times):
             self._with.setdefault(one, set()).add(key)
-        while self._people > self._max_people and len(self._kept) > 1:
+        while self._people > MAX_PEOPLE and len(self._kept) > 1:
             self._forget(next(iter(self._kept)))
 
     def _forget(self, key: _Key) -> None:

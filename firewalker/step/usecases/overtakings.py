@@ -1,26 +1,16 @@
 """Telling that somebody was passed: within the limits, and exactly once, whichever process found out."""
 
 from datetime import UTC, timedelta
-from typing import Protocol
 
 from firewalker.kernel.clock import Clock
-from firewalker.runtime.mysql import Database, Transaction, retried
+from firewalker.runtime.mysql import Database, retried
 from firewalker.step.domain.circle import Person
 from firewalker.step.domain.overtake import PAIR_PAUSE, Overtaken
 from firewalker.step.store import overtakes
+from firewalker.step.usecases.ports import Facts
 
 _KEPT_DAYS = timedelta(days=3)
 """Longer than a date is today anywhere on Earth."""
-
-
-class Facts(Protocol):
-    """Writes facts into the outbox in the transaction of their change (`standing_events`)."""
-
-    async def add_overtaken(self, tx: Transaction, fact: Overtaken, walker: Person) -> None:
-        """The passed one is to be told."""
-
-    async def add_first_place(self, tx: Transaction, fact: Overtaken) -> None:
-        """The walker is to be told."""
 
 
 class _TooMuch(Exception):

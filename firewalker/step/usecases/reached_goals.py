@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import date, timedelta
 from itertools import islice
-from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -15,18 +14,19 @@ from firewalker.kernel.clock import Clock
 from firewalker.kernel.days import earliest_date, latest_date
 from firewalker.kernel.faults import Fault
 from firewalker.kernel.ids import UserId
+from firewalker.runtime.generations import Generations
 from firewalker.runtime.metrics import REGISTRY
-from firewalker.runtime.mysql import Database, Transaction, retried
+from firewalker.runtime.mysql import Database, retried
 from firewalker.runtime.tasks import begin, end
 from firewalker.step.domain.circle import Circle
 from firewalker.step.domain.day import State, state
 from firewalker.step.domain.goal import GoalReached
 from firewalker.step.domain.visibility import Visibility
-from firewalker.step.ingest.known import Generations
 from firewalker.step.live import Frame, LiveTotals
 from firewalker.step.store import days, friends
 from firewalker.step.store import goals as store
 from firewalker.step.store.keys import UserDate
+from firewalker.step.usecases.ports import Facts
 
 MAX_KNOWN = 200_000
 """Walkers' dates of which it is remembered from how many steps on to look, some 250 bytes each."""
@@ -50,13 +50,6 @@ _NEVER = 1 << 30
 
 _REACHED = Counter("firewalker_step_goals_reached_total", "Goals that were told of as reached.", registry=REGISTRY)
 _log = structlog.get_logger(__name__)
-
-
-class Facts(Protocol):
-    """Where it is written down that goals were reached (`firewalker.step.goal_events`)."""
-
-    async def append_reached(self, tx: Transaction, facts: Sequence[GoalReached]) -> None:
-        """Write the facts in the transaction of their change."""
 
 
 class ReachedGoals:
@@ -188,7 +181,7 @@ class ReachedGoals:
             told = tuple(_may_know(circle)) if goals.shared else ()
             me = circle.me
             fact = GoalReached(user, me.nickname, me.avatar_url, day, wanted, told, now)
-            await self._facts.append_reached(tx, [fact])
+            await self._facts.add_goal_reached(tx, fact)
         _REACHED.inc()
 
 

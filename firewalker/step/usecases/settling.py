@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
-from typing import Protocol
 
 from firewalker.kernel.clock import Clock
 from firewalker.runtime.mysql import Database, Transaction, retried
@@ -18,6 +17,7 @@ from firewalker.step.domain.settling import LAST_ROUND, Result, dates_to_settle,
 from firewalker.step.store import boards, days, friends
 from firewalker.step.store.boards import Progress, Stretch
 from firewalker.step.usecases.leaderboards import FriendBoard, board_of
+from firewalker.step.usecases.ports import Facts
 
 WALKERS_PER_PORTION = 25
 """Walkers of one transaction: some 15 ms, 500 friends, and as many rows of days."""
@@ -27,13 +27,6 @@ LONGEST_S = 10.0
 
 
 _NOBODY = Stretch(b"", b"")
-
-
-class Facts(Protocol):
-    """Writes facts into the outbox in the transaction of their change (`standing_events`)."""
-
-    async def add_results(self, tx: Transaction, results: Sequence[Result]) -> None:
-        """The walkers are to be told."""
 
 
 class Settling:

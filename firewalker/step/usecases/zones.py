@@ -1,9 +1,8 @@
 """The time zones of walkers, kept in memory: the ingest path asks for one with every burst of readings."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from datetime import date
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from firewalker.kernel.days import parse_zone
@@ -11,6 +10,7 @@ from firewalker.kernel.ids import UserId
 from firewalker.kernel.zone_history import UTC_ZONE, ZoneHistory
 from firewalker.runtime.mysql import Database
 from firewalker.step.store import walkers
+from firewalker.step.usecases.kept import Kept
 from firewalker.step.usecases.newcomers import AGAIN_S, Meet, unmet
 
 MAX_ZONES = 100_000
@@ -22,23 +22,27 @@ KEPT_S = 300.0
 _UNKNOWN = ZoneHistory()
 
 
+class _Read(NamedTuple):
+    zones: ZoneHistory | None
+    known: bool
+    """Whether it is known where the walker began: a move may have been told before."""
+
+
 class Zones:
     """The zones asked for last. *meet* asks about newcomers; *monotonic* measures ages in seconds."""
 
     def __init__(
-        self,
-        database: Database,
-        *,
-        meet: Meet = unmet,
-        monotonic: Callable[[], float] = time.monotonic,
-        max_zones: int = MAX_ZONES,
+        self, database: Database, *, meet: Meet = unmet, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._database = database
-        self._meet = meet
-        self._monotonic = monotonic
-        self._max_zones = max_zones
-        self._kept: OrderedDict[bytes, tuple[ZoneHistory | None, float]] = OrderedDict()
-        self._reading: dict[bytes, object] = {}
+        self._kept = Kept(
+            self._read,
+            known=lambda read: read.known,
+            meet=meet,
+            trusted_s=lambda read: KEPT_S if read.known else AGAIN_S,
+            most=MAX_ZONES,
+            monotonic=monotonic,
+        )
 
     async def of(self, user_id: UserId) -> ZoneHistory:
         """The zones that the walker's days follow; UTC while they are not known.
@@ -54,46 +58,23 @@ class Zones:
         Raises:
             DatabaseUnavailable, DeadlineExceeded, Overloaded: It had to be read and could not be.
         """
-        user = user_id.bytes
-        kept = self._kept.get(user)
-        now = self._monotonic()
-        if kept is not None and now <= kept[1]:
-            self._kept.move_to_end(user)
-            return kept[0]
-        # What is dropped while it is being read may be from before the change: it is answered, but not kept.
-        mark = self._reading[user] = object()
-        try:
-            first, later = await self._read(user_id)
-            if first is None and await self._meet(user_id):
-                mark = self._reading[user] = object()
-                first, later = await self._read(user_id)
-            zones = None
-            if first is not None or later:
-                zones = ZoneHistory(_zone(first), tuple((day, _zone(name)) for day, name in later))
-            if self._reading.get(user) is mark:
-                self._kept[user] = zones, now + (AGAIN_S if first is None else KEPT_S)
-                self._kept.move_to_end(user)
-                while len(self._kept) > self._max_zones:
-                    self._kept.popitem(last=False)
-            return zones
-        finally:
-            if self._reading.get(user) is mark:
-                del self._reading[user]
+        return (await self._kept.of(user_id)).zones
 
-    async def _read(self, user_id: UserId) -> tuple[str | None, list[tuple[date, str]]]:
+    async def _read(self, user_id: UserId) -> _Read:
         async with self._database.reading() as tx:
-            return await walkers.find_zones(tx, user_id)
+            first, later = await walkers.find_zones(tx, user_id)
+        if first is None and not later:
+            return _Read(None, known=False)
+        zones = ZoneHistory(_zone(first), tuple((day, _zone(name)) for day, name in later))
+        return _Read(zones, known=first is not None)
 
     def drop(self, users: Iterable[bytes]) -> None:
         """Read the zones of these users (16-byte ids) anew when they are next asked for."""
-        for user in users:
-            self._reading.pop(user, None)
-            self._kept.pop(user, None)
+        self._kept.drop(users)
 
     def drop_all(self) -> None:
         """Read every zone anew: changes may have gone unheard."""
-        self._reading.clear()
-        self._kept.clear()
+        self._kept.drop_all()
 
 
 def _zone(name: str | None) -> ZoneInfo:

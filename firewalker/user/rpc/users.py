@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import ClassVar, Final
 
 from firewalker.gen.pb.firewalker.user import v1 as pb
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.days import parse_zone
 from firewalker.kernel.principal import principal
 from firewalker.runtime.grpc.policy import Caller, Priority, Rule
@@ -20,7 +20,6 @@ from firewalker.user.rpc.fields import Fields, masked, visibility_of
 from firewalker.user.rpc.pages import Turn
 from firewalker.user.usecases.deletions import Deletions
 from firewalker.user.usecases.exports import Exports
-from firewalker.user.usecases.ports import moment
 from firewalker.user.usecases.profiles import Profiles
 
 _REASONS: Final = {

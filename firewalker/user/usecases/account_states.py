@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.user.domain.account import Account, AccountState, Decision
@@ -21,7 +21,7 @@ from firewalker.user.store.mails import Mails
 from firewalker.user.store.sessions import Sessions
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.ended_sessions import end_all
-from firewalker.user.usecases.ports import Endings, moment
+from firewalker.user.usecases.ports import Endings
 
 _log = structlog.get_logger(__name__)
 

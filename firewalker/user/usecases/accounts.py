@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from firewalker.kernel.clock import Clock
-from firewalker.kernel.ids import SessionId, UserId, new_uuid7
+from firewalker.kernel.clock import Clock, moment
+from firewalker.kernel.ids import SessionId, UserId, new_uuid7_at
 from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.user.domain.account import Account
 from firewalker.user.domain.email import Email
@@ -22,7 +22,7 @@ from firewalker.user.store.provider_logins import ProviderLogins
 from firewalker.user.store.sessions import Sessions as SessionStore
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.mails import Mails
-from firewalker.user.usecases.ports import Facts, Passwords, Throttles, moment
+from firewalker.user.usecases.ports import Facts, Passwords, Throttles
 from firewalker.user.usecases.sessions import Grant
 
 
@@ -113,7 +113,7 @@ class Accounts:
                 if holder.email_verify_time is not None:
                     raise EmailTaken
                 email = None
-            user_id = UserId(new_uuid7(int(at.timestamp() * 1000)))
+            user_id = UserId(new_uuid7_at(at))
             account = Account(user_id, email, None, email_verify_time=None if email is None else at)
             user, session = self._first(account, newcomer.nickname, newcomer.time_zone, newcomer.client, at)
             await self._add(tx, account, user, session)
@@ -127,7 +127,7 @@ class Accounts:
         email = "" if account.email is None else account.email.text
         verified = account.email_verify_time is not None
         user = User(user_id, nickname, email, time_zone, create_time=at, email_verified=verified)
-        session_id = SessionId(new_uuid7(int(at.timestamp() * 1000)))
+        session_id = SessionId(new_uuid7_at(at))
         return user, Session.open(session_id, user_id, client, self._keys, at)
 
     async def _add(self, tx: Transaction, account: Account, user: User, session: Session) -> None:
@@ -148,7 +148,7 @@ class Accounts:
 
     @retried
     async def _make(self, form: SignUp, password_hash: str, at: datetime) -> tuple[User, Grant]:
-        user_id = UserId(new_uuid7(int(at.timestamp() * 1000)))
+        user_id = UserId(new_uuid7_at(at))
         account = Account(user_id, form.email, password_hash)
         user, session = self._first(account, form.nickname, form.time_zone, form.client, at)
         async with self._database.transaction() as tx:

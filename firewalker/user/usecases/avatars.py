@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import uuid4
 
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.user.domain.avatar import FORGET_TIME, SIZES, Avatar, AvatarId, State, crowded_out, name_of
@@ -13,7 +13,7 @@ from firewalker.user.domain.faults import UserNotFound
 from firewalker.user.domain.user import User
 from firewalker.user.store.avatars import Avatars as AvatarStore
 from firewalker.user.store.users import Users
-from firewalker.user.usecases.ports import Darkroom, Facts, Pictures, Place, moment
+from firewalker.user.usecases.ports import Darkroom, Facts, Pictures, Place
 
 FORGOTTEN_ROWS = 100
 

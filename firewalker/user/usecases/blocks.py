@@ -1,6 +1,6 @@
 """Blocks: silent refusals of one user by another."""
 
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.ids import UserId
 from firewalker.kernel.paging import Page
 from firewalker.runtime.mysql import Database, retried
@@ -12,7 +12,6 @@ from firewalker.user.store.positions import NEWEST, Position
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.pages import page_of
 from firewalker.user.usecases.pairs import Pairs
-from firewalker.user.usecases.ports import moment
 
 
 class Blocks:

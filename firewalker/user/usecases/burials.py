@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from uuid import UUID
 
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Database, retried
 from firewalker.runtime.personal_data import tombstones
@@ -16,7 +16,7 @@ from firewalker.user.store.provider_logins import ProviderLogins
 from firewalker.user.store.sessions import Sessions
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.ended_sessions import end_all
-from firewalker.user.usecases.ports import Facts, moment
+from firewalker.user.usecases.ports import Facts
 
 PAGE = 1_000
 """Tombstones read at once."""

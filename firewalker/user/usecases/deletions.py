@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.faults import Contention
 from firewalker.kernel.ids import UserId
 from firewalker.kernel.principal import Principal
@@ -26,7 +26,7 @@ from firewalker.user.usecases.avatars import Avatars
 from firewalker.user.usecases.confirmation import Confirmation
 from firewalker.user.usecases.ended_sessions import end_all, ensure_alive
 from firewalker.user.usecases.group_rooms import GroupRooms
-from firewalker.user.usecases.ports import Endings, Facts, moment
+from firewalker.user.usecases.ports import Endings, Facts
 from firewalker.user.usecases.provider_logins import ProviderLogins
 
 PAIRS = 100

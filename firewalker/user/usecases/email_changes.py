@@ -1,6 +1,6 @@
 """Confirming and changing the address of an account."""
 
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.faults import Contention
 from firewalker.kernel.ids import UserId
 from firewalker.kernel.principal import Principal
@@ -17,7 +17,7 @@ from firewalker.user.store.sessions import Sessions
 from firewalker.user.usecases.confirmation import Confirmation
 from firewalker.user.usecases.ended_sessions import ensure_alive
 from firewalker.user.usecases.mails import Mails
-from firewalker.user.usecases.ports import Facts, Throttles, moment
+from firewalker.user.usecases.ports import Facts, Throttles
 
 
 class EmailChanges:

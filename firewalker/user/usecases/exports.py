@@ -9,7 +9,7 @@ from firewalker.runtime.personal_data import PersonalTable, Record, exported
 
 
 class PersonalData(Protocol):
-    """Another service's part of it (`firewalker.runtime.grpc.personal_data`)."""
+    """Another service's part of it (`firewalker.runtime.services.personal_data`)."""
 
     def of(self, user: UserId) -> AsyncIterator[Record]:
         """The records of *user*."""

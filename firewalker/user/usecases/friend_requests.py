@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.ids import UserId
 from firewalker.kernel.paging import Page
 from firewalker.runtime.mysql import Database, Transaction, retried
@@ -19,7 +19,6 @@ from firewalker.user.store.users import Users
 from firewalker.user.usecases.deleted_users import missing_as
 from firewalker.user.usecases.pages import page_of
 from firewalker.user.usecases.pairs import Pairs
-from firewalker.user.usecases.ports import moment
 
 Asked = tuple[Friendship, Card]
 """Where a pair stands, as the caller sees it, and who the other one is."""

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.ids import UserId
 from firewalker.kernel.paging import Page
 from firewalker.runtime.mysql import Database, retried
@@ -19,7 +19,7 @@ from firewalker.user.store.positions import OLDEST, Position
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.pages import page_of
 from firewalker.user.usecases.pairs import Pairs
-from firewalker.user.usecases.ports import Facts, moment
+from firewalker.user.usecases.ports import Facts
 
 
 class Friends:

@@ -1,7 +1,7 @@
 """Groups as such: making, showing, changing and ending them, and codes to join them by."""
 
-from firewalker.kernel.clock import Clock
-from firewalker.kernel.ids import UserId, new_uuid7
+from firewalker.kernel.clock import Clock, moment
+from firewalker.kernel.ids import UserId, new_uuid7_at
 from firewalker.kernel.paging import Page
 from firewalker.runtime.mysql import Database, retried
 from firewalker.runtime.repeats import UNNAMED, Once
@@ -21,7 +21,6 @@ from firewalker.user.store.groups import OwnGroup
 from firewalker.user.store.positions import OLDEST, Position
 from firewalker.user.usecases.group_rooms import GroupRooms, Place
 from firewalker.user.usecases.pages import page_of
-from firewalker.user.usecases.ports import moment
 
 
 class Groups:
@@ -45,7 +44,7 @@ class Groups:
             rooms = self._rooms
             await rooms.limits.lock(tx, caller)
             await rooms.ensure_room_for_group(tx, caller)
-            group_id = GroupId(new_uuid7(int(at.timestamp() * 1000)))
+            group_id = GroupId(new_uuid7_at(at))
             place = Place(Group.found(group_id, caller, wish, at), Membership(caller, Role.OWNER, at))
             await rooms.groups.add(tx, place.group)
             await rooms.memberships.add(tx, group_id, caller, Role.OWNER, at)

@@ -1,6 +1,6 @@
 """Codes by which others can ask for a user's friendship."""
 
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Database, retried
 from firewalker.runtime.repeats import UNNAMED, Once
@@ -8,7 +8,6 @@ from firewalker.user.domain.faults import InviteLimitReached, InviteNotFound
 from firewalker.user.domain.invite import GOOD_FOR, MAX_INVITES, Invite, new_code
 from firewalker.user.store.invites import Invites as InviteStore
 from firewalker.user.store.limits import Limits
-from firewalker.user.usecases.ports import moment
 
 
 class Invites:

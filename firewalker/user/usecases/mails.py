@@ -7,8 +7,8 @@ can tell.
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from firewalker.kernel.clock import Clock
-from firewalker.kernel.ids import MailId, UserId, new_uuid7
+from firewalker.kernel.clock import Clock, moment
+from firewalker.kernel.ids import MailId, UserId, new_uuid7_at
 from firewalker.runtime import tracing
 from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.user.domain.account import AccountState
@@ -21,7 +21,6 @@ from firewalker.user.store.mail_tokens import MailTokens
 from firewalker.user.store.mails import SENT
 from firewalker.user.store.mails import Mails as MailStore
 from firewalker.user.store.users import Users
-from firewalker.user.usecases.ports import moment
 
 LEASE_S = 60
 """How long a process that died keeps its mails from others; longer than sending one may take."""
@@ -66,7 +65,7 @@ class Mails:
     async def append(self, tx: Transaction, kind: MailKind, email: Email, user_id: UserId | None = None) -> None:
         """Have a mail sent after the caller's transaction is committed; without *user_id* to whoever has the address then."""
         at = moment(self._clock)
-        mail_id = MailId(new_uuid7(int(at.timestamp() * 1000)))
+        mail_id = MailId(new_uuid7_at(at))
         await self._mails.add(tx, Mail(mail_id, kind, email, user_id, at, tracing.onward()))
         tx.after_commit(self._wake)
 

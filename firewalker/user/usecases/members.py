@@ -1,6 +1,6 @@
 """Members of groups: joining, waiting, leaving, roles, being sent away."""
 
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.faults import GroupNotFound
 from firewalker.kernel.ids import UserId
 from firewalker.kernel.paging import Page
@@ -32,7 +32,6 @@ from firewalker.user.store.positions import OLDEST, Position
 from firewalker.user.usecases.deleted_users import missing_as
 from firewalker.user.usecases.group_rooms import GroupRooms, Place
 from firewalker.user.usecases.pages import page_of
-from firewalker.user.usecases.ports import moment
 
 
 class Members:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.ids import SessionId, UserId
 from firewalker.runtime.mysql import Database, retried
 from firewalker.user.domain.faults import SessionNotFound
@@ -10,7 +10,7 @@ from firewalker.user.domain.session import EndReason, Session
 from firewalker.user.store.accounts import Accounts
 from firewalker.user.store.sessions import Sessions as SessionStore
 from firewalker.user.usecases.ended_sessions import end_all
-from firewalker.user.usecases.ports import Endings, moment
+from firewalker.user.usecases.ports import Endings
 
 
 class OwnSessions:

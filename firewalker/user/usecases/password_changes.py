@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.faults import Contention
 from firewalker.kernel.principal import Principal
 from firewalker.runtime.mysql import Database, retried
@@ -22,7 +22,7 @@ from firewalker.user.store.users import Users
 from firewalker.user.usecases.confirmation import Confirmation
 from firewalker.user.usecases.ended_sessions import end_all, ensure_alive
 from firewalker.user.usecases.mails import Mails
-from firewalker.user.usecases.ports import Endings, Facts, Passwords, Throttles, moment
+from firewalker.user.usecases.ports import Endings, Facts, Passwords, Throttles
 
 
 class PasswordChanges:

@@ -3,10 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
-from firewalker.kernel.clock import Clock
 from firewalker.kernel.ids import MailId, UserId
 from firewalker.runtime.mysql import Transaction
 from firewalker.user.domain.avatar import Avatar, AvatarId
@@ -154,9 +152,3 @@ class Throttles(Protocol):
 
     async def ask_for_mail(self, user_id: UserId | None = None) -> None:
         """Before a mail is promised; to whom somebody wants who is signed in to the account of *user_id*."""
-
-
-def moment(clock: Clock) -> datetime:
-    """The present instant, cut to the millisecond: what a row can hold, so that an answer and its row agree."""
-    now = clock.now()
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)

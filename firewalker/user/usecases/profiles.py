@@ -1,7 +1,7 @@
 """Users: their own profiles, what others see of them, and what others tell of them."""
 
-from firewalker.kernel.clock import Clock
-from firewalker.kernel.ids import UserId, new_uuid7
+from firewalker.kernel.clock import Clock, moment
+from firewalker.kernel.ids import UserId, new_uuid7_at
 from firewalker.kernel.paging import Page
 from firewalker.runtime.mysql import Database, retried
 from firewalker.runtime.repeats import UNNAMED, Once
@@ -16,7 +16,7 @@ from firewalker.user.store.limits import Limits
 from firewalker.user.store.user_search import Found, search
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.pages import page_of
-from firewalker.user.usecases.ports import Facts, moment
+from firewalker.user.usecases.ports import Facts
 
 
 class Profiles:
@@ -95,5 +95,5 @@ class Profiles:
             await self._users.get_card(tx, report.user)
             await self._limits.lock(tx, report.reporter)
             await self._limits.use(tx, report.reporter, REPORTS, report.user, report.at)
-            await reports.add(tx, new_uuid7(int(report.at.timestamp() * 1000)), report)
+            await reports.add(tx, new_uuid7_at(report.at), report)
             await once.finish(tx, None)

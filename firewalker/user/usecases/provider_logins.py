@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.faults import Contention
 from firewalker.kernel.ids import UserId
 from firewalker.kernel.principal import Principal
@@ -26,7 +26,7 @@ from firewalker.user.store.provider_logins import ProviderLogins as ProviderStor
 from firewalker.user.store.sessions import Sessions as SessionStore
 from firewalker.user.usecases.accounts import Accounts, Newcomer
 from firewalker.user.usecases.ended_sessions import ensure_alive
-from firewalker.user.usecases.ports import Facts, IdTokens, Throttles, moment
+from firewalker.user.usecases.ports import Facts, IdTokens, Throttles
 from firewalker.user.usecases.sessions import Grant, Sessions
 
 

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Database, retried
 from firewalker.user.domain.report import Kept, Reported
 from firewalker.user.store import reports
-from firewalker.user.usecases.ports import moment
 
 
 class Reports:

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from firewalker.kernel.clock import Clock
+from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.faults import Contention, Fault
-from firewalker.kernel.ids import SessionId, UserId, new_uuid7
+from firewalker.kernel.ids import SessionId, UserId, new_uuid7_at
 from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.user.domain.account import Account, AccountState
 from firewalker.user.domain.email import Email
@@ -19,7 +19,7 @@ from firewalker.user.store.accounts import Accounts
 from firewalker.user.store.sessions import Sessions as SessionStore
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.ended_sessions import is_news
-from firewalker.user.usecases.ports import Endings, Facts, Passwords, Throttles, moment
+from firewalker.user.usecases.ports import Endings, Facts, Passwords, Throttles
 
 _NOBODY = UserId(UUID(int=0))
 _SIGN_IN_ATTEMPTS = 3  # each but the first because the password's hash was replaced in between
@@ -175,9 +175,7 @@ class Sessions:
     ) -> tuple[User, Grant, Sequence[Session]] | None:
         """Open a session for an account that somebody was recognised for; None if it was changed since, or *still* says no."""
         at = moment(self._clock)
-        session = Session.open(
-            SessionId(new_uuid7(int(at.timestamp() * 1000))), account.user_id, client, self._keys, at
-        )
+        session = Session.open(SessionId(new_uuid7_at(at)), account.user_id, client, self._keys, at)
         async with self._database.transaction() as tx:
             if await self._accounts.lock(tx, account.user_id) != account or not (still is None or await still(tx)):
                 return None

@@ -27,7 +27,7 @@ from firewalker.runtime.migrations import migrate
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import Outbox
 from firewalker.runtime.turns import TimedLoop
-from firewalker.step.standing_events import StandingEvents
+from firewalker.step.events import OutboxFacts
 from firewalker.step.usecases.settling import Settling
 from tests.bench.freezing.crowd import count, fill, freeze_again, freeze_nothing
 from tests.bench.live import Walker, Watcher, befriend, friendships, proof
@@ -46,7 +46,7 @@ async def alone(mysql_url: str, mysql_pid: int, walkers: int) -> dict[str, Any]:
         clock = SystemClock()
         await freeze_nothing(database, clock.now())
         await freeze_again(database, crowd.day)
-        settling = Settling(database, StandingEvents(Outbox("notification"), clock), clock)
+        settling = Settling(database, OutboxFacts(Outbox("notification"), clock), clock)
         loop = asyncio.get_running_loop()
         assert isinstance(loop, TimedLoop)
         async with rare_collections():

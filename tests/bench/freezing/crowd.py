@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 
-from firewalker.kernel.ids import EventId, UserId, new_uuid7
+from firewalker.kernel.ids import EventId, UserId, new_uuid7, new_uuid7_at
 from firewalker.runtime.mysql import Database
-from firewalker.step.domain.day import HOURS, to_ms
+from firewalker.step.domain.day import HOURS
 from firewalker.step.domain.facts import Veiled, WalkerNews
 from firewalker.step.domain.goal import Goals
 from firewalker.step.domain.settling import SETTLED, dates_to_settle
@@ -107,4 +107,4 @@ def _pair(one: UserId, other: UserId) -> tuple[UserId, UserId]:
 
 
 def _veiled(user: UserId, at: datetime) -> Veiled:
-    return Veiled(EventId(new_uuid7(to_ms(at))), user, Visibility.ROUNDED, at)
+    return Veiled(EventId(new_uuid7_at(at)), user, Visibility.ROUNDED, at)

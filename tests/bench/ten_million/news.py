@@ -12,8 +12,7 @@ from firewalker.runtime.outbox import Outbox, OutboxEvent
 from firewalker.step.domain.circle import Person
 from firewalker.step.domain.goal import GoalReached
 from firewalker.step.domain.overtake import MOST_A_DAY, PAIR_PAUSE, Overtaken
-from firewalker.step.goal_events import GoalFacts
-from firewalker.step.standing_events import StandingEvents
+from firewalker.step.events import OutboxFacts
 
 _NO_TRANSACTION = cast("Transaction", None)
 
@@ -35,8 +34,7 @@ class News:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._outbox = _Kept()
-        self._standings = StandingEvents(self._outbox, clock)
-        self._goals = GoalFacts(self._outbox)
+        self._facts = OutboxFacts(self._outbox, clock)
         self._pairs: dict[tuple[bytes, bytes], datetime] = {}
         self._told: dict[tuple[bytes, date], int] = {}
         self.walker_of: dict[EventId, bytes] = {}
@@ -51,17 +49,17 @@ class News:
         """As `Overtakings.tell`."""
         told = self._may_be_told(fact, fact.passed)
         if told:
-            await self._standings.add_overtaken(_NO_TRANSACTION, fact, walker)
+            await self._facts.add_overtaken(_NO_TRANSACTION, fact, walker)
             self.walker_of[self.events[-1].event_id] = fact.walker
         if fact.took_first_place and self._may_be_told(fact, fact.walker):
-            await self._standings.add_first_place(_NO_TRANSACTION, fact)
+            await self._facts.add_first_place(_NO_TRANSACTION, fact)
             self.walker_of[self.events[-1].event_id] = fact.walker
             told = True
         return told
 
     def reached(self, fact: GoalReached) -> None:
         """A goal was reached."""
-        _at_once(self._goals.append_reached(_NO_TRANSACTION, [fact]))
+        _at_once(self._facts.add_goal_reached(_NO_TRANSACTION, fact))
         self.walker_of[self.events[-1].event_id] = fact.user_id
 
     def _may_be_told(self, fact: Overtaken, receiver: bytes) -> bool:

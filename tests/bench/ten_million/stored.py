@@ -18,7 +18,7 @@ from firewalker.runtime.outbox import Outbox, OutboxEvent
 from firewalker.step.domain.day import HOURS, SLOTS
 from firewalker.step.domain.facts import Joined, WalkerNews
 from firewalker.step.domain.settling import SETTLED, dates_to_settle, zones_of_round
-from firewalker.step.standing_events import StandingEvents
+from firewalker.step.events import OutboxFacts
 from firewalker.step.store import boards, bonds, days, goals, groups, walkers
 from firewalker.step.store.keys import ROWS_PER_STATEMENT
 from firewalker.step.usecases.settling import Settling
@@ -183,7 +183,7 @@ async def _freeze(database: Database, begin: datetime, kept: Kept) -> None:
     """Freeze the boards of the day as it becomes final in one zone after the other."""
     zones_of_round(begin.date(), 0)  # reads all zones from their files, which a process does once
     clock = _Moved(begin + timedelta(days=1))
-    settling = Settling(database, StandingEvents(Outbox("notification"), clock), clock)
+    settling = Settling(database, OutboxFacts(Outbox("notification"), clock), clock)
     for _ in range(40):
         await _leave_out_all_but(database, begin.date(), clock.now())
         frozen, began = await _count_frozen(database), time.monotonic()

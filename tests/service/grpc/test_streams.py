@@ -214,7 +214,7 @@ class TestFlow:
         order: list[str] = []
 
         async def track(stream: HotStream) -> None:
-            await until(lambda: stream.buffered == 3)
+            await until(lambda: len(stream._call.inbox) == 3)
             asyncio.get_running_loop().call_soon(order.append, "other")
             order.extend([(await stream.recv()).message_id for _ in range(3)])
 

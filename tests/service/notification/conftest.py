@@ -19,7 +19,7 @@ from google.rpc import error_details_pb2, status_pb2
 from firewalker.gen.pb.firewalker.step import v1 as step_pb
 from firewalker.gen.pb.firewalker.user import v1 as user_pb
 from firewalker.kernel.faults import Fault
-from firewalker.kernel.ids import SessionId, new_uuid7
+from firewalker.kernel.ids import SessionId, new_uuid7_at
 from firewalker.local.secrets import make_secrets
 from firewalker.notification.app import build
 from firewalker.notification.config import NotificationConfig
@@ -66,7 +66,7 @@ def violated(error: grpc.aio.AioRpcError) -> list[str]:
 
 def event(at: datetime, **facts: Any) -> Any:
     """An event of that time; *facts* is the one field of the oneof, as the message's own keywords in a dictionary."""
-    made = Event(event_id=str(new_uuid7(int(at.timestamp() * 1000))), **facts)
+    made = Event(event_id=str(new_uuid7_at(at)), **facts)
     made.create_time.FromDatetime(at)
     return made
 

@@ -10,7 +10,7 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
-from firewalker.kernel.ids import new_uuid7
+from firewalker.kernel.ids import new_uuid7, new_uuid7_at
 from firewalker.notification.app import build
 from firewalker.notification.config import NotificationConfig
 from firewalker.runtime.grpc.messages import message_class
@@ -35,7 +35,7 @@ async def service(tmp_path: Path, mysql_url: str, redis_url: str) -> AsyncIterat
 
 def request_event(addressee: UUID, number: int = 0, nickname: str = "지수") -> Any:
     at = START + timedelta(seconds=number)
-    event = Event(event_id=str(new_uuid7(int(at.timestamp() * 1000))))
+    event = Event(event_id=str(new_uuid7_at(at)))
     event.create_time.FromDatetime(at)
     event.friend_requested.requester.user_id = str(new_uuid7())
     event.friend_requested.requester.nickname = nickname

@@ -199,7 +199,8 @@ async def test_a_refused_event_holds_up_nobody_and_is_set_aside_in_the_end(
     assert (await lane.counts())[:2] == (0, 1)
     assert await run_on(url, "SELECT attempts, last_error FROM outbox") == [(3, "INVALID_REQUEST")]
     sink.poison = set()
-    assert await relay.replay("step") == 1
+    assert await lane.replay() == 1
+    relay.wake()
     await emptied(db)
     await relay.stop()
     assert sink.seen == [b"one", b"two", b"bad"]

@@ -11,13 +11,13 @@ from structlog.testing import capture_logs
 
 from firewalker.gen.pb.firewalker.event import v1 as pb
 from firewalker.kernel.ids import UserId, new_uuid7
-from firewalker.runtime.grpc import told_people
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.migrations import statements_of
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.mysql.literals import fill
 from firewalker.runtime.outbox.set_aside import SetAside
 from firewalker.runtime.personal_data import tombstones
+from firewalker.runtime.services import told_people
 from tests.support.clock import FakeClock
 from tests.support.databases import run_on
 

@@ -12,7 +12,7 @@ from firewalker.runtime.mysql import Database
 from firewalker.step.app import build
 from firewalker.step.config import StepConfig
 from firewalker.step.domain.facts import Blocked, Fact, Moved, Parted, Renamed, WalkerNews
-from firewalker.step.domain.visibility import STRANGERS, Bond, Visibility
+from firewalker.step.domain.visibility import Bond, Visibility
 from firewalker.step.store import bonds, friends
 from firewalker.step.usecases.projections import Projections
 from firewalker.step.usecases.zones import Zones
@@ -117,7 +117,7 @@ async def test_bonds_are_told_of_anybody_in_a_fixed_number_of_queries(database: 
     assert found[ann.bytes] == Bond(friends=True)
     assert found[ben.bytes] == Bond(friends=False, subject_shows=Visibility.ROUNDED)
     assert found[cho.bytes] == Bond(friends=False, blocked=True)
-    assert found[unknown.bytes] == STRANGERS
+    assert found[unknown.bytes] == Bond(friends=False)
     assert len(found) == 194
 
 

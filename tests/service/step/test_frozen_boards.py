@@ -16,7 +16,7 @@ from firewalker.step.domain.goal import Goals, Reached
 from firewalker.step.domain.leaderboard import State
 from firewalker.step.domain.reading import Counted
 from firewalker.step.domain.visibility import Visibility
-from firewalker.step.standing_events import StandingEvents
+from firewalker.step.events import OutboxFacts
 from firewalker.step.store import friends, goals
 from firewalker.step.usecases.leaderboards import Leaderboards
 from firewalker.step.usecases.settling import Settling
@@ -116,7 +116,7 @@ async def test_boards_are_frozen_as_they_were_read(step_url: str, redis_url: str
         await all_ears(process)
         await live(process, users, random)
         before = {user: await shown(process, user) for user in users}
-        settling = Settling(process.database, StandingEvents(Outbox("notification"), clock), clock)
+        settling = Settling(process.database, OutboxFacts(Outbox("notification"), clock), clock)
         while await settling.settle():
             pass
         async with process.database.reading() as tx:

@@ -1,6 +1,6 @@
 """Goals through the door of a running step service: set, read, shown to friends, told of once."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -12,11 +12,13 @@ import pytest
 from firewalker.kernel.clock import SystemClock
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Database, Transaction
+from firewalker.runtime.outbox import Outbox
 from firewalker.step.app import build
 from firewalker.step.boards_part import BoardsPart
 from firewalker.step.config import StepConfig
 from firewalker.step.domain.day import UserTotal, to_ms
 from firewalker.step.domain.goal import GoalReached, Goals
+from firewalker.step.events import OutboxFacts
 from firewalker.step.live import Frame, LiveTotals
 from firewalker.step.store import goals
 from firewalker.step.usecases.reached_goals import ReachedGoals
@@ -190,21 +192,23 @@ async def test_a_day_that_is_over_is_not_congratulated(step: Service, database: 
     ]
 
 
-class SettingMeanwhile:
+class SettingMeanwhile(OutboxFacts):
     """Writes nothing down; when the first goal is told of, *other* sets one of their own, and that is announced."""
 
     def __init__(self, database: Database, other: UserId) -> None:
+        super().__init__(Outbox("notification"), SystemClock())
         self.told: list[bytes] = []
         self.reached: ReachedGoals
         self._database = database
         self._other = other
 
-    async def append_reached(self, _: Transaction, facts: Sequence[GoalReached]) -> None:
+    async def add_goal_reached(self, tx: Transaction, fact: GoalReached) -> None:
+        del tx
         if not self.told:
-            async with self._database.transaction() as tx:
-                await goals.save(tx, self._other, await goals.lock(tx, self._other), Goals(((TODAY, 500),)))
+            async with self._database.transaction() as other:
+                await goals.save(other, self._other, await goals.lock(other, self._other), Goals(((TODAY, 500),)))
             self.reached.forget([self._other.bytes])
-        self.told += [fact.user_id for fact in facts]
+        self.told.append(fact.user_id)
 
 
 async def test_a_first_goal_that_is_set_while_others_are_looked_at_is_noticed(

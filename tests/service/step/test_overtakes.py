@@ -15,8 +15,8 @@ from firewalker.step.domain.day import UserTotal, to_ms
 from firewalker.step.domain.overtake import Overtaken, Walked
 from firewalker.step.domain.reading import Counted
 from firewalker.step.domain.visibility import Visibility
+from firewalker.step.events import OutboxFacts
 from firewalker.step.overtakes import Overtakes
-from firewalker.step.standing_events import StandingEvents
 from firewalker.step.usecases.corrections import Corrected, Corrections
 from firewalker.step.usecases.overtakings import Overtakings
 from tests.service.step.reading import (
@@ -83,7 +83,7 @@ async def scene(step_url: str, redis_url: str) -> AsyncIterator[Scene]:
     walked: list[Walked] = []
     async with reading_process(step_url, redis_url, walked=walked.extend) as process:
         await all_ears(process)
-        overtakings = Overtakings(process.database, StandingEvents(Outbox("notification"), clock), clock)
+        overtakings = Overtakings(process.database, OutboxFacts(Outbox("notification"), clock), clock)
         overtakes = Overtakes(process.part.circles, process.part.known, process.live, overtakings, clock)
         yield Scene(process, clock, overtakes, overtakings, step_url, now.date(), walked)
 

@@ -16,7 +16,7 @@ from firewalker.step.domain.facts import Moved
 from firewalker.step.domain.leaderboard import State
 from firewalker.step.domain.reading import Counted
 from firewalker.step.domain.settling import Result
-from firewalker.step.standing_events import StandingEvents
+from firewalker.step.events import OutboxFacts
 from firewalker.step.store import boards
 from firewalker.step.usecases import settling
 from firewalker.step.usecases.corrections import Corrected, Corrections
@@ -49,7 +49,7 @@ async def process(step_url: str, redis_url: str) -> AsyncIterator[ReadingProcess
 
 def settler(process: ReadingProcess, now: datetime) -> Settling:
     clock = FakeClock(now)
-    return Settling(process.database, StandingEvents(Outbox("notification"), clock), clock)
+    return Settling(process.database, OutboxFacts(Outbox("notification"), clock), clock)
 
 
 async def walk(process: ReadingProcess, user: UserId, steps: int, *, late: bool = False) -> None:
@@ -233,7 +233,7 @@ async def test_who_dies_over_it_leaves_the_rest_to_others(
         await walk(process, user, 100)
     clock = FakeClock(AFTER_ALL)
 
-    class Dies(StandingEvents):
+    class Dies(OutboxFacts):
         """The database goes away over the second portion, behind its events."""
 
         portions = 0
@@ -259,7 +259,7 @@ async def test_it_rests_for_as_long_as_it_worked(process: ReadingProcess, monkey
         await walk(process, user, 100)
     clock = FakeClock(AFTER_ALL)
 
-    class Slow(StandingEvents):
+    class Slow(OutboxFacts):
         """Each portion takes a while, by the clock that is looked at."""
 
         async def add_results(self, tx: Transaction, results: Sequence[Result]) -> None:

@@ -19,7 +19,7 @@ from firewalker.runtime.outbox import Outbox
 from firewalker.step.domain.day import HOURS, WHOLE_DATE, to_ms
 from firewalker.step.domain.leaderboard import State
 from firewalker.step.domain.reading import FIRST_REJECTED, Counted
-from firewalker.step.standing_events import StandingEvents
+from firewalker.step.events import OutboxFacts
 from firewalker.step.store import days
 from firewalker.step.usecases.corrections import Corrected, Corrections
 from firewalker.step.usecases.days import Days
@@ -95,7 +95,7 @@ class World:
                 await self.correct(self.people[who], name, steps)
             case _:
                 clock = self.clock
-                await Settling(self.process.database, StandingEvents(Outbox("notification"), clock), clock).settle()
+                await Settling(self.process.database, OutboxFacts(Outbox("notification"), clock), clock).settle()
 
     @property
     def process(self) -> ReadingProcess:

@@ -1,18 +1,24 @@
 """Identifiers."""
 
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firewalker.kernel.ids import new_uuid7, parse_uuid
+from firewalker.kernel.ids import new_uuid7, new_uuid7_at, parse_uuid
 
 
 @given(st.integers(0, 2**48 - 1))
 def test_an_id_carries_its_time_version_and_variant(unix_ms: int) -> None:
     made = new_uuid7(unix_ms)
     assert (made.int >> 80, made.version, made.variant) == (unix_ms, 7, "specified in RFC 4122")
+
+
+def test_an_id_of_an_instant_carries_its_millisecond() -> None:
+    at = datetime(2026, 5, 20, 11, 0, 0, 123_999, tzinfo=UTC)
+    assert new_uuid7_at(at).int >> 80 == 1_779_274_800_123
 
 
 def test_a_later_id_sorts_behind_an_earlier_one() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from firewalker.step.domain.day import SLOTS, UserTotal
 from firewalker.step.domain.reading import Counted, Outcome
 from firewalker.step.ingest.group import MOST_SHAPES, Group, Message
-from firewalker.step.ingest.known import DeviceDay, Generations
+from firewalker.step.ingest.known import DeviceDay
 from firewalker.step.store.keys import DeviceDate
 
 DAYS = [date(2026, 5, 19), date(2026, 5, 20)]
@@ -94,28 +94,3 @@ def test_the_first_reading_in_time_makes_a_device_day_count(loop: asyncio.Abstra
     ((_, (rise,)),) = group.rises()
     assert not rise.late
     assert group.named == {(USERS[0], DAYS[0]): False}
-
-
-@given(st.integers(2, 20), st.lists(st.integers(0, 40)))
-def test_a_cache_is_bounded_and_keeps_what_was_used_last(bound: int, keys: list[int]) -> None:
-    cache: Generations[int, int] = Generations(bound)
-    for key in keys:
-        if cache.get(key) is None:
-            cache.put(key, key + 1)
-        assert len(cache) <= bound
-    recent: list[int] = []
-    for key in reversed(keys):
-        if key not in recent:
-            recent.append(key)
-    assert all(cache.get(key) == key + 1 for key in recent[: bound // 2])
-
-
-def test_what_is_forgotten_is_not_known() -> None:
-    cache: Generations[str, int] = Generations(4)
-    for key in "abcd":
-        cache.put(key, 1)
-    cache.forget("a")
-    cache.forget("d")
-    assert [cache.get(key) for key in "abcd"] == [None, 1, 1, None]
-    cache.clear()
-    assert len(cache) == 0

@@ -9,6 +9,7 @@ from grpclib.const import Status
 
 from firewalker.kernel.faults import InvalidRequest, MalformedMessage, Violation
 from firewalker.runtime.grpc.call import Call, Gone
+from firewalker.runtime.grpc.compression import accepts_gzip
 from firewalker.runtime.grpc.doors import Method
 from firewalker.runtime.grpc.edge import Edge
 from firewalker.runtime.grpc.policy import Caller, Rule
@@ -63,9 +64,9 @@ async def _unary(call: Call) -> None:
     if request.response_status.code:
         _end_with(call, request.response_status)
         return
-    compressed = request.response_compressed.value and call.compress_answers()
+    compressed = request.response_compressed.value
     answer = message("SimpleResponse")(payload=contract.payload(request.response_size))
-    await call.send_message(answer, plain=not compressed)
+    await _send(call, answer, packs=compressed, packed=compressed)
 
 
 async def _stream_out(call: Call) -> None:
@@ -98,11 +99,19 @@ async def _half_duplex(call: Call) -> None:
 
 async def _answer(call: Call, request: Any) -> None:
     async for parameters in _paced(request):
-        # Whether any message will be compressed has to stand in the headers.
-        if any(p.compressed.value for p in request.response_parameters):
-            call.compress_answers()
         answer = message("StreamingOutputCallResponse")(payload=contract.payload(parameters.size))
-        await call.send_message(answer, plain=not parameters.compressed.value)
+        packs = any(p.compressed.value for p in request.response_parameters)
+        await _send(call, answer, packs=packs, packed=parameters.compressed.value)
+
+
+async def _send(call: Call, answer: Any, *, packs: bool, packed: bool) -> None:
+    """Send *answer* as the case wants it; our own doors leave it to how the request came."""
+    takes = accepts_gzip(call.head.accept_encoding)
+    if not call.head_sent:  # which says whether any message will be compressed
+        call._packs = packs and takes
+        call._send_head()
+    call._packs = packed and takes
+    await call.send_message(answer)
 
 
 async def _paced(request: Any) -> AsyncIterator[Any]:

@@ -13,11 +13,11 @@ from firewalker.local.secrets import make_secrets
 from firewalker.runtime.grpc.channel import InternalChannel
 from firewalker.runtime.grpc.credentials import ServiceCredentials, read_service_token
 from firewalker.runtime.grpc.edge import Edge
-from firewalker.runtime.grpc.event_sink import EventRefused, RemoteSink
 from firewalker.runtime.grpc.faults import ServiceUnavailable
 from firewalker.runtime.grpc.policy import Caller, Rule
 from firewalker.runtime.grpc.server import GrpcServer
 from firewalker.runtime.outbox import SinkFailed
+from firewalker.runtime.services.event_sink import EventRefused, RemoteSink
 
 PAYLOAD = bytes(pb.Event(event_id="x", friend_requested=pb.FriendRequested(addressee_id="y")))
 
