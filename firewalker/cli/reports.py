@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from textwrap import indent
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
 from firewalker.cli import account_states
@@ -25,10 +24,7 @@ if TYPE_CHECKING:
     from firewalker.user.domain.report import Reason
 
 MOST_REPORTED = 100
-"""Users in one table."""
-
-LONGEST_ID = 36
-"""Characters of a user id."""
+"""Users of one list."""
 
 MOST_SHOWN = 1_000
 """Reports of one user."""
@@ -45,21 +41,12 @@ async def show() -> None:
     if not found:
         out.print("No report is open.")
         return
-    table = Table(box=None, header_style="dim")
-    table.add_column("user", no_wrap=True, min_width=LONGEST_ID)  # whole, however narrow the terminal is
-    for column in ("", "reports", "people", "reasons", "newest", "account"):
-        table.add_column(column)
     for one in found:
-        table.add_row(
-            str(one.user_id),
-            Text(harmless(one.nickname)),
-            number(one.reports),
-            number(one.reporters),
-            _said(one.reasons),
-            f"{one.newest:%Y-%m-%d %H:%M} UTC",
-            one.state.name.lower(),
-        )
-    out.print(table)
+        # Lines, no table: ids are long, and terminals are narrow.
+        out.print(Text(harmless(f"{one.user_id}  {one.nickname}  {one.state.name.lower()}")), soft_wrap=True)
+        by = f"{_counted(one.reports, 'report')} by {_counted(one.reporters, 'user')}"
+        newest = f"newest {one.newest:%Y-%m-%d %H:%M} UTC"
+        out.print(f"    {by}, {newest}: {_said(one.reasons)}", soft_wrap=True)
     if len(found) == MOST_REPORTED:
         out.print(f"These are the {MOST_REPORTED} who were reported last.", style="dim")
 
@@ -106,7 +93,11 @@ async def close(what: str, by: str | None) -> None:
     user = (await account_states.found(what)).card.user_id
     async with _reports() as reports:
         count = await reports.close_of(user, name)
-    out.print(f"{number(count)} report{'' if count == 1 else 's'} closed" if count else "No report of them is open.")
+    out.print(f"{_counted(count, 'report')} closed" if count else "No report of them is open.")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{number(count)} {what}{'' if count == 1 else 's'}"
 
 
 def _said(reasons: Mapping[Reason, int]) -> str:
