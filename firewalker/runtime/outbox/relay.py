@@ -4,7 +4,8 @@ Any number of processes run a relay on the same table; in each lane one of them 
 or, where one is not enough, one for each share of those whom facts are about (`shares`): then processes have lanes in turns.
 A destination that is away holds up its own lanes only. A fact that is refused, or takes its receiver too long, holds up nobody
 for long: it is put off, and in the end set aside. So is one that whoever delivers it dies of.
-A destination that fails at whatever it is given has a bug; then no fact is to blame, and none is set aside for it.
+A destination that fails at whatever it is given, or is too slow with all that is next, has a bug or too much to do: then no
+fact is to blame, and none is set aside for it.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from firewalker.runtime.outbox.doubts import Doubts
 from firewalker.runtime.outbox.gate import Gate
 from firewalker.runtime.outbox.lane import Lane, Row, Taken
 from firewalker.runtime.outbox.reports import LaneReport
-from firewalker.runtime.outbox.rounds import Refused, Round, TooLate
+from firewalker.runtime.outbox.rounds import Refused, Round
 from firewalker.runtime.outbox.shares import ALL, EVERYBODY
 from firewalker.runtime.tasks import begin
 
@@ -142,6 +143,10 @@ class _LaneWorker:
         self._doubts = doubts or Doubts()
         self._late = (0, 0)
         """With which fact the last delivery began that came too late, and how many such there were in a row."""
+        self._unanswered: frozenset[int] = frozenset()
+        """Where those are that came too late one by one, with none arriving since: the next round looks behind them."""
+        self._suspicious = False
+        """Whether a former holder of the lane may have died of a fact in it: each is to be tried alone yet."""
         self._counted = 0.0
 
     def wake(self) -> None:
@@ -167,6 +172,8 @@ class _LaneWorker:
                 _log.exception("relay_failed", lane=self.lane.name)
                 pause_s = self._in_trouble("bug")
             await self._pause(pause_s)
+        if self._suspicious:
+            return  # who has it next is to be as careful
         try:
             await self.lane.release()
         except Fault as fault:
@@ -192,35 +199,39 @@ class _LaneWorker:
                 return self._left_to_others()
             await self._count()
             delivered = await self._hand_over(taken)
+            self._troubles = 0
 
     def _left_to_others(self) -> float:
         self._patient = self.lane.share is not None
         return LEAVE_S if self._patient else BUSY_POLL_S
 
     async def _hand_over(self, taken: Taken) -> Sequence[Row]:
-        """Deliver what was *taken*; those that are to be removed yet."""
-        delivered: Sequence[Row] = ()
+        """Deliver what was *taken*: together, or one by one where one of them may be to blame. Those to be removed yet."""
         if taken.orphaned:
             _log.warning("lane_taken_over", lane=self.lane.name)
+            self._suspicious = True
+        alone = self._suspicious or any(row.attempts >= lanes.MAX_ATTEMPTS for row in taken.rows)
+        try:
+            if not alone and await self._went_together(taken.rows):
+                return taken.rows
             await self._deliver_one_by_one(taken.rows)
-        else:
-            try:
-                await self._deliver(taken.rows)
-            except _LaneLost:
-                return ()
-            except Refused:
-                # Somebody in there is refused; whoever it is, the others go through.
-                await self._deliver_one_by_one(taken.rows)
-            except Fault as fault:
-                if not self._is_late_again(taken.rows, fault):
-                    raise
-                await self._deliver_one_by_one(taken.rows)
-            else:
-                delivered = taken.rows
-                if self.lane.share is not None and len(delivered) < lanes.BATCH:
-                    await asyncio.sleep(GATHER_S)
-        self._troubles = 0
-        return delivered
+        except _LaneLost:
+            pass  # whoever has it judges for themselves
+        return ()
+
+    async def _went_together(self, rows: Sequence[Row]) -> bool:
+        """Whether *rows* arrived; if not, somebody in there is to blame. Whoever it is, the others go through."""
+        try:
+            await self._deliver(rows)
+        except Refused:
+            return False
+        except Fault as fault:
+            if self._is_late_again(rows, fault):
+                return False
+            raise
+        if self.lane.share is not None and len(rows) < lanes.BATCH:
+            await asyncio.sleep(GATHER_S)
+        return True
 
     def _is_late_again(self, rows: Sequence[Row], fault: Fault) -> bool:
         """Whether one of *rows* may be what keeps the receiver so long: they were tried often enough, or one was blamed before."""
@@ -236,39 +247,28 @@ class _LaneWorker:
         Raises:
             Fault: The destination is in trouble as a whole.
         """
-        found = Round()
         if self.lane.share == EVERYBODY:
             # Behind them, others are free to deliver what they went along with.
             rows = list(takewhile(lambda row: row.share == EVERYBODY, rows))
+        found = Round(rows, self._unanswered)
         try:
-            await self._try_each(rows, found)
+            for row in found.rows:
+                if self._finishing or found.hopeless:
+                    break
+                await self._try(row, found)
+            else:
+                self._suspicious = False
         except Fault:
             await self._judge(found)
             raise
-        except _LaneLost:
-            return  # whoever has it judges for themselves
         await self._judge(found)
         if found.late and not found.arrived:
             raise _NoAnswer
         if found.doubtful and not found.arrived:
             raise SinkFailed
 
-    async def _try_each(self, rows: Sequence[Row], found: Round) -> None:
-        # Attempts that an outage was to blame for are taken back: so many are left only where processes ended in them.
-        deadly = [row for row in rows if row.attempts >= lanes.MAX_ATTEMPTS]
-        others = [row for row in rows if row.attempts < lanes.MAX_ATTEMPTS]
-        for row in others:
-            if self._finishing or found.hopeless:
-                return
-            try:
-                await self._try(row, found)
-            except TooLate as late:
-                found.late.append((row, late.by))
-        if found.arrived or not others:
-            for row in deadly:
-                await self._fail(row, "ENDED_ITS_SENDER")
-
     async def _try(self, row: Row, found: Round, *, again: bool = False) -> None:
+        """Deliver *row* alone; *again*: behind another that has arrived, so that it is to blame if it comes too late."""
         if not await self.lane.begin_attempt(row):
             raise _LaneLost
         try:
@@ -279,10 +279,14 @@ class _LaneWorker:
             else:
                 await self._fail(row, refused.by)
         except Fault as fault:
-            if fault.kind is Kind.TIMED_OUT:
-                raise TooLate(fault.reason) from fault
-            await self.lane.spare(row, fault.reason, 0)
-            raise
+            late = fault.kind is Kind.TIMED_OUT
+            if late and again:
+                await self._fail(row, fault.reason)
+                return
+            await self.lane.spare(row, fault.reason, 0)  # it keeps its place
+            if not late:
+                raise
+            found.late.append(row)
         else:
             found.arrived += 1
             if not await self.lane.finish(row):
@@ -291,28 +295,27 @@ class _LaneWorker:
                 await self._try_late_ones(found)
 
     async def _try_late_ones(self, found: Round) -> None:
-        """One has arrived: what came too late just before goes next, if the receiver was to blame; else it is."""
-        while found.late and not self._finishing:
-            row, reason = found.late.pop(0)
-            await self.lane.spare(row, reason, 0)
-            try:
-                await self._try(row, found, again=True)
-            except TooLate as late:
-                await self._fail(row, late.by)
+        """One has arrived: what came too late before goes next, if the receiver was to blame; else it is."""
+        for row in found.take_unanswered():
+            if self._finishing:
+                return
+            await self._try(row, found, again=True)
 
     async def _judge(self, found: Round) -> None:
         """What the receiver failed over, without refusing it, is to blame if others arrived since it was tried last.
 
         What came too late with nothing arriving behind it keeps its place, as while the receiver is away.
         """
+        self._unanswered = found.unanswered
         for row, reason in found.doubtful:
             wait_s = self._doubts.note(row.position, others_arrived=found.arrived > 0)
             if wait_s is None:
                 await self._fail(row, reason)
             else:
                 await self.lane.spare(row, reason, wait_s)
-        for row, reason in found.late:
-            await self.lane.spare(row, reason, 0)
+        if found.arrived or not found.rows:
+            for row in found.deadly:
+                await self._fail(row, "ENDED_ITS_SENDER")
 
     async def _fail(self, row: Row, reason: str) -> None:
         _log.warning("event_refused", lane=self.lane.name, event_id=row.event_id, reason=reason)
