@@ -16,7 +16,7 @@ class Round:
     """One round of them."""
 
     def __init__(self, rows: Sequence[Row], unanswered: Collection[int]) -> None:
-        """*unanswered*: where those are that came too late in the rounds before this one, with none arriving since.
+        """*unanswered*: positions of those that came too late in the rounds before this one, with none arriving since.
 
         The first of *rows* is tried all the same: where the receiver was to blame, it goes first once that is over.
         """
@@ -40,7 +40,7 @@ class Round:
 
     @property
     def unanswered(self) -> frozenset[int]:
-        """Where those are that came too late, in this round or before it, with none arriving since."""
+        """The positions of those that came too late, in this round or before it, with none arriving since."""
         return frozenset(row.position for row in (*self._passed, *self.late))
 
     def take_unanswered(self) -> Sequence[Row]:

@@ -400,7 +400,7 @@ async def test_a_receiver_that_is_slow_with_everything_gets_all_of_it_in_order_l
 async def test_what_came_too_late_while_the_receiver_was_slow_goes_next_once_it_is_not(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("firewalker.runtime.outbox.relay.PATIENCE", 1)
+    monkeypatch.setattr("firewalker.runtime.outbox.delivery.PATIENCE", 1)
     outbox, sink = Outbox("step"), Sink()
     sink.slow = {b"0", b"1"}  # until the first of the others arrives
     relay = Relay(db, {"step": sink}, outbox)
