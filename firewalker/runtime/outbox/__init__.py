@@ -4,6 +4,7 @@ What a fact says and how it is sent belongs to the services; receivers recognise
 """
 
 from firewalker.runtime.outbox.appending import Outbox, OutboxEvent
-from firewalker.runtime.outbox.relay import EventSink, Relay, SinkFailed
+from firewalker.runtime.outbox.delivery import EventSink, SinkFailed
+from firewalker.runtime.outbox.relay import Relay
 
 __all__ = ["EventSink", "Outbox", "OutboxEvent", "Relay", "SinkFailed"]

@@ -4,28 +4,25 @@ Any number of processes run a relay on the same table; in each lane one of them 
 or, where one is not enough, one for each share of those whom facts are about (`shares`): then processes have lanes in turns.
 A destination that is away holds up its own lanes only. A fact that is refused, or takes its receiver too long, holds up nobody
 for long: it is put off, and in the end set aside. So is one that whoever delivers it dies of.
-A destination that fails at whatever it is given has a bug; then no fact is to blame, and none is set aside for it.
+A destination that fails at whatever it is given, or is too slow with all that is next, has a bug or too much to do: then no
+fact is to blame, and none is set aside for it.
 """
 
 import asyncio
 import math
 import random
 from collections.abc import Collection, Mapping, Sequence
-from itertools import takewhile
-from typing import Protocol
 
 import structlog
 
-from firewalker.kernel.faults import Fault, Kind
-from firewalker.runtime.deadline import deadline
+from firewalker.kernel.faults import Fault
 from firewalker.runtime.mysql import Database
-from firewalker.runtime.outbox import lane as lanes
 from firewalker.runtime.outbox.appending import Outbox
+from firewalker.runtime.outbox.delivery import Delivery, EventSink
 from firewalker.runtime.outbox.doubts import Doubts
 from firewalker.runtime.outbox.gate import Gate
-from firewalker.runtime.outbox.lane import Lane, Row, Taken
+from firewalker.runtime.outbox.lane import Lane, Row
 from firewalker.runtime.outbox.reports import LaneReport
-from firewalker.runtime.outbox.rounds import Refused, Round, TooLate
 from firewalker.runtime.outbox.shares import ALL, EVERYBODY
 from firewalker.runtime.tasks import begin
 
@@ -41,45 +38,11 @@ TURN_S = 10.0
 LEAVE_S = 0.25
 """How long to leave the lane of a share to another process, whatever is committed here meanwhile: it finds that as well."""
 
-GATHER_S = 0.2
-"""How long the lane of a share waits behind a delivery that was not full: many small ones cost more than few large ones."""
-
-DELIVERY_S = 5.0
-"""Longest time for one delivery; half of the lease. With less than half of the lease left none is begun."""
-
-PATIENCE = 3
-"""So often in a row a delivery that begins with the same fact comes too late until its facts are tried one by one."""
-
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 _COUNT_EVERY_S = 10.0
 
-# The destination as a whole is in trouble, or we are with it: no fact is to blame.
-_NOBODYS_FAULT = frozenset({
-    Kind.UNAVAILABLE, Kind.TIMED_OUT, Kind.EXHAUSTED, Kind.CONFLICT, Kind.UNAUTHENTICATED, Kind.FORBIDDEN, Kind.UNSUPPORTED,
-})  # fmt: skip
-
 _log = structlog.get_logger(__name__)
-
-
-class EventSink(Protocol):
-    """The receiving end of a destination."""
-
-    async def deliver(self, payloads: Sequence[bytes]) -> None:
-        """Hand over at most 100 serialised events, oldest first; return once they are durable there.
-
-        Raises:
-            SinkFailed: They are not, and it may be the fault of one of them or of the receiver.
-            Fault: They are not, or it is not known.
-        """
-
-
-class SinkFailed(Fault):
-    """The receiver failed, as by a bug: over one of these facts, or over any."""
-
-    kind = Kind.UNAVAILABLE
-    reason = "EVENT_SINK_FAILED"
-    message = "The receiving service failed."
 
 
 class Relay:
@@ -100,7 +63,9 @@ class Relay:
         self._lanes = {
             worker.lane.name: worker
             for name, sink in destinations.items()
-            for worker in (_split(database, name, sink) if name in split else [_LaneWorker(Lane(database, name), sink)])
+            for worker in (
+                _split(database, name, sink) if name in split else [_LaneWorker(Lane(database, name), sink, Doubts())]
+            )
         }
         self._tasks: list[asyncio.Task[None]] = []
         if outbox is not None:
@@ -129,19 +94,15 @@ def _split(database: Database, destination: str, sink: EventSink) -> list["_Lane
 
 
 class _LaneWorker:
-    def __init__(self, lane: Lane, sink: EventSink, doubts: Doubts | None = None) -> None:
-        """*doubts* are those of all lanes to the receiver: what arrives in one speaks against a fact in another."""
+    def __init__(self, lane: Lane, sink: EventSink, doubts: Doubts) -> None:
         self.lane = lane
-        self._sink = sink
         self._report = LaneReport(lane.destination)
+        self._delivery = Delivery(lane, sink, doubts, self._report)
         self._woken = asyncio.Event()
         self._finishing = False
         self._troubles = 0
         self._patient = False
         """Whether others have the lane, and commits are their matter."""
-        self._doubts = doubts or Doubts()
-        self._late = (0, 0)
-        """With which fact the last delivery began that came too late, and how many such there were in a row."""
         self._counted = 0.0
 
     def wake(self) -> None:
@@ -149,6 +110,7 @@ class _LaneWorker:
 
     def finish(self) -> None:
         self._finishing = True
+        self._delivery.finish()
         self._woken.set()
 
     async def run(self) -> None:
@@ -167,6 +129,8 @@ class _LaneWorker:
                 _log.exception("relay_failed", lane=self.lane.name)
                 pause_s = self._in_trouble("bug")
             await self._pause(pause_s)
+        if self._delivery.suspicious:
+            return  # who has it next is to be as careful
         try:
             await self.lane.release()
         except Fault as fault:
@@ -187,167 +151,16 @@ class _LaneWorker:
                 return self._left_to_others()
             if not taken.rows or self._finishing:
                 return POLL_S if self.lane.share is None else LEAVE_S  # what there is may wait for another lane
-            if now() > until:
+            if now() > until and not self._delivery.suspicious:
                 await self.lane.release()
                 return self._left_to_others()
             await self._count()
-            delivered = await self._hand_over(taken)
+            delivered = await self._delivery.hand_over(taken)
+            self._troubles = 0
 
     def _left_to_others(self) -> float:
         self._patient = self.lane.share is not None
         return LEAVE_S if self._patient else BUSY_POLL_S
-
-    async def _hand_over(self, taken: Taken) -> Sequence[Row]:
-        """Deliver what was *taken*; those that are to be removed yet."""
-        delivered: Sequence[Row] = ()
-        if taken.orphaned:
-            _log.warning("lane_taken_over", lane=self.lane.name)
-            await self._deliver_one_by_one(taken.rows)
-        else:
-            try:
-                await self._deliver(taken.rows)
-            except _LaneLost:
-                return ()
-            except Refused:
-                # Somebody in there is refused; whoever it is, the others go through.
-                await self._deliver_one_by_one(taken.rows)
-            except Fault as fault:
-                if not self._is_late_again(taken.rows, fault):
-                    raise
-                await self._deliver_one_by_one(taken.rows)
-            else:
-                delivered = taken.rows
-                if self.lane.share is not None and len(delivered) < lanes.BATCH:
-                    await asyncio.sleep(GATHER_S)
-        self._troubles = 0
-        return delivered
-
-    def _is_late_again(self, rows: Sequence[Row], fault: Fault) -> bool:
-        """Whether one of *rows* may be what keeps the receiver so long: they were tried often enough, or one was blamed before."""
-        if fault.kind is not Kind.TIMED_OUT:
-            return False
-        first, times = self._late
-        self._late = (rows[0].position, times + 1 if first == rows[0].position else 1)
-        return self._late[1] >= PATIENCE or any(row.attempts for row in rows)
-
-    async def _deliver_one_by_one(self, rows: Sequence[Row]) -> None:
-        """Deliver as many of *rows* as can be, and find out which cannot.
-
-        Raises:
-            Fault: The destination is in trouble as a whole.
-        """
-        found = Round()
-        if self.lane.share == EVERYBODY:
-            # Behind them, others are free to deliver what they went along with.
-            rows = list(takewhile(lambda row: row.share == EVERYBODY, rows))
-        try:
-            await self._try_each(rows, found)
-        except Fault:
-            await self._judge(found)
-            raise
-        except _LaneLost:
-            return  # whoever has it judges for themselves
-        await self._judge(found)
-        if found.late and not found.arrived:
-            raise _NoAnswer
-        if found.doubtful and not found.arrived:
-            raise SinkFailed
-
-    async def _try_each(self, rows: Sequence[Row], found: Round) -> None:
-        # Attempts that an outage was to blame for are taken back: so many are left only where processes ended in them.
-        deadly = [row for row in rows if row.attempts >= lanes.MAX_ATTEMPTS]
-        others = [row for row in rows if row.attempts < lanes.MAX_ATTEMPTS]
-        for row in others:
-            if self._finishing or found.hopeless:
-                return
-            try:
-                await self._try(row, found)
-            except TooLate as late:
-                found.late.append((row, late.by))
-        if found.arrived or not others:
-            for row in deadly:
-                await self._fail(row, "ENDED_ITS_SENDER")
-
-    async def _try(self, row: Row, found: Round, *, again: bool = False) -> None:
-        if not await self.lane.begin_attempt(row):
-            raise _LaneLost
-        try:
-            await self._deliver([row])
-        except Refused as refused:
-            if refused.doubtful:
-                found.doubtful.append((row, refused.by))
-            else:
-                await self._fail(row, refused.by)
-        except Fault as fault:
-            if fault.kind is Kind.TIMED_OUT:
-                raise TooLate(fault.reason) from fault
-            await self.lane.spare(row, fault.reason, 0)
-            raise
-        else:
-            found.arrived += 1
-            if not await self.lane.finish(row):
-                raise _LaneLost
-            if not again:
-                await self._try_late_ones(found)
-
-    async def _try_late_ones(self, found: Round) -> None:
-        """One has arrived: what came too late just before goes next, if the receiver was to blame; else it is."""
-        while found.late and not self._finishing:
-            row, reason = found.late.pop(0)
-            await self.lane.spare(row, reason, 0)
-            try:
-                await self._try(row, found, again=True)
-            except TooLate as late:
-                await self._fail(row, late.by)
-
-    async def _judge(self, found: Round) -> None:
-        """What the receiver failed over, without refusing it, is to blame if others arrived since it was tried last.
-
-        What came too late with nothing arriving behind it keeps its place, as while the receiver is away.
-        """
-        for row, reason in found.doubtful:
-            wait_s = self._doubts.note(row.position, others_arrived=found.arrived > 0)
-            if wait_s is None:
-                await self._fail(row, reason)
-            else:
-                await self.lane.spare(row, reason, wait_s)
-        for row, reason in found.late:
-            await self.lane.spare(row, reason, 0)
-
-    async def _fail(self, row: Row, reason: str) -> None:
-        _log.warning("event_refused", lane=self.lane.name, event_id=row.event_id, reason=reason)
-        self._report.refused()
-        await self.lane.fail(row, reason)
-
-    async def _deliver(self, rows: Sequence[Row]) -> None:
-        """Hand *rows* over.
-
-        Raises:
-            Refused: One of them is.
-            _LaneLost: It is not sure that the lane is ours for so long; nothing was sent.
-            Fault: The destination is in trouble as a whole.
-        """
-        left_s = self.lane.lease_left_s
-        if left_s < lanes.LEASE_S / 2:
-            raise _LaneLost
-        limit_s = min(DELIVERY_S, left_s)
-        try:
-            with deadline(limit_s):
-                async with asyncio.timeout(limit_s):
-                    await self._sink.deliver([row.payload for row in rows])
-        except SinkFailed as fault:
-            raise Refused(fault.reason, doubtful=True) from fault
-        except Fault as fault:
-            if fault.kind in _NOBODYS_FAULT:
-                raise
-            raise Refused(fault.reason) from fault
-        except TimeoutError:
-            raise _NoAnswer from None
-        except Exception as error:
-            _log.exception("delivery_failed", lane=self.lane.name)
-            raise Refused(type(error).__name__, doubtful=True) from error
-        self._report.delivered(len(rows))
-        self._doubts.arrived()
 
     def _in_trouble(self, reason: str) -> float:
         self._troubles += 1
@@ -378,13 +191,3 @@ class _LaneWorker:
         if now - self._counted >= _COUNT_EVERY_S:
             self._counted = now
             self._report.counted(await self.lane.counts())
-
-
-class _NoAnswer(Fault):
-    kind = Kind.TIMED_OUT
-    reason = "EVENT_DELIVERY_TIMED_OUT"
-    message = "The destination did not take the events in time."
-
-
-class _LaneLost(Exception):
-    """Another relay may have the lane."""

@@ -10,15 +10,17 @@ from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import Outbox, OutboxEvent, Relay, SinkFailed, inspection
 from firewalker.runtime.outbox.lane import LEASE_S, Lane, Row, Taken
+from firewalker.runtime.outbox.rounds import LATE_PROBES
 from tests.support.databases import run_on
 from tests.support.outboxes import make_outbox
-from tests.support.waiting import until
+from tests.support.waiting import until, until_true
 
 
 class Sink:
     """Remembers what arrived, and fails as told."""
 
     def __init__(self) -> None:
+        self.sent: list[Sequence[bytes]] = []
         self.seen: list[bytes] = []
         self.poison: set[bytes] = set()
         self.away = False
@@ -31,6 +33,7 @@ class Sink:
         self.arrived = asyncio.Event()
 
     async def deliver(self, payloads: Sequence[bytes]) -> None:
+        self.sent.append(payloads)
         if self.away:
             raise DatabaseUnavailable
         if self.slow is None or self.slow & set(payloads):
@@ -346,6 +349,31 @@ async def test_an_event_that_takes_too_long_holds_up_nobody_and_is_set_aside_in_
 
 
 @pytest.mark.requirement("DLV-04")
+@pytest.mark.parametrize("before", [0, 1])
+async def test_many_events_in_a_row_that_take_too_long_hold_up_nobody_and_are_set_aside_in_the_end(
+    db: Database, url: str, monkeypatch: pytest.MonkeyPatch, before: int
+) -> None:
+    monkeypatch.setattr("firewalker.runtime.outbox.lane.MAX_ATTEMPTS", 2)
+    monkeypatch.setattr("firewalker.runtime.outbox.relay._LONGEST_PAUSE_S", 0.02)
+    outbox, sink, lane = Outbox("step"), Sink(), Lane(db, "step")
+    slow = [f"slow {number}" for number in range(3 * LATE_PROBES)]
+    good = [f"good {number}" for number in range(3)]
+    sink.slow = {name.encode() for name in slow}
+    relay = Relay(db, {"step": sink}, outbox)
+    await append(db, outbox, *good[:before], *slow, *good[before:])
+    await relay.start()
+    await until(lambda: sink.seen == [name.encode() for name in good])
+    async with asyncio.timeout(60):
+        while (await lane.counts()).set_aside < len(slow):
+            await append(db, outbox, "another")
+            await hurried(url, relay)
+    await relay.stop()
+    assert await run_on(url, "SELECT DISTINCT attempts, last_error FROM outbox WHERE set_aside = 1") == [
+        (2, "DEADLINE_EXCEEDED")
+    ]
+
+
+@pytest.mark.requirement("DLV-04")
 async def test_a_receiver_that_is_slow_with_everything_gets_all_of_it_in_order_later(
     db: Database, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -372,7 +400,7 @@ async def test_a_receiver_that_is_slow_with_everything_gets_all_of_it_in_order_l
 async def test_what_came_too_late_while_the_receiver_was_slow_goes_next_once_it_is_not(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("firewalker.runtime.outbox.relay.PATIENCE", 1)
+    monkeypatch.setattr("firewalker.runtime.outbox.delivery.PATIENCE", 1)
     outbox, sink = Outbox("step"), Sink()
     sink.slow = {b"0", b"1"}  # until the first of the others arrives
     relay = Relay(db, {"step": sink}, outbox)
@@ -404,6 +432,57 @@ async def test_an_event_that_whoever_delivers_it_dies_of_is_set_aside_without_be
     await relay.stop()
     assert sink.seen == [b"one"]
     assert await run_on(url, "SELECT payload, last_error FROM outbox") == [(b"deadly", "ENDED_ITS_SENDER")]
+
+
+@pytest.mark.requirement("DLV-04")
+async def test_an_event_that_was_tried_too_often_is_not_sent_while_nothing_else_arrives(db: Database, url: str) -> None:
+    outbox, sink = Outbox("step"), Sink()
+    sink.away = True
+    await append(db, outbox, "deadly", "one")
+    await run_on(url, "UPDATE outbox SET attempts = 10 WHERE payload = 'deadly'")
+    relay = Relay(db, {"step": sink}, outbox)
+    await relay.start()
+    await until(lambda: relay._lanes["step"]._troubles >= 3)
+    assert (await Lane(db, "step").counts())[:2] == (2, 0)
+    sink.away = False
+    await until_true(lambda: _has_set_aside(db))
+    await relay.stop()
+    assert {name for names in sink.sent for name in names} == {b"one"}
+    assert await run_on(url, "SELECT payload, last_error FROM outbox") == [(b"deadly", "ENDED_ITS_SENDER")]
+
+
+async def _has_set_aside(db: Database) -> bool:
+    return (await Lane(db, "step").counts()).set_aside > 0
+
+
+@pytest.mark.requirement("DLV-04")
+async def test_what_a_sender_may_have_died_of_goes_alone_also_if_the_receiver_was_away_at_first(
+    db: Database, url: str
+) -> None:
+    outbox, sink = Outbox("step"), Sink()
+    sink.away = True
+    await append(db, outbox, "a", "b", "c")
+    await run_on(
+        url, "INSERT INTO outbox_lane (destination, owner, lease_until) VALUES ('step', REPEAT('x', 16), '2020-01-01')"
+    )
+    relay = Relay(db, {"step": sink}, outbox)
+    await relay.start()
+    await until(lambda: relay._lanes["step"]._troubles >= 3)
+    await relay.stop()
+    assert await run_on(url, "SELECT owner IS NULL FROM outbox_lane") == [(0,)]
+    await expire(url)
+    heir = Relay(db, {"step": sink}, outbox)
+    await heir.start()
+    await until(lambda: heir._lanes["step"]._troubles >= 3)
+    sink.away = False
+    await emptied(db)
+    assert sink.seen == [b"a", b"b", b"c"]
+    assert {len(names) for names in sink.sent} == {1}
+    await append(db, outbox, "d", "e")
+    await emptied(db)
+    await heir.stop()
+    assert sink.sent[-1] == [b"d", b"e"]
+    assert await run_on(url, "SELECT owner FROM outbox_lane") == [(None,)]
 
 
 async def test_a_database_without_an_outbox_has_no_lanes(mysql_url: str) -> None:

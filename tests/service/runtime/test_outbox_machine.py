@@ -158,9 +158,10 @@ class Deliveries(RuleBasedStateMachine):
 def test_what_is_about_the_same_arrives_in_order_whoever_delivers(
     servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    paces = {"POLL_S": 0.02, "BUSY_POLL_S": 0.005, "LEAVE_S": 0.005, "TURN_S": 0.03, "GATHER_S": 0.002}
+    paces = {"POLL_S": 0.02, "BUSY_POLL_S": 0.005, "LEAVE_S": 0.005, "TURN_S": 0.03}
     for name, seconds in paces.items():
         monkeypatch.setattr(f"firewalker.runtime.outbox.relay.{name}", seconds)
+    monkeypatch.setattr("firewalker.runtime.outbox.delivery.GATHER_S", 0.002)
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
 
