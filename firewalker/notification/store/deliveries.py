@@ -56,7 +56,7 @@ _RELEASE = """
     WHERE lease_owner = %s AND delivery_id IN ({places})
 """
 
-_HOLD = "SELECT delivery_id FROM delivery WHERE lease_owner = %s AND delivery_id IN ({places}) FOR UPDATE"
+_HOLD = "SELECT delivery_id, content FROM delivery WHERE lease_owner = %s AND delivery_id IN ({places}) FOR UPDATE"
 _NOTE_CHECK = "UPDATE delivery SET check_time = %s WHERE lease_owner = %s AND delivery_id IN ({places})"
 
 # What follows new wishes of a user. Index delivery_user, then the primary key.
@@ -162,11 +162,11 @@ class Deliveries:
             await tx.execute(_BURY, {"error": "unreadable", "counted": 0, "owner": owner.bytes, "id": delivery})
         return claimed
 
-    async def hold(self, tx: Transaction, owner: UUID, ids: Collection[UUID]) -> set[UUID]:
-        """Lock the rows, and tell which of them *owner* still has."""
+    async def hold(self, tx: Transaction, owner: UUID, ids: Collection[UUID]) -> dict[UUID, Content]:
+        """Lock the rows, and tell which of them *owner* still has, and what they say by now."""
         ordered = sorted(i.bytes for i in ids)
         rows = await tx.all(_HOLD.format(places=_places(ordered)), [owner.bytes, *ordered]) if ordered else ()
-        return {UUID(bytes=found) for (found,) in rows}
+        return {UUID(bytes=found): Content(**json.loads(content)) for found, content in rows}
 
     async def note_check(self, tx: Transaction, owner: UUID, ids: Collection[UUID], at: datetime) -> None:
         """These were found to be still to be sent, at *at*."""

@@ -1,7 +1,7 @@
 """The delivery queue: who works on what, and what becomes of it. Every end is written only by who still has the lease."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -85,8 +85,13 @@ class Queue:
             return works, looked_at
         verdicts = await self._rechecks.verdicts([work.delivery for work in unchecked])
         going = await self._decide_again([work.delivery for work in unchecked], verdicts)
-        held_back = {work.delivery.delivery_id for work in unchecked} - going
-        return [work for work in works if work.delivery.delivery_id not in held_back], looked_at
+        sent = {work.delivery.delivery_id: work.delivery for work in works}
+        for work in unchecked:
+            del sent[work.delivery.delivery_id]
+        sent |= going
+        return [
+            replace(work, delivery=sent[i]) for work in works if (i := work.delivery.delivery_id) in sent
+        ], looked_at
 
     def may_send(self, work: Work) -> bool:
         """Whether it is still to be sent, and by this process: asked at the last moment before.
@@ -164,11 +169,14 @@ class Queue:
             await self._drop(tx, [(work.delivery, "detached") for work in works])
 
     @retried
-    async def _decide_again(self, deliveries: Sequence[Delivery], verdicts: Sequence[Verdict]) -> set[UUID]:
-        """Which of *deliveries*, with what is said of them, are still to be sent now; the others are dropped or put off."""
+    async def _decide_again(self, deliveries: Sequence[Delivery], verdicts: Sequence[Verdict]) -> dict[UUID, Delivery]:
+        """Those of *deliveries*, by what is said of them, that are still to be sent now; the others are dropped or put off.
+
+        They say what the rows say by now: whoever asked for bare pushes meanwhile has been told that they are.
+        """
         at = moment(self._clock)
         gone: list[tuple[Delivery, str]] = []
-        going: set[UUID] = set()
+        going: dict[UUID, Delivery] = {}
         async with self._db.transaction() as tx:
             # First: wishes that change from here on wait for this, and then have everything decided once more.
             ours = await self._deliveries.hold(tx, self._owner, [d.delivery_id for d in deliveries])
@@ -181,7 +189,7 @@ class Queue:
                 is_unread = (delivery.user_id, delivery.notification_id) in unread
                 match decide_again(delivery, recipient, verdict, unread=is_unread, at=at):
                     case Now():
-                        going.add(delivery.delivery_id)
+                        going[delivery.delivery_id] = replace(delivery, content=ours[delivery.delivery_id])
                     case Never(why=why):
                         gone.append((delivery, why))
                     case Later(due=due, unsure=unsure):
