@@ -1,7 +1,7 @@
 """Statements on what is to be pushed. Leases go by the database's clock, so that no process's own clock ends one early."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -67,6 +67,12 @@ _HISTORY = """
 _NTH_LAST = """
     SELECT push_time FROM push WHERE user_id = %s AND fold_key >= %s AND fold_key < %s AND state = 'PUSHED'
     ORDER BY push_time DESC LIMIT 1 OFFSET %s
+"""
+
+# What a message told of that was taken back for another's sake. Primary key.
+_PLAN_AGAIN = """
+    UPDATE push SET state = 'WAITING', outcome = '', due_time = %s, push_time = NULL, asked = 0
+    WHERE user_id = %s AND notification_id IN ({places}) AND state IN ('PUSHED', 'FOLDED')
 """
 
 # What follows new wishes of a user. Index push_fold.
@@ -188,6 +194,14 @@ class Pushes:
         if ids:
             ordered = sorted(i.bytes for i in ids)
             await tx.execute(_PUT_OFF.format(places=_places(ordered)), [due, int(unsure), user.bytes, *ordered])
+
+    async def plan_again(
+        self, tx: Transaction, rest: Mapping[UserId, Collection[NotificationId]], now: datetime
+    ) -> None:
+        """Look at these of the users now: the messages that told of them were taken back."""
+        for user in sorted(rest):
+            ordered = sorted(i.bytes for i in rest[user])
+            await tx.execute(_PLAN_AGAIN.format(places=_places(ordered)), [now, user.bytes, *ordered])
 
     async def review(self, tx: Transaction, user: UserId, now: datetime) -> None:
         """Look at all of *user*'s now: they want something else than before."""

@@ -10,7 +10,7 @@ from firewalker.notification.domain.facts import Apart, Closed, Erased, Fact, Ha
 from firewalker.notification.domain.notification import Notification, Type, key_of
 from firewalker.notification.domain.preferences import Channel, Recipient
 from firewalker.notification.domain.push import Push
-from firewalker.notification.store.deliveries import Deliveries
+from firewalker.notification.store.deliveries import Deliveries, Rest
 from firewalker.notification.store.devices import Devices
 from firewalker.notification.store.notifications import Notifications
 from firewalker.notification.store.pushes import Pushes
@@ -138,7 +138,7 @@ class News:
                     known[user] = (await self._recipients.list(tx, [user]))[user]
             case Withdrawn(user_id=user, actor_id=actor, type=kind, in_inbox=kept):
                 await self._pushes.drop_of(tx, user, actor, kind)
-                await self._deliveries.delete_of(tx, user, actor, kind)
+                await self._again(tx, await self._deliveries.take_back(tx, [user], actor, kind=kind))
                 if not kept and await self._notifications.delete_of(tx, user, actor, kind):
                     return set(await self._recipients.advance(tx, [user]))
             case Closed(told=users) if users:
@@ -155,7 +155,8 @@ class News:
     async def _part(self, tx: Transaction, apart: Apart) -> set[UserId]:
         one, other = apart.one, apart.other
         await self._pushes.drop_between(tx, one, other)
-        await self._deliveries.delete_between(tx, one, other)
+        await self._again(tx, await self._deliveries.take_back(tx, [one], other))
+        await self._again(tx, await self._deliveries.take_back(tx, [other], one))
         if not apart.hidden:
             await self._notifications.free_between(tx, one, other)
         elif await self._notifications.delete_between(tx, one, other):
@@ -165,12 +166,16 @@ class News:
     async def _close(self, tx: Transaction, closed: Closed) -> set[UserId]:
         kind, told, asker = Type.GROUP_JOIN_REQUEST, closed.told, closed.actor_id
         await self._pushes.drop_of_key(tx, told, asker, key_of(kind, closed.group_id))
-        await self._deliveries.delete_of_key(tx, told, asker, key_of(kind, closed.group_id))
+        await self._again(tx, await self._deliveries.take_back(tx, told, asker, fold_key=key_of(kind, closed.group_id)))
         key = key_of(kind, str(asker), closed.group_id)
         if closed.in_inbox:
             await self._notifications.free_of_key(tx, told, key)
             return set()
         return set(await self._recipients.advance(tx, await self._notifications.delete_of_key(tx, told, key)))
+
+    async def _again(self, tx: Transaction, rest: Rest) -> None:
+        """Who else is named by a message that is taken back is still to be told of."""
+        await self._pushes.plan_again(tx, rest, moment(self._clock))
 
     async def _erase(self, tx: Transaction, user: UserId, known: dict[UserId, Recipient]) -> set[UserId]:
         """Everything for the user, and what is on its way about them.
@@ -181,7 +186,7 @@ class News:
         others = await self._notifications.list_told_of(tx, user)
         await self._notifications.delete_all(tx, user)
         await self._pushes.delete_all(tx, user)
-        await self._deliveries.delete_all(tx, user)
+        await self._again(tx, await self._deliveries.delete_all(tx, user))
         await self._devices.delete_all(tx, user)
         await self._recipients.erase(tx, user, moment(self._clock))
         known[user] = replace(known[user], erased=True)

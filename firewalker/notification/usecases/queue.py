@@ -17,6 +17,7 @@ from firewalker.notification.domain.push import Later, Never, Now, Verdict, deci
 from firewalker.notification.store import devices as device_rows
 from firewalker.notification.store.deliveries import Deliveries
 from firewalker.notification.store.notifications import Notifications
+from firewalker.notification.store.pushes import Pushes
 from firewalker.notification.store.recipients import Recipients
 from firewalker.notification.usecases.ports import Rechecks, Sessions
 from firewalker.runtime.metrics import REGISTRY
@@ -51,6 +52,7 @@ class Queue:
         deliveries: Deliveries,
         devices: device_rows.Devices,
         notifications: Notifications,
+        pushes: Pushes,
         recipients: Recipients,
         rechecks: Rechecks,
         sessions: Sessions,
@@ -62,6 +64,7 @@ class Queue:
         self._deliveries = deliveries
         self._devices = devices
         self._notifications = notifications
+        self._pushes = pushes
         self._recipients = recipients
         self._rechecks = rechecks
         self._sessions = sessions
@@ -181,23 +184,32 @@ class Queue:
             # First: wishes that change from here on wait for this, and then have everything decided once more.
             ours = await self._deliveries.hold(tx, self._owner, [d.delivery_id for d in deliveries])
             recipients = await self._recipients.list(tx, {d.user_id for d in deliveries})
-            unread = await self._notifications.list_unread_of(tx, {(d.user_id, d.notification_id) for d in deliveries})
+            unread = await self._notifications.list_unread_of(tx, {(d.user_id, n) for d in deliveries for n in d.told})
             for delivery, verdict in zip(deliveries, verdicts, strict=True):
                 if delivery.delivery_id not in ours:
                     continue
                 recipient = recipients.get(delivery.user_id, Recipient(delivery.user_id))
-                is_unread = (delivery.user_id, delivery.notification_id) in unread
+                is_unread = any((delivery.user_id, told) in unread for told in delivery.told)
                 match decide_again(delivery, recipient, verdict, unread=is_unread, at=at):
                     case Now():
                         going[delivery.delivery_id] = replace(delivery, content=ours[delivery.delivery_id])
                     case Never(why=why):
                         gone.append((delivery, why))
+                        if why == "moot" and delivery.folded:
+                            await self._plan_the_rest_again(tx, delivery, at)
                     case Later(due=due, unsure=unsure):
                         why = "unchecked" if unsure else QUIET_HOURS
                         await self._deliveries.put_off(tx, self._owner, delivery, due, why, counted=False)
             await self._deliveries.note_check(tx, self._owner, going, at)
             await self._drop(tx, gone)
         return going
+
+    async def _plan_the_rest_again(self, tx: Transaction, delivery: Delivery, at: datetime) -> None:
+        """What it leads with does not hold any more; that says nothing of the others that it tells of."""
+        if delivery.actor_id is not None:
+            user, actor, key = delivery.user_id, delivery.actor_id, delivery.fold_key
+            rest = await self._deliveries.take_back(tx, [user], actor, fold_key=key)
+            await self._pushes.plan_again(tx, rest, at)
 
     @retried
     async def accepted(self, works: Sequence[Work]) -> None:
