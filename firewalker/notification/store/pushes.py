@@ -85,6 +85,7 @@ _DROP_OF_KEY = """
 """
 
 # Index push_actor.
+_LIST_TOLD = "SELECT DISTINCT user_id FROM push WHERE actor_id = %s AND fold_key = %s"
 _DROP_OF_TYPE = """
     UPDATE push SET state = 'DROPPED', outcome = 'withdrawn', dedupe_key = NULL
     WHERE user_id = %s AND actor_id = %s AND type = %s AND state = 'WAITING'
@@ -206,6 +207,10 @@ class Pushes:
     async def review(self, tx: Transaction, user: UserId, now: datetime) -> None:
         """Look at all of *user*'s now: they want something else than before."""
         await tx.execute(_REVIEW, (now, user.bytes, now))
+
+    async def list_told(self, tx: Transaction, actor: UserId, fold_key: str) -> set[UserId]:
+        """Whose pushes are or were of *actor*, under one fold key."""
+        return {UserId(UUID(bytes=user)) for (user,) in await tx.all(_LIST_TOLD, (actor.bytes, fold_key))}
 
     async def drop_of(self, tx: Transaction, user: UserId, actor: UserId, kind: Type) -> None:
         """Drop what *user* was to be told of *actor*, of one type."""

@@ -78,7 +78,8 @@ class News:
             new = await first_time(tx, [fact.event_id for fact in facts])
             meanings = [meaning for fact in facts if fact.event_id in new for meaning in fact.meanings]
             # All of them at once, in the order of the key, before anything else: no two batches wait for each other.
-            known = await self._recipients.lock(tx, {user for meaning in meanings for user in _locked(meaning)})
+            asked = {user for m in meanings if isinstance(m, Closed) for user in await self._asked(tx, m)}
+            known = await self._recipients.lock(tx, asked | {user for meaning in meanings for user in _locked(meaning)})
             causes = {fact.event_id: fact.traceparent for fact in facts}
             told: list[Notification] = []
             for meaning in meanings:
@@ -141,7 +142,7 @@ class News:
                 await self._again(tx, await self._deliveries.take_back(tx, [user], actor, kind=kind))
                 if not kept and await self._notifications.delete_of(tx, user, actor, kind):
                     return set(await self._recipients.advance(tx, [user]))
-            case Closed(told=users) if users:
+            case Closed():
                 return await self._close(tx, meaning)
             case Apart():
                 return await self._part(tx, meaning)
@@ -163,11 +164,18 @@ class News:
             return set(await self._recipients.advance(tx, [one, other]))
         return set()
 
+    async def _asked(self, tx: Transaction, closed: Closed) -> set[UserId]:
+        """Who may still be pushed the request: whoever managed the group when it was made, too."""
+        return await self._pushes.list_told(tx, closed.actor_id, key_of(Type.GROUP_JOIN_REQUEST, closed.group_id))
+
     async def _close(self, tx: Transaction, closed: Closed) -> set[UserId]:
         kind, told, asker = Type.GROUP_JOIN_REQUEST, closed.told, closed.actor_id
-        await self._pushes.drop_of_key(tx, told, asker, key_of(kind, closed.group_id))
-        await self._again(tx, await self._deliveries.take_back(tx, told, asker, fold_key=key_of(kind, closed.group_id)))
-        key = key_of(kind, str(asker), closed.group_id)
+        together, key = key_of(kind, closed.group_id), key_of(kind, str(asker), closed.group_id)
+        if asked := await self._asked(tx, closed):
+            await self._pushes.drop_of_key(tx, asked, asker, together)
+            await self._again(tx, await self._deliveries.take_back(tx, asked, asker, fold_key=together))
+        if not told:
+            return set()
         if closed.in_inbox:
             await self._notifications.free_of_key(tx, told, key)
             return set()

@@ -107,3 +107,13 @@ async def test_who_takes_a_request_back_or_is_found_not_to_ask_takes_nobody_else
     await office.later(1)
     await office.pushed(1)
     assert bodies(office) == [WANTS.format("하나")]
+
+
+async def test_who_was_told_of_a_request_and_manages_no_more_is_not_told_after_its_end(office: Office) -> None:
+    owner, former, asker = (new_uuid7() for _ in range(3))
+    await night(office, owner, former)
+    await wants_to_join(office, asker, "하나", owner, former)
+    await closed(office, asker, owner, accepted=False)
+    await office.later(9 * 3600)
+    assert await office.outcomes(owner) == await office.outcomes(former) == ["withdrawn"]
+    assert bodies(office) == []
