@@ -188,17 +188,16 @@ class News:
     async def _erase(self, tx: Transaction, user: UserId, known: dict[UserId, Recipient]) -> set[UserId]:
         """Everything for the user, and what is on its way about them.
 
-        In the inboxes of others it is shown no more, because of the tombstone (`inbox`); there may be too much of it for one
-        transaction.
+        In the inboxes of others it is shown no more, because of the tombstone, and goes in portions (`inbox`): there may be too
+        much of it for one transaction.
         """
-        others = await self._notifications.list_told_of(tx, user)
         await self._notifications.delete_all(tx, user)
         await self._pushes.delete_all(tx, user)
         await self._again(tx, await self._deliveries.delete_all(tx, user))
         await self._devices.delete_all(tx, user)
         await self._recipients.erase(tx, user, moment(self._clock))
         known[user] = replace(known[user], erased=True)
-        return {user, *others}
+        return {user}
 
 
 def _locked(meaning: Meaning) -> set[UserId]:
