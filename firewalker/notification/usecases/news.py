@@ -135,8 +135,7 @@ class News:
         match meaning:
             case Lives(user_id=user, time_zone=zone, at=at):
                 if not known[user].erased:
-                    await self._recipients.save_zone(tx, user, zone, at)
-                    known[user] = (await self._recipients.list(tx, [user]))[user]
+                    await self._move(tx, user, zone, at, known)
             case Withdrawn(user_id=user, actor_id=actor, type=kind, in_inbox=kept):
                 await self._pushes.drop_of(tx, user, actor, kind)
                 await self._again(tx, await self._deliveries.take_back(tx, [user], actor, kind=kind))
@@ -152,6 +151,18 @@ class News:
             case Erased(user_id=user):
                 return await self._erase(tx, user, known)
         return set()
+
+    async def _move(
+        self, tx: Transaction, user: UserId, zone: str, at: datetime, known: dict[UserId, Recipient]
+    ) -> None:
+        """*user* lives elsewhere: quiet hours begin and end with the new clock, also for what waits already."""
+        before = known[user]
+        await self._recipients.save_zone(tx, user, zone, at)
+        known[user] = (await self._recipients.list(tx, [user]))[user]
+        if known[user].time_zone != before.time_zone:
+            now = moment(self._clock)
+            await self._pushes.review(tx, user, now)
+            await self._deliveries.review(tx, user, now)
 
     async def _part(self, tx: Transaction, apart: Apart) -> set[UserId]:
         one, other = apart.one, apart.other

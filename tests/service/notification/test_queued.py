@@ -70,6 +70,28 @@ async def test_what_fcm_kept_until_the_night_waits_for_the_morning_and_so_does_w
     assert bodies(office) == sorted([REQUESTED, SECURED])
 
 
+async def test_who_moves_to_where_it_is_day_is_told_at_once_what_waited_for_the_morning(office: Office) -> None:
+    me = new_uuid7()
+    await office.register(me)
+    lives = {"profile": profile(me), "time_zone": "Asia/Seoul"}  # where it is 21:00
+    await office.tell(event(office.clock.now(), user_signed_up=lives))
+    office.google.fcm.script.load({"every": [{"n": 1, "do": "503:3600"}]})
+    await office.request_from(new_uuid7(), me)
+    await office.settled()
+    office.google.fcm.script.load({"every": []})
+    await office.later(2 * 3600)
+    await join(office, me)
+    await office.settled()
+    waiting = "SELECT COUNT(*) FROM {} WHERE due_time > %s AND state IN ('WAITING', 'QUEUED')"
+    assert [await office.sql(waiting.format(table), office.clock.now()) for table in ("delivery", "push")] == [
+        [(1,)]
+    ] * 2
+    moved = {"user_id": str(me), "time_zone": "Europe/London"}
+    await office.tell(event(office.clock.now(), time_zone_changed=moved))
+    await office.pushed(2)
+    assert bodies(office) == sorted([REQUESTED, "지수님이 한강과 함께해요."])
+
+
 async def test_what_waits_to_be_sent_follows_new_wishes_and_what_was_read(office: Office) -> None:
     member, shy, reader, other = (new_uuid7() for _ in range(4))
     waits = {"member": "503:20", "shy": "503:20", "reader": "503:100", "other": "503:20"}
