@@ -1,7 +1,7 @@
 """One message to one installation, from the decision to push until FCM has taken it."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -71,8 +71,8 @@ class Delivery:
     last_error: str = ""
     traceparent: str = ""
     """The trace that sending it is part of; empty for none."""
-    folded: Mapping[NotificationId, UserId | None] = field(default_factory=dict)
-    """What it tells of beside *notification_id*, and whom each of these is about."""
+    folded: Sequence[NotificationId] = ()
+    """What it tells of beside *notification_id*."""
 
     @property
     def told(self) -> Collection[NotificationId]:

@@ -59,11 +59,11 @@ _RELEASE = """
 _HOLD = "SELECT delivery_id, content FROM delivery WHERE lease_owner = %s AND delivery_id IN ({places}) FOR UPDATE"
 _NOTE_CHECK = "UPDATE delivery SET check_time = %s WHERE lease_owner = %s AND delivery_id IN ({places})"
 
-# What follows new wishes of a user. Index delivery_user, then the primary key.
+# What follows new wishes of a user. Index delivery_user; then the primary key, in the order of which all lock several.
+_LIST_QUEUED = "SELECT delivery_id FROM delivery WHERE user_id = %s AND state = 'QUEUED'"
 _REVIEW = """
-    UPDATE delivery
-    SET check_time = %(unchecked)s, due_time = IF(last_error = %(quiet)s, LEAST(due_time, %(now)s), due_time)
-    WHERE user_id = %(user)s AND state = 'QUEUED'
+    UPDATE delivery SET check_time = %s, due_time = IF(last_error = %s, LEAST(due_time, %s), due_time)
+    WHERE delivery_id IN ({places}) AND state = 'QUEUED'
 """
 _LIST_OF_USER = f"SELECT {_COLUMNS} FROM delivery WHERE user_id = %s FOR UPDATE"
 _SAVE_CONTENT = "UPDATE delivery SET content = %s WHERE delivery_id = %s"
@@ -211,9 +211,10 @@ class Deliveries:
             await tx.execute(_RELEASE.format(places=_places(ordered)), [owner.bytes, *ordered])
 
     async def review(self, tx: Transaction, user: UserId, now: datetime) -> None:
-        """Check what is queued for *user* again before it is sent; what waits for quiet hours to end, now."""
-        values = {"unchecked": UNCHECKED, "quiet": QUIET_HOURS, "now": now, "user": user.bytes}
-        await tx.execute(_REVIEW, values)
+        """Check what is queued for *user*, whose row is locked, again before it is sent; what waits for quiet hours to end, now."""
+        ordered = sorted(delivery for (delivery,) in await tx.all(_LIST_QUEUED, (user.bytes,)))
+        if ordered:
+            await tx.execute(_REVIEW.format(places=_places(ordered)), [UNCHECKED, QUIET_HOURS, now, *ordered])
 
     async def list_of(self, tx: Transaction, user: UserId) -> list[Delivery]:
         """All that can be read of what is for *user*, locked until *tx* ends; dead ones too, as they may be queued again."""
@@ -233,13 +234,14 @@ class Deliveries:
         tx: Transaction,
         users: Collection[UserId],
         actor: UserId,
+        about: Collection[NotificationId],
         *,
         kind: Type | None = None,
         fold_key: str | None = None,
     ) -> Rest:
-        """Take back what tells *users*, whose rows are locked, of *actor*: of one type, under one fold key, or all.
+        """Take back what tells *users* of *actor*, which is what leads with them or has a notification *about* them in it.
 
-        What it told of beside that is to be planned again.
+        Of one type, under one fold key, or all. What it told of beside that is to be planned again.
         """
         ids: list[object] = [*sorted(user.bytes for user in users)]
         if not ids:
@@ -247,26 +249,29 @@ class Deliveries:
         only = {"type": kind.value if kind else None, "fold_key": fold_key}
         given = {column: value for column, value in only.items() if value is not None}
         told = _LIST_TELLING.format(places=_places(ids), only=" ".join(f"AND {column} = %s" for column in given))
-        return await self._take_back(tx, await tx.all(told, [*ids, *given.values()]), actor)
+        return await self._take_back(tx, await tx.all(told, [*ids, *given.values()]), actor, about)
 
     async def delete_all(self, tx: Transaction, user: UserId) -> Rest:
         """Take back all that is for *user* or about them; as `take_back`."""
         await tx.execute(_DELETE_OF_USER, (user.bytes,))
         return await self._take_back(tx, await tx.all(_LIST_ABOUT_USER, (user.bytes,)), user)
 
-    async def _take_back(self, tx: Transaction, rows: Sequence[tuple[Any, ...]], actor: UserId) -> Rest:
+    async def _take_back(
+        self, tx: Transaction, rows: Sequence[tuple[Any, ...]], actor: UserId, about: Collection[NotificationId] = ()
+    ) -> Rest:
         """Of *rows* those that tell of *actor*."""
         rest: dict[UserId, set[NotificationId]] = {}
         gone: list[bytes] = []
-        for delivery, user, notification, about, params, state in rows:
+        for delivery, user, notification, of, params, state in rows:
             try:
-                told = _folded(json.loads(params))
+                folded = _folded(json.loads(params))
             except _UNREADABLE:
-                told = {}  # given up as soon as it is claimed
-            told[NotificationId(UUID(bytes=notification))] = UserId(UUID(bytes=about)) if about else None
-            if actor in told.values():
+                folded = []  # it is given up as soon as it is claimed
+            lead = NotificationId(UUID(bytes=notification))
+            ends = {told for told in (lead, *folded) if told in about or (told == lead and of == actor.bytes)}
+            if ends:
                 gone.append(delivery)
-                others = {n for n, of in told.items() if of != actor}
+                others = {lead, *folded} - ends
                 if others and state == "QUEUED":
                     rest.setdefault(UserId(UUID(bytes=user)), set()).update(others)
         if gone:
@@ -302,14 +307,13 @@ def _params(delivery: Delivery) -> str:
     """With what it tells of beside its own notification, which releases that do not know of that pass over."""
     params: dict[str, object] = dict(delivery.params)
     if delivery.folded:
-        params[_FOLDED] = {str(n): str(actor) if actor else None for n, actor in delivery.folded.items()}
+        params[_FOLDED] = [str(told) for told in delivery.folded]
     return json.dumps(params, ensure_ascii=False)
 
 
-def _folded(params: dict[str, Any]) -> dict[NotificationId, UserId | None]:
+def _folded(params: dict[str, Any]) -> list[NotificationId]:
     """Takes out of *params* what `_params` has put in."""
-    folded: dict[str, str | None] = params.pop(_FOLDED, {})
-    return {NotificationId(UUID(n)): UserId(UUID(actor)) if actor else None for n, actor in folded.items()}
+    return [NotificationId(UUID(told)) for told in params.pop(_FOLDED, ())]
 
 
 def _content(content: Content) -> str:

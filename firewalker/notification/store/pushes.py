@@ -86,6 +86,7 @@ _DROP_OF_KEY = """
 
 # Index push_actor.
 _LIST_TOLD = "SELECT DISTINCT user_id FROM push WHERE actor_id = %s AND fold_key = %s"
+_LIST_ABOUT = "SELECT notification_id FROM push WHERE actor_id = %s AND user_id IN ({places})"
 _DROP_OF_TYPE = """
     UPDATE push SET state = 'DROPPED', outcome = 'withdrawn', dedupe_key = NULL
     WHERE user_id = %s AND actor_id = %s AND type = %s AND state = 'WAITING'
@@ -211,6 +212,12 @@ class Pushes:
     async def list_told(self, tx: Transaction, actor: UserId, fold_key: str) -> set[UserId]:
         """Whose pushes are or were of *actor*, under one fold key."""
         return {UserId(UUID(bytes=user)) for (user,) in await tx.all(_LIST_TOLD, (actor.bytes, fold_key))}
+
+    async def list_about(self, tx: Transaction, users: Collection[UserId], actor: UserId) -> set[NotificationId]:
+        """What *users* are or were to be pushed of *actor*."""
+        ids = sorted(user.bytes for user in users)
+        rows = await tx.all(_LIST_ABOUT.format(places=_places(ids)), [actor.bytes, *ids])
+        return {NotificationId(UUID(bytes=found)) for (found,) in rows}
 
     async def drop_of(self, tx: Transaction, user: UserId, actor: UserId, kind: Type) -> None:
         """Drop what *user* was to be told of *actor*, of one type."""

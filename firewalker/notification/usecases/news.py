@@ -1,6 +1,6 @@
 """Taking in what other services tell: inbox rows and pushes, or their end, in one transaction with the note of the event."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from firewalker.notification.domain.facts import Apart, Closed, Erased, Fact, Ha
 from firewalker.notification.domain.notification import Notification, Type, key_of
 from firewalker.notification.domain.preferences import Channel, Recipient
 from firewalker.notification.domain.push import Push
-from firewalker.notification.store.deliveries import Deliveries, Rest
+from firewalker.notification.store.deliveries import Deliveries
 from firewalker.notification.store.devices import Devices
 from firewalker.notification.store.notifications import Notifications
 from firewalker.notification.store.pushes import Pushes
@@ -138,7 +138,7 @@ class News:
                     await self._move(tx, user, zone, at, known)
             case Withdrawn(user_id=user, actor_id=actor, type=kind, in_inbox=kept):
                 await self._pushes.drop_of(tx, user, actor, kind)
-                await self._again(tx, await self._deliveries.take_back(tx, [user], actor, kind=kind))
+                await self._take_back(tx, [user], actor, kind=kind)
                 if not kept and await self._notifications.delete_of(tx, user, actor, kind):
                     return set(await self._recipients.advance(tx, [user]))
             case Closed():
@@ -167,8 +167,8 @@ class News:
     async def _part(self, tx: Transaction, apart: Apart) -> set[UserId]:
         one, other = apart.one, apart.other
         await self._pushes.drop_between(tx, one, other)
-        await self._again(tx, await self._deliveries.take_back(tx, [one], other))
-        await self._again(tx, await self._deliveries.take_back(tx, [other], one))
+        await self._take_back(tx, [one], other)
+        await self._take_back(tx, [other], one)
         if not apart.hidden:
             await self._notifications.free_between(tx, one, other)
         elif await self._notifications.delete_between(tx, one, other):
@@ -184,7 +184,7 @@ class News:
         together, key = key_of(kind, closed.group_id), key_of(kind, str(asker), closed.group_id)
         if asked := await self._asked(tx, closed):
             await self._pushes.drop_of_key(tx, asked, asker, together)
-            await self._again(tx, await self._deliveries.take_back(tx, asked, asker, fold_key=together))
+            await self._take_back(tx, asked, asker, fold_key=together)
         if not told:
             return set()
         if closed.in_inbox:
@@ -192,8 +192,18 @@ class News:
             return set()
         return set(await self._recipients.advance(tx, await self._notifications.delete_of_key(tx, told, key)))
 
-    async def _again(self, tx: Transaction, rest: Rest) -> None:
-        """Who else is named by a message that is taken back is still to be told of."""
+    async def _take_back(
+        self,
+        tx: Transaction,
+        users: Collection[UserId],
+        actor: UserId,
+        *,
+        kind: Type | None = None,
+        fold_key: str | None = None,
+    ) -> None:
+        """Send *users* nothing of *actor* any more; whom else a message tells of, they are still to be told of."""
+        about = await self._pushes.list_about(tx, users, actor)
+        rest = await self._deliveries.take_back(tx, users, actor, about, kind=kind, fold_key=fold_key)
         await self._pushes.plan_again(tx, rest, moment(self._clock))
 
     async def _erase(self, tx: Transaction, user: UserId, known: dict[UserId, Recipient]) -> set[UserId]:
@@ -204,7 +214,7 @@ class News:
         """
         await self._notifications.delete_all(tx, user)
         await self._pushes.delete_all(tx, user)
-        await self._again(tx, await self._deliveries.delete_all(tx, user))
+        await self._pushes.plan_again(tx, await self._deliveries.delete_all(tx, user), moment(self._clock))
         await self._devices.delete_all(tx, user)
         await self._recipients.erase(tx, user, moment(self._clock))
         known[user] = replace(known[user], erased=True)

@@ -213,7 +213,7 @@ class Planning:
             await self._deliveries.supersede(tx, recipient.user_id, going[0].fold_key)
         expires = max(push.expire_time for push in going)
         lead = next(push for push in going if push.notification_id == newest.notification_id)
-        others = {n.notification_id: n.actor_id for n in told[1:]}
+        others = [n.notification_id for n in told[1:]]
         await self._deliveries.add(
             tx, [_delivery(lead, device, content, expires, at, others=others) for device in devices]
         )
@@ -235,7 +235,7 @@ def _delivery(
     expires: datetime,
     at: datetime,
     *,
-    others: Mapping[NotificationId, UserId | None],
+    others: Sequence[NotificationId],
 ) -> Delivery:
     delivery_id: UUID = new_uuid7_at(at)
     return Delivery(

@@ -92,9 +92,8 @@ class Queue:
         for work in unchecked:
             del sent[work.delivery.delivery_id]
         sent |= going
-        return [
-            replace(work, delivery=sent[i]) for work in works if (i := work.delivery.delivery_id) in sent
-        ], looked_at
+        works = [replace(work, delivery=sent[i]) for work in works if (i := work.delivery.delivery_id) in sent]
+        return works, looked_at
 
     def may_send(self, work: Work) -> bool:
         """Whether it is still to be sent, and by this process: asked at the last moment before.
@@ -208,7 +207,8 @@ class Queue:
         """What it leads with does not hold any more; that says nothing of the others that it tells of."""
         if delivery.actor_id is not None:
             user, actor, key = delivery.user_id, delivery.actor_id, delivery.fold_key
-            rest = await self._deliveries.take_back(tx, [user], actor, fold_key=key)
+            about = await self._pushes.list_about(tx, [user], actor)
+            rest = await self._deliveries.take_back(tx, [user], actor, about, fold_key=key)
             await self._pushes.plan_again(tx, rest, at)
 
     @retried

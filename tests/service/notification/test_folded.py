@@ -11,6 +11,9 @@ from tests.service.notification.conftest import Graph, Office, event, profile
 
 WANTS = "{}님이 친구 요청을 보냈어요."
 JOINS = "{}님이 한강을 함께하고 싶어 해요."
+LONGEST_PAUSE = 800
+"""Where FCM asks for 600 seconds."""
+
 GROUP = {"group_id": str(new_uuid7()), "group_name": "한강"}
 
 
@@ -55,7 +58,8 @@ async def test_of_those_who_ask_to_join_who_still_waits_is_told_of(office: Offic
     await closed(office, third, me)
     await closed(office, first, me)
     await office.later(1)
-    await office.later(700)
+    await office.later(LONGEST_PAUSE)
+    await office.pushed(1)
     assert bodies(office) == [JOINS.format("두리")]
 
 
@@ -69,11 +73,11 @@ async def test_what_was_read_in_part_is_told_and_what_was_read_whole_is_not(offi
     newest, other = await office.inbox(me)
     await office.call("MarkRead", me, notification_ids=[newest.notification_id])
     office.google.fcm.script.load({"every": [{"n": 1, "do": "503:600"}]})
-    await office.later(700)
+    await office.later(LONGEST_PAUSE)
     assert await office.sql("SELECT attempts FROM delivery") == [(2,)]  # it is sent
     office.google.fcm.script.load({"every": []})
     await office.call("MarkRead", me, notification_ids=[other.notification_id])
-    await office.later(700)
+    await office.later(LONGEST_PAUSE)
     assert await office.sql("SELECT COUNT(*) FROM delivery") == [(0,)]
     assert bodies(office) == []
 
@@ -103,7 +107,7 @@ async def test_who_takes_a_request_back_or_is_found_not_to_ask_takes_nobody_else
     assert told == (1,)
     monkeypatch.setattr(Graph, "check_bonds", third_asks_no_more)
     office.google.fcm.script.load({"every": []})
-    await office.later(700)
+    await office.later(LONGEST_PAUSE)
     await office.later(1)
     await office.pushed(1)
     assert bodies(office) == [WANTS.format("하나")]

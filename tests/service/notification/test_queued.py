@@ -70,6 +70,7 @@ async def test_what_fcm_kept_until_the_night_waits_for_the_morning_and_so_does_w
     assert bodies(office) == sorted([REQUESTED, SECURED])
 
 
+@pytest.mark.requirement("DLV-09")
 async def test_who_moves_to_where_it_is_day_is_told_at_once_what_waited_for_the_morning(office: Office) -> None:
     me = new_uuid7()
     await office.register(me)
@@ -121,6 +122,7 @@ async def test_what_waits_to_be_sent_follows_new_wishes_and_what_was_read(office
     assert await office.sql("SELECT COUNT(*) FROM delivery") == [(0,)]
 
 
+@pytest.mark.requirement("PRIV-08")
 async def test_words_are_bare_once_that_is_acknowledged_also_where_a_message_was_just_taken_and_asked_about(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
