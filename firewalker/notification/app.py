@@ -50,7 +50,6 @@ async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
     for channel in (user, step):
         ground.resources.callback(channel.close)
     doubts = ground.settle_doubts_by(RemoteSessionTruth(user))
-    erasure = Erasure(database, TABLES, clock)
     recipients, notifications, pushes = Recipients(), Notifications(), Pushes()
     deliveries, device_store = Deliveries(), device_rows.Devices()
     watched = WatchedInboxes(config.redis_url.get_secret_value())
@@ -63,6 +62,7 @@ async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
         locale=config.locale,
     )
     watched.attach(inbox)
+    erasure = Erasure(database, TABLES, clock, first=inbox.forget_about)
     planner = Planner()
     news = News(
         database,

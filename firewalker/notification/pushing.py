@@ -66,6 +66,7 @@ class Pushing:
                 deliveries=deliveries,
                 devices=device_store,
                 notifications=notifications,
+                pushes=pushes,
                 recipients=recipients,
                 rechecks=rechecks,
                 sessions=sessions,

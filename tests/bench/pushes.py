@@ -48,6 +48,7 @@ from firewalker.notification.sender import Sender
 from firewalker.notification.store.deliveries import Deliveries
 from firewalker.notification.store.devices import Devices
 from firewalker.notification.store.notifications import Notifications
+from firewalker.notification.store.pushes import Pushes
 from firewalker.notification.store.recipients import Recipients
 from firewalker.notification.usecases.queue import Queue
 from firewalker.runtime import logging
@@ -147,6 +148,7 @@ async def queued(secrets: Secrets, url: str, seconds: float, mysql_url: str) -> 
             deliveries=deliveries,
             devices=devices,
             notifications=Notifications(),
+            pushes=Pushes(),
             recipients=Recipients(),
             rechecks=_NoQuestions(),
             sessions=_NobodyLeaves(),

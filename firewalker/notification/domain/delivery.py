@@ -1,6 +1,6 @@
 """One message to one installation, from the decision to push until FCM has taken it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -71,6 +71,13 @@ class Delivery:
     last_error: str = ""
     traceparent: str = ""
     """The trace that sending it is part of; empty for none."""
+    folded: Sequence[NotificationId] = ()
+    """What it tells of beside *notification_id*."""
+
+    @property
+    def told(self) -> Collection[NotificationId]:
+        """All that it tells of."""
+        return [self.notification_id, *self.folded]
 
     @property
     def abandoned(self) -> int:

@@ -36,7 +36,7 @@ class Withdrawn:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """*actor*'s request to join the group, which the users were *told* of, is no longer open: as for `Withdrawn`."""
+    """*actor*'s request to join the group is no longer open: as for `Withdrawn`. *told* are those who manage the group by now."""
 
     told: Sequence[UserId]
     actor_id: UserId

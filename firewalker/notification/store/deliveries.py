@@ -1,7 +1,7 @@
 """Statements on the delivery queue. Leases go by the database's clock, so that no process's own clock ends one early."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -56,28 +56,31 @@ _RELEASE = """
     WHERE lease_owner = %s AND delivery_id IN ({places})
 """
 
-_HOLD = "SELECT delivery_id FROM delivery WHERE lease_owner = %s AND delivery_id IN ({places}) FOR UPDATE"
+_HOLD = "SELECT delivery_id, content FROM delivery WHERE lease_owner = %s AND delivery_id IN ({places}) FOR UPDATE"
 _NOTE_CHECK = "UPDATE delivery SET check_time = %s WHERE lease_owner = %s AND delivery_id IN ({places})"
 
-# What follows new wishes of a user. Index delivery_user, then the primary key.
+# What follows new wishes of a user. Index delivery_user; then the primary key, in the order of which all lock several.
+_LIST_QUEUED = "SELECT delivery_id FROM delivery WHERE user_id = %s AND state = 'QUEUED'"
 _REVIEW = """
-    UPDATE delivery
-    SET check_time = %(unchecked)s, due_time = IF(last_error = %(quiet)s, LEAST(due_time, %(now)s), due_time)
-    WHERE user_id = %(user)s AND state = 'QUEUED'
+    UPDATE delivery SET check_time = %s, due_time = IF(last_error = %s, LEAST(due_time, %s), due_time)
+    WHERE delivery_id IN ({places}) AND state = 'QUEUED'
 """
 _LIST_OF_USER = f"SELECT {_COLUMNS} FROM delivery WHERE user_id = %s FOR UPDATE"
 _SAVE_CONTENT = "UPDATE delivery SET content = %s WHERE delivery_id = %s"
 
 # An older state must not follow a newer one (DLV-13). Index delivery_user.
 _SUPERSEDE = "DELETE FROM delivery WHERE user_id = %s AND fold_key = %s AND state = 'QUEUED'"
-_DELETE_OF_KEY = "DELETE FROM delivery WHERE user_id IN ({places}) AND fold_key = %s AND actor_id = %s"
+_LIST_TELLING = """
+    SELECT delivery_id, user_id, notification_id, actor_id, params, state FROM delivery WHERE user_id IN ({places}) {only}
+"""
+_DELETE_SOME = "DELETE FROM delivery WHERE delivery_id IN ({places})"  # primary key
 _DELETE_OF_USER = "DELETE FROM delivery WHERE user_id = %s"
 _DELETE_OF_DEVICE = "DELETE FROM delivery WHERE installation_id = %s AND user_id = %s AND state = 'QUEUED'"
 
 # Index delivery_actor.
-_DELETE_OF_TYPE = "DELETE FROM delivery WHERE user_id = %s AND actor_id = %s AND type = %s"
-_DELETE_BETWEEN = "DELETE FROM delivery WHERE actor_id IN (%(one)s, %(other)s) AND user_id IN (%(one)s, %(other)s)"
-_DELETE_ABOUT_USER = "DELETE FROM delivery WHERE actor_id = %s"
+_LIST_ABOUT_USER = """
+    SELECT delivery_id, user_id, notification_id, actor_id, params, state FROM delivery WHERE actor_id = %s
+"""
 
 # Indexes delivery_dead and delivery_due.
 _DELETE_DEAD = "DELETE FROM delivery WHERE state = 'DEAD' AND create_time < %s ORDER BY create_time LIMIT %s"
@@ -95,7 +98,14 @@ _COUNT_DEAD = """
     GROUP BY type, last_error ORDER BY COUNT(*) DESC LIMIT 50
 """
 
+_FOLDED = "folded"
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
+
 _log = structlog.get_logger(__name__)
+
+
+Rest = Mapping[UserId, Collection[NotificationId]]
+"""What messages that were taken back told of beside what they were taken back for, by user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +132,7 @@ class Deliveries:
                 d.type.value,
                 d.lane.value,
                 d.actor_id.bytes if d.actor_id else None,
-                json.dumps(dict(d.params), ensure_ascii=False),
+                _params(d),
                 d.fold_key,
                 _content(d.content),
                 d.check_time,
@@ -162,11 +172,11 @@ class Deliveries:
             await tx.execute(_BURY, {"error": "unreadable", "counted": 0, "owner": owner.bytes, "id": delivery})
         return claimed
 
-    async def hold(self, tx: Transaction, owner: UUID, ids: Collection[UUID]) -> set[UUID]:
-        """Lock the rows, and tell which of them *owner* still has."""
+    async def hold(self, tx: Transaction, owner: UUID, ids: Collection[UUID]) -> dict[UUID, Content]:
+        """Lock the rows, and tell which of them *owner* still has, and what they say by now."""
         ordered = sorted(i.bytes for i in ids)
         rows = await tx.all(_HOLD.format(places=_places(ordered)), [owner.bytes, *ordered]) if ordered else ()
-        return {UUID(bytes=found) for (found,) in rows}
+        return {UUID(bytes=found): Content(**json.loads(content)) for found, content in rows}
 
     async def note_check(self, tx: Transaction, owner: UUID, ids: Collection[UUID], at: datetime) -> None:
         """These were found to be still to be sent, at *at*."""
@@ -201,9 +211,10 @@ class Deliveries:
             await tx.execute(_RELEASE.format(places=_places(ordered)), [owner.bytes, *ordered])
 
     async def review(self, tx: Transaction, user: UserId, now: datetime) -> None:
-        """Check what is queued for *user* again before it is sent; what waits for quiet hours to end, now."""
-        values = {"unchecked": UNCHECKED, "quiet": QUIET_HOURS, "now": now, "user": user.bytes}
-        await tx.execute(_REVIEW, values)
+        """Check what is queued for *user*, whose row is locked, again before it is sent; what waits for quiet hours to end, now."""
+        ordered = sorted(delivery for (delivery,) in await tx.all(_LIST_QUEUED, (user.bytes,)))
+        if ordered:
+            await tx.execute(_REVIEW.format(places=_places(ordered)), [UNCHECKED, QUIET_HOURS, now, *ordered])
 
     async def list_of(self, tx: Transaction, user: UserId) -> list[Delivery]:
         """All that can be read of what is for *user*, locked until *tx* ends; dead ones too, as they may be queued again."""
@@ -218,23 +229,54 @@ class Deliveries:
         """Take back what is queued for *user* under the key: something newer takes its place."""
         await tx.execute(_SUPERSEDE, (user.bytes, fold_key))
 
-    async def delete_of(self, tx: Transaction, user: UserId, actor: UserId, kind: Type) -> None:
-        """Take back what tells *user* of *actor*, of one type."""
-        await tx.execute(_DELETE_OF_TYPE, (user.bytes, actor.bytes, kind.value))
+    async def take_back(
+        self,
+        tx: Transaction,
+        users: Collection[UserId],
+        actor: UserId,
+        about: Collection[NotificationId],
+        *,
+        kind: Type | None = None,
+        fold_key: str | None = None,
+    ) -> Rest:
+        """Take back what tells *users* of *actor*, which is what leads with them or has a notification *about* them in it.
 
-    async def delete_of_key(self, tx: Transaction, users: Collection[UserId], actor: UserId, fold_key: str) -> None:
-        """Take back what tells *users* of *actor*, under one fold key."""
-        ids = sorted(user.bytes for user in users)
-        await tx.execute(_DELETE_OF_KEY.format(places=_places(ids)), [*ids, fold_key, actor.bytes])
+        Of one type, under one fold key, or all. What it told of beside that is to be planned again.
+        """
+        ids: list[object] = [*sorted(user.bytes for user in users)]
+        if not ids:
+            return {}
+        only = {"type": kind.value if kind else None, "fold_key": fold_key}
+        given = {column: value for column, value in only.items() if value is not None}
+        told = _LIST_TELLING.format(places=_places(ids), only=" ".join(f"AND {column} = %s" for column in given))
+        return await self._take_back(tx, await tx.all(told, [*ids, *given.values()]), actor, about)
 
-    async def delete_between(self, tx: Transaction, one: UserId, other: UserId) -> None:
-        """Take back what tells either of the other."""
-        await tx.execute(_DELETE_BETWEEN, {"one": one.bytes, "other": other.bytes})
-
-    async def delete_all(self, tx: Transaction, user: UserId) -> None:
-        """Take back all that is for *user* or about them."""
+    async def delete_all(self, tx: Transaction, user: UserId) -> Rest:
+        """Take back all that is for *user* or about them; as `take_back`."""
         await tx.execute(_DELETE_OF_USER, (user.bytes,))
-        await tx.execute(_DELETE_ABOUT_USER, (user.bytes,))
+        return await self._take_back(tx, await tx.all(_LIST_ABOUT_USER, (user.bytes,)), user)
+
+    async def _take_back(
+        self, tx: Transaction, rows: Sequence[tuple[Any, ...]], actor: UserId, about: Collection[NotificationId] = ()
+    ) -> Rest:
+        """Of *rows* those that tell of *actor*."""
+        rest: dict[UserId, set[NotificationId]] = {}
+        gone: list[bytes] = []
+        for delivery, user, notification, of, params, state in rows:
+            try:
+                folded = _folded(json.loads(params))
+            except _UNREADABLE:
+                folded = []  # it is given up as soon as it is claimed
+            lead = NotificationId(UUID(bytes=notification))
+            ends = {told for told in (lead, *folded) if told in about or (told == lead and of == actor.bytes)}
+            if ends:
+                gone.append(delivery)
+                others = {lead, *folded} - ends
+                if others and state == "QUEUED":
+                    rest.setdefault(UserId(UUID(bytes=user)), set()).update(others)
+        if gone:
+            await tx.execute(_DELETE_SOME.format(places=_places(gone)), sorted(gone))
+        return rest
 
     async def delete_of_device(self, tx: Transaction, installation: str, user: UserId) -> None:
         """Take back what is queued for an installation of *user*."""
@@ -261,6 +303,19 @@ def _places(values: Collection[object]) -> str:
     return ",".join(["%s"] * len(values))
 
 
+def _params(delivery: Delivery) -> str:
+    """With what it tells of beside its own notification, which releases that do not know of that pass over."""
+    params: dict[str, object] = dict(delivery.params)
+    if delivery.folded:
+        params[_FOLDED] = [str(told) for told in delivery.folded]
+    return json.dumps(params, ensure_ascii=False)
+
+
+def _folded(params: dict[str, Any]) -> list[NotificationId]:
+    """Takes out of *params* what `_params` has put in."""
+    return [NotificationId(UUID(told)) for told in params.pop(_FOLDED, ())]
+
+
 def _content(content: Content) -> str:
     return json.dumps(asdict(content), ensure_ascii=False)
 
@@ -271,7 +326,7 @@ def _read(rows: Sequence[tuple[Any, ...]]) -> tuple[list[Delivery], list[bytes]]
     for row in rows:
         try:
             deliveries.append(_delivery(row))
-        except (ValueError, TypeError, LookupError) as error:
+        except _UNREADABLE as error:
             _log.error("delivery_unreadable", delivery_id=row[0].hex(), error=type(error).__name__)
             unreadable.append(row[0])
     return deliveries, unreadable
@@ -280,6 +335,8 @@ def _read(rows: Sequence[tuple[Any, ...]]) -> tuple[list[Delivery], list[bytes]]
 def _delivery(row: tuple[Any, ...]) -> Delivery:
     (delivery, user, notification, installation, platform, kind, lane, actor, params, fold, content, created, due,
      expires, checked, attempts, claims, error, trace) = row  # fmt: skip
+    facts = json.loads(params)
+    folded = _folded(facts)
     return Delivery(
         delivery_id=UUID(bytes=delivery),
         user_id=UserId(UUID(bytes=user)),
@@ -289,7 +346,7 @@ def _delivery(row: tuple[Any, ...]) -> Delivery:
         type=Type(kind),
         lane=Lane(lane),
         actor_id=UserId(UUID(bytes=actor)) if actor else None,
-        params=json.loads(params),
+        params=facts,
         fold_key=fold,
         content=Content(**json.loads(content)),
         create_time=created,
@@ -300,4 +357,5 @@ def _delivery(row: tuple[Any, ...]) -> Delivery:
         claims=int(claims) + 1,
         last_error=error,
         traceparent=trace or "",
+        folded=folded,
     )

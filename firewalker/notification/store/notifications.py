@@ -73,7 +73,8 @@ _FREE_BETWEEN = """
     WHERE actor_id IN (%(one)s, %(other)s) AND user_id IN (%(one)s, %(other)s)
       AND type IN ('FRIEND_REQUEST', 'FRIEND_ACCEPTED')
 """
-_LIST_TOLD_OF = "SELECT DISTINCT user_id FROM notification WHERE actor_id = %s"
+_LIST_ABOUT = "SELECT user_id, notification_id FROM notification WHERE actor_id = %s LIMIT %s"
+_DELETE_SOME = "DELETE FROM notification WHERE (user_id, notification_id) IN ({places})"
 _DELETE_OF_USER = "DELETE FROM notification WHERE user_id = %s"
 
 # Index notification_create_time.
@@ -190,9 +191,15 @@ class Notifications:
         """Let a request and an acceptance between them be told anew: with the end of a friendship those before it are over."""
         await tx.execute(_FREE_BETWEEN, {"one": one.bytes, "other": other.bytes})
 
-    async def list_told_of(self, tx: Transaction, actor: UserId) -> set[UserId]:
-        """Who was told of *actor*."""
-        return {UserId(UUID(bytes=user)) for (user,) in await tx.all(_LIST_TOLD_OF, (actor.bytes,))}
+    async def list_about(self, tx: Transaction, actor: UserId, limit: int) -> list[tuple[UserId, NotificationId]]:
+        """At most *limit* of those that tell somebody of *actor*."""
+        rows = await tx.all(_LIST_ABOUT, (actor.bytes, limit))
+        return [(UserId(UUID(bytes=user)), NotificationId(UUID(bytes=found))) for user, found in rows]
+
+    async def delete_some(self, tx: Transaction, keys: Collection[tuple[UserId, NotificationId]]) -> None:
+        """Remove these of several users."""
+        flat = [part.bytes for key in sorted(keys) for part in key]
+        await tx.execute(_DELETE_SOME.format(places=",".join(["(%s, %s)"] * len(keys))), flat)
 
     async def delete_all(self, tx: Transaction, user: UserId) -> None:
         """Remove the inbox of *user*."""

@@ -1,7 +1,7 @@
 """Statements on what is to be pushed. Leases go by the database's clock, so that no process's own clock ends one early."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -69,6 +69,12 @@ _NTH_LAST = """
     ORDER BY push_time DESC LIMIT 1 OFFSET %s
 """
 
+# What a message told of that was taken back for another's sake. Primary key.
+_PLAN_AGAIN = """
+    UPDATE push SET state = 'WAITING', outcome = '', due_time = %s, push_time = NULL, asked = 0
+    WHERE user_id = %s AND notification_id IN ({places}) AND state IN ('PUSHED', 'FOLDED')
+"""
+
 # What follows new wishes of a user. Index push_fold.
 _REVIEW = "UPDATE push SET due_time = %s WHERE user_id = %s AND state = 'WAITING' AND due_time > %s"
 
@@ -79,6 +85,8 @@ _DROP_OF_KEY = """
 """
 
 # Index push_actor.
+_LIST_TOLD = "SELECT DISTINCT user_id FROM push WHERE actor_id = %s AND fold_key = %s"
+_LIST_ABOUT = "SELECT notification_id FROM push WHERE actor_id = %s AND user_id IN ({places})"
 _DROP_OF_TYPE = """
     UPDATE push SET state = 'DROPPED', outcome = 'withdrawn', dedupe_key = NULL
     WHERE user_id = %s AND actor_id = %s AND type = %s AND state = 'WAITING'
@@ -189,9 +197,27 @@ class Pushes:
             ordered = sorted(i.bytes for i in ids)
             await tx.execute(_PUT_OFF.format(places=_places(ordered)), [due, int(unsure), user.bytes, *ordered])
 
+    async def plan_again(
+        self, tx: Transaction, rest: Mapping[UserId, Collection[NotificationId]], now: datetime
+    ) -> None:
+        """Look at these of the users now: the messages that told of them were taken back."""
+        for user in sorted(rest):
+            ordered = sorted(i.bytes for i in rest[user])
+            await tx.execute(_PLAN_AGAIN.format(places=_places(ordered)), [now, user.bytes, *ordered])
+
     async def review(self, tx: Transaction, user: UserId, now: datetime) -> None:
         """Look at all of *user*'s now: they want something else than before."""
         await tx.execute(_REVIEW, (now, user.bytes, now))
+
+    async def list_told(self, tx: Transaction, actor: UserId, fold_key: str) -> set[UserId]:
+        """Whose pushes are or were of *actor*, under one fold key."""
+        return {UserId(UUID(bytes=user)) for (user,) in await tx.all(_LIST_TOLD, (actor.bytes, fold_key))}
+
+    async def list_about(self, tx: Transaction, users: Collection[UserId], actor: UserId) -> set[NotificationId]:
+        """What *users* are or were to be pushed of *actor*."""
+        ids = sorted(user.bytes for user in users)
+        rows = await tx.all(_LIST_ABOUT.format(places=_places(ids)), [actor.bytes, *ids])
+        return {NotificationId(UUID(bytes=found)) for (found,) in rows}
 
     async def drop_of(self, tx: Transaction, user: UserId, actor: UserId, kind: Type) -> None:
         """Drop what *user* was to be told of *actor*, of one type."""

@@ -92,8 +92,10 @@ class Devices:
     async def unregister(self, user: UserId, installation: str) -> None:
         """Detach the installation if it is *user*'s; committed when this returns."""
         async with self._db.transaction() as tx:
-            if await self._devices.delete(tx, installation, user):
-                await self._deliveries.delete_of_device(tx, installation, user)
+            # In the order in which everybody takes them: the user, what is queued, the device.
+            await self._recipients.lock(tx, [user])
+            await self._deliveries.delete_of_device(tx, installation, user)
+            await self._devices.delete(tx, installation, user)
 
     async def list(self, user: UserId) -> Sequence[Device]:
         """The devices of *user*, the one seen last first."""

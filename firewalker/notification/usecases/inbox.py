@@ -138,6 +138,23 @@ class Inbox:
         async with self._db.transaction() as tx:
             return await self._notifications.delete_before(tx, self._clock.now() - KEPT, _PORTION)
 
+    async def forget_about(self, gone: UserId) -> None:
+        """Remove what others were told of *gone*, who was deleted; their counts follow, and whoever watches hears of it."""
+        while users := await self._forget_some_about(gone):
+            self._announce(users)
+
+    @retried(idempotent=True)
+    async def _forget_some_about(self, gone: UserId) -> set[UserId]:
+        """Whose inboxes have changed; none once nothing is left."""
+        async with self._db.transaction() as tx:
+            keys = await self._notifications.list_about(tx, gone, _PORTION)
+            users = {user for user, _ in keys}
+            if keys:
+                await self._recipients.lock(tx, users)
+                await self._notifications.delete_some(tx, keys)
+                await self._recipients.advance(tx, users)
+        return users
+
     async def _in_whole_revisions(
         self, tx: Transaction, user: UserId, rows: Sequence[Notification]
     ) -> Sequence[Notification]:
@@ -153,7 +170,10 @@ class Inbox:
 
 
 async def _shown(tx: Transaction, rows: Sequence[Notification]) -> Sequence[Notification]:
-    """*rows* without what is about people who were deleted: of somebody with many friends it takes a while to be erased."""
+    """*rows* without what is about people who were deleted: of somebody with many friends it takes a while to be erased.
+
+    The count of what is unread follows with the erasure: tombstones are not beside the inboxes where these are sharded.
+    """
     actors = {row.actor_id for row in rows if row.actor_id is not None}
     gone = await tombstones.list_among(tx, actors) if actors else set()
     return [row for row in rows if row.actor_id not in gone] if gone else rows

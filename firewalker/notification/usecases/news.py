@@ -1,6 +1,6 @@
 """Taking in what other services tell: inbox rows and pushes, or their end, in one transaction with the note of the event."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -78,7 +78,8 @@ class News:
             new = await first_time(tx, [fact.event_id for fact in facts])
             meanings = [meaning for fact in facts if fact.event_id in new for meaning in fact.meanings]
             # All of them at once, in the order of the key, before anything else: no two batches wait for each other.
-            known = await self._recipients.lock(tx, {user for meaning in meanings for user in _locked(meaning)})
+            asked = {user for m in meanings if isinstance(m, Closed) for user in await self._asked(tx, m)}
+            known = await self._recipients.lock(tx, asked | {user for meaning in meanings for user in _locked(meaning)})
             causes = {fact.event_id: fact.traceparent for fact in facts}
             told: list[Notification] = []
             for meaning in meanings:
@@ -134,14 +135,13 @@ class News:
         match meaning:
             case Lives(user_id=user, time_zone=zone, at=at):
                 if not known[user].erased:
-                    await self._recipients.save_zone(tx, user, zone, at)
-                    known[user] = (await self._recipients.list(tx, [user]))[user]
+                    await self._move(tx, user, zone, at, known)
             case Withdrawn(user_id=user, actor_id=actor, type=kind, in_inbox=kept):
                 await self._pushes.drop_of(tx, user, actor, kind)
-                await self._deliveries.delete_of(tx, user, actor, kind)
+                await self._take_back(tx, [user], actor, kind=kind)
                 if not kept and await self._notifications.delete_of(tx, user, actor, kind):
                     return set(await self._recipients.advance(tx, [user]))
-            case Closed(told=users) if users:
+            case Closed():
                 return await self._close(tx, meaning)
             case Apart():
                 return await self._part(tx, meaning)
@@ -152,40 +152,73 @@ class News:
                 return await self._erase(tx, user, known)
         return set()
 
+    async def _move(
+        self, tx: Transaction, user: UserId, zone: str, at: datetime, known: dict[UserId, Recipient]
+    ) -> None:
+        """*user* lives elsewhere: quiet hours begin and end with the new clock, also for what waits already."""
+        before = known[user]
+        await self._recipients.save_zone(tx, user, zone, at)
+        known[user] = (await self._recipients.list(tx, [user]))[user]
+        if known[user].time_zone != before.time_zone:
+            now = moment(self._clock)
+            await self._pushes.review(tx, user, now)
+            await self._deliveries.review(tx, user, now)
+
     async def _part(self, tx: Transaction, apart: Apart) -> set[UserId]:
         one, other = apart.one, apart.other
         await self._pushes.drop_between(tx, one, other)
-        await self._deliveries.delete_between(tx, one, other)
+        await self._take_back(tx, [one], other)
+        await self._take_back(tx, [other], one)
         if not apart.hidden:
             await self._notifications.free_between(tx, one, other)
         elif await self._notifications.delete_between(tx, one, other):
             return set(await self._recipients.advance(tx, [one, other]))
         return set()
 
+    async def _asked(self, tx: Transaction, closed: Closed) -> set[UserId]:
+        """Who may still be pushed the request: whoever managed the group when it was made, too."""
+        return await self._pushes.list_told(tx, closed.actor_id, key_of(Type.GROUP_JOIN_REQUEST, closed.group_id))
+
     async def _close(self, tx: Transaction, closed: Closed) -> set[UserId]:
         kind, told, asker = Type.GROUP_JOIN_REQUEST, closed.told, closed.actor_id
-        await self._pushes.drop_of_key(tx, told, asker, key_of(kind, closed.group_id))
-        await self._deliveries.delete_of_key(tx, told, asker, key_of(kind, closed.group_id))
-        key = key_of(kind, str(asker), closed.group_id)
+        together, key = key_of(kind, closed.group_id), key_of(kind, str(asker), closed.group_id)
+        if asked := await self._asked(tx, closed):
+            await self._pushes.drop_of_key(tx, asked, asker, together)
+            await self._take_back(tx, asked, asker, fold_key=together)
+        if not told:
+            return set()
         if closed.in_inbox:
             await self._notifications.free_of_key(tx, told, key)
             return set()
         return set(await self._recipients.advance(tx, await self._notifications.delete_of_key(tx, told, key)))
 
+    async def _take_back(
+        self,
+        tx: Transaction,
+        users: Collection[UserId],
+        actor: UserId,
+        *,
+        kind: Type | None = None,
+        fold_key: str | None = None,
+    ) -> None:
+        """Send *users* nothing of *actor* any more; whom else a message tells of, they are still to be told of."""
+        about = await self._pushes.list_about(tx, users, actor)
+        rest = await self._deliveries.take_back(tx, users, actor, about, kind=kind, fold_key=fold_key)
+        await self._pushes.plan_again(tx, rest, moment(self._clock))
+
     async def _erase(self, tx: Transaction, user: UserId, known: dict[UserId, Recipient]) -> set[UserId]:
         """Everything for the user, and what is on its way about them.
 
-        In the inboxes of others it is shown no more, because of the tombstone (`inbox`); there may be too much of it for one
-        transaction.
+        In the inboxes of others it is shown no more, because of the tombstone, and goes in portions (`inbox`): there may be too
+        much of it for one transaction.
         """
-        others = await self._notifications.list_told_of(tx, user)
         await self._notifications.delete_all(tx, user)
         await self._pushes.delete_all(tx, user)
-        await self._deliveries.delete_all(tx, user)
+        await self._pushes.plan_again(tx, await self._deliveries.delete_all(tx, user), moment(self._clock))
         await self._devices.delete_all(tx, user)
         await self._recipients.erase(tx, user, moment(self._clock))
         known[user] = replace(known[user], erased=True)
-        return {user, *others}
+        return {user}
 
 
 def _locked(meaning: Meaning) -> set[UserId]:

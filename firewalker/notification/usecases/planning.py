@@ -213,7 +213,10 @@ class Planning:
             await self._deliveries.supersede(tx, recipient.user_id, going[0].fold_key)
         expires = max(push.expire_time for push in going)
         lead = next(push for push in going if push.notification_id == newest.notification_id)
-        await self._deliveries.add(tx, [_delivery(lead, device, content, expires, at) for device in devices])
+        others = [n.notification_id for n in told[1:]]
+        await self._deliveries.add(
+            tx, [_delivery(lead, device, content, expires, at, others=others) for device in devices]
+        )
         return True
 
     @retried
@@ -225,7 +228,15 @@ class Planning:
         _PLANNED.labels(push.type.value, "failed").inc()
 
 
-def _delivery(push: Push, device: Device, content: Content, expires: datetime, at: datetime) -> Delivery:
+def _delivery(
+    push: Push,
+    device: Device,
+    content: Content,
+    expires: datetime,
+    at: datetime,
+    *,
+    others: Sequence[NotificationId],
+) -> Delivery:
     delivery_id: UUID = new_uuid7_at(at)
     return Delivery(
         delivery_id=delivery_id,
@@ -244,4 +255,5 @@ def _delivery(push: Push, device: Device, content: Content, expires: datetime, a
         expire_time=expires,
         check_time=at,
         traceparent=tracing.onward(),
+        folded=others,
     )

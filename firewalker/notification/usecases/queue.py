@@ -1,7 +1,7 @@
 """The delivery queue: who works on what, and what becomes of it. Every end is written only by who still has the lease."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -17,6 +17,7 @@ from firewalker.notification.domain.push import Later, Never, Now, Verdict, deci
 from firewalker.notification.store import devices as device_rows
 from firewalker.notification.store.deliveries import Deliveries
 from firewalker.notification.store.notifications import Notifications
+from firewalker.notification.store.pushes import Pushes
 from firewalker.notification.store.recipients import Recipients
 from firewalker.notification.usecases.ports import Rechecks, Sessions
 from firewalker.runtime.metrics import REGISTRY
@@ -51,6 +52,7 @@ class Queue:
         deliveries: Deliveries,
         devices: device_rows.Devices,
         notifications: Notifications,
+        pushes: Pushes,
         recipients: Recipients,
         rechecks: Rechecks,
         sessions: Sessions,
@@ -62,6 +64,7 @@ class Queue:
         self._deliveries = deliveries
         self._devices = devices
         self._notifications = notifications
+        self._pushes = pushes
         self._recipients = recipients
         self._rechecks = rechecks
         self._sessions = sessions
@@ -85,8 +88,12 @@ class Queue:
             return works, looked_at
         verdicts = await self._rechecks.verdicts([work.delivery for work in unchecked])
         going = await self._decide_again([work.delivery for work in unchecked], verdicts)
-        held_back = {work.delivery.delivery_id for work in unchecked} - going
-        return [work for work in works if work.delivery.delivery_id not in held_back], looked_at
+        sent = {work.delivery.delivery_id: work.delivery for work in works}
+        for work in unchecked:
+            del sent[work.delivery.delivery_id]
+        sent |= going
+        works = [replace(work, delivery=sent[i]) for work in works if (i := work.delivery.delivery_id) in sent]
+        return works, looked_at
 
     def may_send(self, work: Work) -> bool:
         """Whether it is still to be sent, and by this process: asked at the last moment before.
@@ -164,32 +171,45 @@ class Queue:
             await self._drop(tx, [(work.delivery, "detached") for work in works])
 
     @retried
-    async def _decide_again(self, deliveries: Sequence[Delivery], verdicts: Sequence[Verdict]) -> set[UUID]:
-        """Which of *deliveries*, with what is said of them, are still to be sent now; the others are dropped or put off."""
+    async def _decide_again(self, deliveries: Sequence[Delivery], verdicts: Sequence[Verdict]) -> dict[UUID, Delivery]:
+        """Those of *deliveries*, by what is said of them, that are still to be sent now; the others are dropped or put off.
+
+        They say what the rows say by now: whoever asked for bare pushes meanwhile has been told that they are.
+        """
         at = moment(self._clock)
         gone: list[tuple[Delivery, str]] = []
-        going: set[UUID] = set()
+        going: dict[UUID, Delivery] = {}
         async with self._db.transaction() as tx:
             # First: wishes that change from here on wait for this, and then have everything decided once more.
             ours = await self._deliveries.hold(tx, self._owner, [d.delivery_id for d in deliveries])
             recipients = await self._recipients.list(tx, {d.user_id for d in deliveries})
-            unread = await self._notifications.list_unread_of(tx, {(d.user_id, d.notification_id) for d in deliveries})
+            unread = await self._notifications.list_unread_of(tx, {(d.user_id, n) for d in deliveries for n in d.told})
             for delivery, verdict in zip(deliveries, verdicts, strict=True):
                 if delivery.delivery_id not in ours:
                     continue
                 recipient = recipients.get(delivery.user_id, Recipient(delivery.user_id))
-                is_unread = (delivery.user_id, delivery.notification_id) in unread
+                is_unread = any((delivery.user_id, told) in unread for told in delivery.told)
                 match decide_again(delivery, recipient, verdict, unread=is_unread, at=at):
                     case Now():
-                        going.add(delivery.delivery_id)
+                        going[delivery.delivery_id] = replace(delivery, content=ours[delivery.delivery_id])
                     case Never(why=why):
                         gone.append((delivery, why))
+                        if why == "moot" and delivery.folded:
+                            await self._plan_the_rest_again(tx, delivery, at)
                     case Later(due=due, unsure=unsure):
                         why = "unchecked" if unsure else QUIET_HOURS
                         await self._deliveries.put_off(tx, self._owner, delivery, due, why, counted=False)
             await self._deliveries.note_check(tx, self._owner, going, at)
             await self._drop(tx, gone)
         return going
+
+    async def _plan_the_rest_again(self, tx: Transaction, delivery: Delivery, at: datetime) -> None:
+        """What it leads with does not hold any more; that says nothing of the others that it tells of."""
+        if delivery.actor_id is not None:
+            user, actor, key = delivery.user_id, delivery.actor_id, delivery.fold_key
+            about = await self._pushes.list_about(tx, [user], actor)
+            rest = await self._deliveries.take_back(tx, [user], actor, about, fold_key=key)
+            await self._pushes.plan_again(tx, rest, at)
 
     @retried
     async def accepted(self, works: Sequence[Work]) -> None:

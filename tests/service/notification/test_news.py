@@ -132,7 +132,17 @@ async def test_who_is_deleted_is_shown_to_nobody_though_there_is_too_much_of_the
     shown = await post.call("ListNotifications", friend)
     assert {n.notification_id for n in shown.notifications} == {kept.event_id, *about_nobody}
     assert len(await rows_of(post, "notification", gone)) > 5
-    await erasure.round()
+    ((before,),) = await post.sql("SELECT revision FROM recipient WHERE user_id = %s", friend.bytes)
+    stream = post.watch(friend)
+    async with asyncio.timeout(60):
+        assert (await stream.read()).unread_count > len(shown.notifications)
+        await erasure.round()
+        while (await stream.read()).unread_count > len(shown.notifications):
+            pass  # a heartbeat
+    stream.cancel()
+    ((more,),) = await post.sql("SELECT revision - %s FROM recipient WHERE user_id = %s", before, friend.bytes)
+    assert more == 1
+    assert (await post.call("ListNotifications", friend)).unread_count == len(shown.notifications)
     for table in ("notification", "push", "delivery"):
         assert await rows_of(post, table, gone) == []
 

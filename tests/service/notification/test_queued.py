@@ -1,5 +1,6 @@
 """What waits to be sent follows its user, to the last moment: asleep, not wanting it any more, or having read it."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,8 +12,8 @@ from firewalker.notification.store.pushes import Pushes
 from firewalker.notification.usecases.backlog import Backlog
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database
-from tests.service.notification.conftest import Office, event, profile
-from tests.support.waiting import until_true
+from tests.service.notification.conftest import Graph, Office, event, profile
+from tests.support.waiting import hold, until, until_true
 
 REQUESTED = "지수님이 친구 요청을 보냈어요."
 SECURED = "비밀번호가 변경되었어요. 본인이 아니라면 바로 재설정해 주세요."
@@ -69,6 +70,29 @@ async def test_what_fcm_kept_until_the_night_waits_for_the_morning_and_so_does_w
     assert bodies(office) == sorted([REQUESTED, SECURED])
 
 
+@pytest.mark.requirement("DLV-09")
+async def test_who_moves_to_where_it_is_day_is_told_at_once_what_waited_for_the_morning(office: Office) -> None:
+    me = new_uuid7()
+    await office.register(me)
+    lives = {"profile": profile(me), "time_zone": "Asia/Seoul"}  # where it is 21:00
+    await office.tell(event(office.clock.now(), user_signed_up=lives))
+    office.google.fcm.script.load({"every": [{"n": 1, "do": "503:3600"}]})
+    await office.request_from(new_uuid7(), me)
+    await office.settled()
+    office.google.fcm.script.load({"every": []})
+    await office.later(2 * 3600)
+    await join(office, me)
+    await office.settled()
+    waiting = "SELECT COUNT(*) FROM {} WHERE due_time > %s AND state IN ('WAITING', 'QUEUED')"
+    assert [await office.sql(waiting.format(table), office.clock.now()) for table in ("delivery", "push")] == [
+        [(1,)]
+    ] * 2
+    moved = {"user_id": str(me), "time_zone": "Europe/London"}
+    await office.tell(event(office.clock.now(), time_zone_changed=moved))
+    await office.pushed(2)
+    assert bodies(office) == sorted([REQUESTED, "지수님이 한강과 함께해요."])
+
+
 async def test_what_waits_to_be_sent_follows_new_wishes_and_what_was_read(office: Office) -> None:
     member, shy, reader, other = (new_uuid7() for _ in range(4))
     waits = {"member": "503:20", "shy": "503:20", "reader": "503:100", "other": "503:20"}
@@ -96,6 +120,27 @@ async def test_what_waits_to_be_sent_follows_new_wishes_and_what_was_read(office
     assert len(office.google.accepted) == 2
     assert (dropped("GROUP_JOINED", "unwanted") - unwanted, dropped("FRIEND_REQUEST", "read") - read) == (1, 1)
     assert await office.sql("SELECT COUNT(*) FROM delivery") == [(0,)]
+
+
+@pytest.mark.requirement("PRIV-08")
+async def test_words_are_bare_once_that_is_acknowledged_also_where_a_message_was_just_taken_and_asked_about(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me = new_uuid7()
+    await office.register(me)
+    office.google.fcm.script.load({"every": [{"n": 1, "do": "503:100"}]})
+    await office.request_from(new_uuid7(), me)
+    await office.settled()
+    office.google.fcm.script.load({"every": []})
+    asked, go = hold(monkeypatch, Graph, "check_bonds")
+    office.advance(150)
+    office.wake()
+    async with asyncio.timeout(60):
+        await asked.wait()
+    await office.call("UpdatePreferences", me, preferences={"push_text": "BARE"})
+    go.set()
+    await until(lambda: office.google.fcm.screen.shown)
+    assert bodies(office) == ["새로운 소식이 있어요."]
 
 
 async def are_claimed(office: Office, count: int) -> bool:
