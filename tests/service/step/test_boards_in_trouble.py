@@ -153,6 +153,7 @@ async def test_announcements_lost_with_an_emptied_redis_are_made_good(
     writing: ReadingProcess, behind: ReadingProcess, redis_url: str
 ) -> None:
     me, ann = someone(), someone()
+    await all_ears(writing, behind)  # else it looks again by itself
     await writing.tell(signed_up(me), signed_up(ann))
     async with Reader(behind, me) as reader:
         watch = reader.watch()
