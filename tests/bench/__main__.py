@@ -92,7 +92,7 @@ def leaderboard(figures: list[dict[str, Any]]) -> Iterator[Row]:
         target = f"{figure['target_us']} µs" if figure["target_us"] else ""
         push = "push to a watcher" + (", less what is used idle" if what == "net_push" else "")
         case = f"board of {friends} friends" if friends else push
-        yield Row(case, figure["cpu_us"], figure["per_second"] or None, figure["ratio"], target)
+        yield Row(case, figure["cpu_us"], figure["per_second"] or None, figure["ratio"] or None, target)
 
 
 def stats(figures: list[dict[str, Any]]) -> Iterator[Row]:
@@ -215,7 +215,7 @@ def show(figures: dict[str, Any]) -> None:
 def keep(figures: dict[str, Any]) -> Path:
     """Write the figures with what they were measured on."""
     folder = Layout.of(os.environ).root / "bench"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC)
     path = folder / f"{now:%Y%m%dT%H%M%SZ}.json"
     facts = {
@@ -240,8 +240,9 @@ def main() -> None:
     if unknown := set(chosen.names) - set(BENCHMARKS):
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     figures = {name: run(name, quick=chosen.quick) for name in chosen.names or BENCHMARKS}
+    kept = keep(figures)
     show(figures)
-    print(f"The figures are kept in {keep(figures)}")
+    print(f"The figures are kept in {kept}")
 
 
 if __name__ == "__main__":
