@@ -1,7 +1,7 @@
 """A destination with a lane for each share: each keeps its order, and none holds up another, or is beside an older release."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from firewalker.runtime.outbox.gate import Gate
 from firewalker.runtime.outbox.lane import Lane
 from firewalker.runtime.outbox.shares import ALL, EVERYBODY, SHARES, share_of
 from tests.support.databases import run_on
-from tests.support.outboxes import make_outbox
+from tests.support.outboxes import give_up_after
 from tests.support.waiting import until, until_true
 
 PEOPLE = [UUID(bytes=bytes(15) + bytes([number])) for number in range(SHARES)]
@@ -43,18 +43,6 @@ class Sink:
         if self.failing & set(payloads):
             raise SinkFailed
         self.seen += payloads
-
-
-@pytest.fixture
-async def url(mysql_url: str) -> str:
-    await make_outbox(mysql_url)
-    return mysql_url
-
-
-@pytest.fixture
-async def db(url: str) -> AsyncIterator[Database]:
-    async with Database(url, pool_size=6) as database:
-        yield database
 
 
 async def append(db: Database, outbox: Outbox, *facts: tuple[UUID, str]) -> None:
@@ -100,8 +88,7 @@ async def _emptied(url: str) -> bool:
 async def test_what_is_set_aside_in_one_lane_is_told_of_and_put_back_for_the_destination(
     db: Database, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("firewalker.runtime.outbox.lane.MAX_ATTEMPTS", 2)
-    monkeypatch.setattr("firewalker.runtime.outbox.relay._LONGEST_PAUSE_S", 0.02)
+    give_up_after(monkeypatch, 2)
     outbox, sink = Outbox("step"), Sink()
     sink.refused, sink.failing = {b"refused"}, {b"failed"}
     relay = Relay(db, {"step": sink}, outbox, split=["step"])
