@@ -24,6 +24,7 @@ from firewalker.user.store.provider_logins import ProviderLogins
 from firewalker.user.store.sessions import Sessions
 from firewalker.user.store.users import Users
 from firewalker.user.usecases.burials import Burials, buried
+from firewalker.user.usecases.removal import Removal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -65,10 +66,9 @@ async def apply(path: Path, url: str | None = None) -> int:
         burials = Burials(
             database=database,
             accounts=Accounts(),
-            users=Users(),
-            sessions=Sessions(),
-            mails=Mails(),
-            links=ProviderLogins(),
+            removal=Removal(
+                accounts=Accounts(), users=Users(), sessions=Sessions(), mails=Mails(), links=ProviderLogins()
+            ),
             facts=OutboxFacts(Outbox("step", "notification")),
             clock=SystemClock(),
         )

@@ -47,6 +47,7 @@ from firewalker.user.usecases.own_sessions import OwnSessions
 from firewalker.user.usecases.password_changes import PasswordChanges
 from firewalker.user.usecases.ports import Facts, Sender
 from firewalker.user.usecases.provider_logins import ProviderLogins
+from firewalker.user.usecases.removal import Removal
 from firewalker.user.usecases.sessions import Sessions
 
 
@@ -149,10 +150,8 @@ class AccountPart:
         self.deletions = Deletions(
             database=database,
             accounts=accounts,
-            users=users,
             sessions=sessions,
-            mails=mail_rows.Mails(),
-            links=links,
+            removal=Removal(accounts=accounts, users=users, sessions=sessions, mails=mail_rows.Mails(), links=links),
             confirmation=confirmation,
             providers=providers,
             erasure=erasure,

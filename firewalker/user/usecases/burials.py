@@ -8,15 +8,10 @@ from firewalker.kernel.clock import Clock, moment
 from firewalker.kernel.ids import UserId
 from firewalker.runtime.mysql import Database, retried
 from firewalker.runtime.personal_data import tombstones
-from firewalker.user.domain.session import EndReason
 from firewalker.user.domain.user import UserDeleted
 from firewalker.user.store.accounts import Accounts
-from firewalker.user.store.mails import Mails
-from firewalker.user.store.provider_logins import ProviderLogins
-from firewalker.user.store.sessions import Sessions
-from firewalker.user.store.users import Users
-from firewalker.user.usecases.ended_sessions import end_all
 from firewalker.user.usecases.ports import Facts
+from firewalker.user.usecases.removal import Removal
 
 PAGE = 1_000
 """Tombstones read at once."""
@@ -43,19 +38,13 @@ class Burials:
         *,
         database: Database,
         accounts: Accounts,
-        users: Users,
-        sessions: Sessions,
-        mails: Mails,
-        links: ProviderLogins,
+        removal: Removal,
         facts: Facts,
         clock: Clock,
     ) -> None:
         self._database = database
         self._accounts = accounts
-        self._users = users
-        self._sessions = sessions
-        self._mails = mails
-        self._links = links
+        self._removal = removal
         self._facts = facts
         self._clock = clock
 
@@ -77,11 +66,6 @@ class Burials:
             account = await self._accounts.lock(tx, user)
             if account is not None:
                 back.add(user)
-                await end_all(tx, self._sessions, user, EndReason.DELETED, at)
-                await self._accounts.delete(tx, user)
-                await self._links.delete_all(tx, user)
-                if account.email is not None:
-                    await self._mails.forget_of_nobody(tx, account.email)
-            await self._users.delete(tx, user)
+                await self._removal.remove(tx, account, at)
             await tombstones.add(tx, user, deleted if account is None else at)
             await self._facts.append(tx, [UserDeleted(user, at)], {})

@@ -12,22 +12,20 @@ from firewalker.user.domain.account import Account
 from firewalker.user.domain.friend_limits import Counts
 from firewalker.user.domain.friendship import Pair
 from firewalker.user.domain.group import GroupId, Role
-from firewalker.user.domain.session import EndReason, Session
+from firewalker.user.domain.session import Session
 from firewalker.user.domain.user import UserDeleted
 from firewalker.user.store.accounts import Accounts
 from firewalker.user.store.friendships import Friendships
 from firewalker.user.store.limits import Limits
-from firewalker.user.store.mails import Mails
 from firewalker.user.store.positions import OLDEST
-from firewalker.user.store.provider_logins import ProviderLogins as ProviderStore
 from firewalker.user.store.sessions import Sessions as SessionStore
-from firewalker.user.store.users import Users
 from firewalker.user.usecases.avatars import Avatars
 from firewalker.user.usecases.confirmation import Confirmation
-from firewalker.user.usecases.ended_sessions import end_all, ensure_alive
+from firewalker.user.usecases.ended_sessions import ensure_alive
 from firewalker.user.usecases.group_rooms import GroupRooms
 from firewalker.user.usecases.ports import Endings, Facts
 from firewalker.user.usecases.provider_logins import ProviderLogins
+from firewalker.user.usecases.removal import Removal
 
 PAIRS = 100
 """Pairs looked up at once."""
@@ -116,10 +114,8 @@ class Deletions:
         *,
         database: Database,
         accounts: Accounts,
-        users: Users,
         sessions: SessionStore,
-        mails: Mails,
-        links: ProviderStore,
+        removal: Removal,
         confirmation: Confirmation,
         providers: ProviderLogins,
         erasure: Erasure,
@@ -129,10 +125,8 @@ class Deletions:
     ) -> None:
         self._database = database
         self._accounts = accounts
-        self._users = users
         self._sessions = sessions
-        self._mails = mails
-        self._links = links
+        self._removal = removal
         self._confirmation = confirmation
         self._providers = providers
         self._erasure = erasure
@@ -166,12 +160,7 @@ class Deletions:
             if await self._accounts.lock(tx, user_id) != account:
                 raise Contention
             await ensure_alive(tx, self._sessions, caller, at)
-            ended = await end_all(tx, self._sessions, user_id, EndReason.DELETED, at)
-            await self._accounts.delete(tx, user_id)
-            await self._links.delete_all(tx, user_id)
-            if account.email is not None:
-                await self._mails.forget_of_nobody(tx, account.email)
-            await self._users.delete(tx, user_id)
+            ended = await self._removal.remove(tx, account, at)
             await self._erasure.bury(tx, [user_id], at)
             await self._facts.append(tx, [UserDeleted(user_id, at)], {})
         return ended

@@ -38,6 +38,7 @@ from firewalker.user.usecases.accounts import SignUp
 from firewalker.user.usecases.burials import Burials
 from firewalker.user.usecases.ports import Fact
 from firewalker.user.usecases.provider_logins import ProviderLogins
+from firewalker.user.usecases.removal import Removal
 from tests.service.user.conftest import PASSWORD, World, open_world
 from tests.service.user.rooms import Rooms, open_rooms
 from tests.service.user.test_sessions import becomes_revoked
@@ -241,10 +242,9 @@ async def test_who_had_come_back_counts_also_where_the_commit_was_not_answered(
     burials = Burials(
         database=rooms.database,
         accounts=AccountRows(),
-        users=Users(),
-        sessions=SessionRows(),
-        mails=MailRows(),
-        links=ProviderRows(),
+        removal=Removal(
+            accounts=AccountRows(), users=Users(), sessions=SessionRows(), mails=MailRows(), links=ProviderRows()
+        ),
         facts=OutboxFacts(Outbox("step")),
         clock=rooms.clock,
     )
