@@ -10,9 +10,9 @@ from firewalker.kernel.ids import new_uuid7
 from firewalker.notification.store.deliveries import Deliveries
 from firewalker.notification.store.pushes import Pushes
 from firewalker.notification.usecases.backlog import Backlog
-from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database
 from tests.service.notification.conftest import Graph, Office, event, profile
+from tests.service.notification.telling import counted, lives_in
 from tests.support.waiting import hold, until, until_true
 
 REQUESTED = "지수님이 친구 요청을 보냈어요."
@@ -28,18 +28,13 @@ def bodies(office: Office) -> list[str]:
     return sorted(shown.body for shown in office.google.fcm.screen.shown)
 
 
-def dropped(kind: str, why: str) -> float:
-    return REGISTRY.get_sample_value("firewalker_deliveries_total", {"type": kind, "outcome": why}) or 0.0
-
-
 @pytest.mark.requirement("DLV-09")
 async def test_what_fcm_kept_until_the_night_waits_for_the_morning_and_so_does_what_is_queued_again(
     office: Office,
 ) -> None:
     me = new_uuid7()
     await office.register(me)
-    lives = {"profile": profile(me), "time_zone": "Asia/Seoul"}  # where it is 21:00
-    await office.tell(event(office.clock.now(), user_signed_up=lives))
+    await lives_in(office, me, "Asia/Seoul")  # where it is 21:00
     office.google.fcm.script.load({"every": [{"n": 1, "do": "503:3600"}]})
     await office.request_from(new_uuid7(), me)
     await join(office, me)
@@ -74,8 +69,7 @@ async def test_what_fcm_kept_until_the_night_waits_for_the_morning_and_so_does_w
 async def test_who_moves_to_where_it_is_day_is_told_at_once_what_waited_for_the_morning(office: Office) -> None:
     me = new_uuid7()
     await office.register(me)
-    lives = {"profile": profile(me), "time_zone": "Asia/Seoul"}  # where it is 21:00
-    await office.tell(event(office.clock.now(), user_signed_up=lives))
+    await lives_in(office, me, "Asia/Seoul")  # where it is 21:00
     office.google.fcm.script.load({"every": [{"n": 1, "do": "503:3600"}]})
     await office.request_from(new_uuid7(), me)
     await office.settled()
@@ -105,7 +99,7 @@ async def test_what_waits_to_be_sent_follows_new_wishes_and_what_was_read(office
         await office.request_from(new_uuid7(), user)
     # Some are mostly under way when it happens, and come back to the queue after it.
     await until_true(lambda: are_claimed(office, 4))
-    unwanted, read = dropped("GROUP_JOINED", "unwanted"), dropped("FRIEND_REQUEST", "read")
+    unwanted, read = counted("GROUP_JOINED", "unwanted"), counted("FRIEND_REQUEST", "read")
     await office.call("UpdatePreferences", member, preferences={"channels": {"group_joined": "OFF"}})
     await office.call("UpdatePreferences", shy, preferences={"push_text": "BARE"})
     await office.call("MarkRead", reader, notification_ids=[n.notification_id for n in await office.inbox(reader)])
@@ -118,7 +112,7 @@ async def test_what_waits_to_be_sent_follows_new_wishes_and_what_was_read(office
     assert bodies(office) == sorted(["새로운 소식이 있어요.", REQUESTED])
     assert [set(shown.data) for shown in office.google.fcm.screen.shown if shown.body != REQUESTED] == [{"nid"}]
     assert len(office.google.accepted) == 2
-    assert (dropped("GROUP_JOINED", "unwanted") - unwanted, dropped("FRIEND_REQUEST", "read") - read) == (1, 1)
+    assert (counted("GROUP_JOINED", "unwanted") - unwanted, counted("FRIEND_REQUEST", "read") - read) == (1, 1)
     assert await office.sql("SELECT COUNT(*) FROM delivery") == [(0,)]
 
 
