@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from firewalker.kernel.clock import Clock, SystemClock
+from firewalker.kernel.ids import UserId
 from firewalker.notification.config import NotificationConfig
 from firewalker.notification.database_clock import DatabaseClock
 from firewalker.notification.fcm.credentials import CredentialsFile
@@ -23,6 +24,7 @@ from firewalker.notification.store.recipients import Recipients
 from firewalker.notification.usecases.devices import Devices
 from firewalker.notification.usecases.inbox import Inbox
 from firewalker.notification.usecases.news import News
+from firewalker.notification.usecases.taking_back import TakingBack
 from firewalker.notification.usecases.wishes import Wishes
 from firewalker.runtime.chores import Chore
 from firewalker.runtime.config import read_key
@@ -62,7 +64,13 @@ async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
         locale=config.locale,
     )
     watched.attach(inbox)
-    erasure = Erasure(database, TABLES, clock, first=inbox.forget_about)
+    taking_back = TakingBack(database, clock, recipients=recipients, pushes=pushes, deliveries=deliveries)
+
+    async def forget_about(gone: UserId) -> None:
+        await taking_back.take_back_all(gone)
+        await inbox.forget_about(gone)
+
+    erasure = Erasure(database, TABLES, clock, first=forget_about)
     planner = Planner()
     news = News(
         database,
@@ -72,6 +80,7 @@ async def build(config: NotificationConfig, clock: Clock | None = None) -> App:
         pushes=pushes,
         deliveries=deliveries,
         devices=device_store,
+        taking_back=taking_back,
         announce=watched.announce,
         wake=planner.wake,
         ended=ground.revocations.learn,

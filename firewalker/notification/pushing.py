@@ -23,6 +23,7 @@ from firewalker.notification.usecases.devices import Devices
 from firewalker.notification.usecases.planning import Planning
 from firewalker.notification.usecases.ports import Rechecks, Sessions
 from firewalker.notification.usecases.queue import Queue
+from firewalker.notification.usecases.taking_back import TakingBack
 from firewalker.runtime.chores import Chore
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.process import Part
@@ -66,7 +67,7 @@ class Pushing:
                 deliveries=deliveries,
                 devices=device_store,
                 notifications=notifications,
-                pushes=pushes,
+                taking_back=TakingBack(database, clock, recipients=recipients, pushes=pushes, deliveries=deliveries),
                 recipients=recipients,
                 rechecks=rechecks,
                 sessions=sessions,

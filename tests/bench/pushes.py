@@ -51,6 +51,7 @@ from firewalker.notification.store.notifications import Notifications
 from firewalker.notification.store.pushes import Pushes
 from firewalker.notification.store.recipients import Recipients
 from firewalker.notification.usecases.queue import Queue
+from firewalker.notification.usecases.taking_back import TakingBack
 from firewalker.runtime import logging
 from firewalker.runtime.migrations import migrate
 from firewalker.runtime.mysql import Database
@@ -148,7 +149,7 @@ async def queued(secrets: Secrets, url: str, seconds: float, mysql_url: str) -> 
             deliveries=deliveries,
             devices=devices,
             notifications=Notifications(),
-            pushes=Pushes(),
+            taking_back=TakingBack(database, clock, recipients=Recipients(), pushes=Pushes(), deliveries=deliveries),
             recipients=Recipients(),
             rechecks=_NoQuestions(),
             sessions=_NobodyLeaves(),

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -77,11 +77,6 @@ _DELETE_SOME = "DELETE FROM delivery WHERE delivery_id IN ({places})"  # primary
 _DELETE_OF_USER = "DELETE FROM delivery WHERE user_id = %s"
 _DELETE_OF_DEVICE = "DELETE FROM delivery WHERE installation_id = %s AND user_id = %s AND state = 'QUEUED'"
 
-# Index delivery_actor.
-_LIST_ABOUT_USER = """
-    SELECT delivery_id, user_id, notification_id, actor_id, params, state FROM delivery WHERE actor_id = %s
-"""
-
 # Indexes delivery_dead and delivery_due.
 _DELETE_DEAD = "DELETE FROM delivery WHERE state = 'DEAD' AND create_time < %s ORDER BY create_time LIMIT %s"
 _REPLAY = """
@@ -104,8 +99,16 @@ _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
 _log = structlog.get_logger(__name__)
 
 
-Rest = Mapping[UserId, Collection[NotificationId]]
-"""What messages that were taken back told of beside what they were taken back for, by user."""
+Told = Mapping[UserId, Collection[NotificationId]]
+
+
+class Taken(NamedTuple):
+    """What messages told of that were taken back and told of something else too, by user."""
+
+    ended: Told
+    """What they were taken back for."""
+    rest: Told
+    """The others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,45 +241,38 @@ class Deliveries:
         *,
         kind: Type | None = None,
         fold_key: str | None = None,
-    ) -> Rest:
-        """Take back what tells *users* of *actor*, which is what leads with them or has a notification *about* them in it.
+    ) -> Taken:
+        """Take back what tells *users* (at least one) of *actor*, which is what leads with them or has a notification *about* them in it.
 
         Of one type, under one fold key, or all. What it told of beside that is to be planned again.
         """
         ids: list[object] = [*sorted(user.bytes for user in users)]
-        if not ids:
-            return {}
         only = {"type": kind.value if kind else None, "fold_key": fold_key}
         given = {column: value for column, value in only.items() if value is not None}
         told = _LIST_TELLING.format(places=_places(ids), only=" ".join(f"AND {column} = %s" for column in given))
-        return await self._take_back(tx, await tx.all(told, [*ids, *given.values()]), actor, about)
-
-    async def delete_all(self, tx: Transaction, user: UserId) -> Rest:
-        """Take back all that is for *user* or about them; as `take_back`."""
-        await tx.execute(_DELETE_OF_USER, (user.bytes,))
-        return await self._take_back(tx, await tx.all(_LIST_ABOUT_USER, (user.bytes,)), user)
-
-    async def _take_back(
-        self, tx: Transaction, rows: Sequence[tuple[Any, ...]], actor: UserId, about: Collection[NotificationId] = ()
-    ) -> Rest:
-        """Of *rows* those that tell of *actor*."""
+        ended: dict[UserId, set[NotificationId]] = {}
         rest: dict[UserId, set[NotificationId]] = {}
         gone: list[bytes] = []
-        for delivery, user, notification, of, params, state in rows:
+        for delivery, user, notification, of, params, state in await tx.all(told, [*ids, *given.values()]):
             try:
                 folded = _folded(json.loads(params))
             except _UNREADABLE:
                 folded = []  # it is given up as soon as it is claimed
             lead = NotificationId(UUID(bytes=notification))
-            ends = {told for told in (lead, *folded) if told in about or (told == lead and of == actor.bytes)}
+            ends = {one for one in (lead, *folded) if one in about or (one == lead and of == actor.bytes)}
             if ends:
                 gone.append(delivery)
                 others = {lead, *folded} - ends
                 if others and state == "QUEUED":
                     rest.setdefault(UserId(UUID(bytes=user)), set()).update(others)
+                    ended.setdefault(UserId(UUID(bytes=user)), set()).update(ends)
         if gone:
             await tx.execute(_DELETE_SOME.format(places=_places(gone)), sorted(gone))
-        return rest
+        return Taken(ended, rest)
+
+    async def delete_all(self, tx: Transaction, user: UserId) -> None:
+        """Take back all that is for *user*."""
+        await tx.execute(_DELETE_OF_USER, (user.bytes,))
 
     async def delete_of_device(self, tx: Transaction, installation: str, user: UserId) -> None:
         """Take back what is queued for an installation of *user*."""

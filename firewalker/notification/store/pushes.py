@@ -75,6 +75,17 @@ _PLAN_AGAIN = """
     WHERE user_id = %s AND notification_id IN ({places}) AND state IN ('PUSHED', 'FOLDED')
 """
 
+# What such a message was taken back for: the next of its kind need not keep away from it. Primary key.
+_END_UNSENT = """
+    UPDATE push SET state = 'DROPPED', outcome = 'withdrawn', push_time = NULL
+    WHERE user_id = %s AND notification_id IN ({places}) AND state IN ('PUSHED', 'FOLDED')
+"""
+
+# Whose messages on their way may tell of somebody. Indexes push_actor and delivery_user.
+_LIST_WITH_MESSAGES = """
+    SELECT DISTINCT p.user_id FROM push p JOIN delivery d ON d.user_id = p.user_id WHERE p.actor_id = %s
+"""
+
 # What follows new wishes of a user. Index push_fold.
 _REVIEW = "UPDATE push SET due_time = %s WHERE user_id = %s AND state = 'WAITING' AND due_time > %s"
 
@@ -204,6 +215,16 @@ class Pushes:
         for user in sorted(rest):
             ordered = sorted(i.bytes for i in rest[user])
             await tx.execute(_PLAN_AGAIN.format(places=_places(ordered)), [now, user.bytes, *ordered])
+
+    async def end_unsent(self, tx: Transaction, ended: Mapping[UserId, Collection[NotificationId]]) -> None:
+        """Drop these of the users: the messages that told of them were taken back."""
+        for user in sorted(ended):
+            ordered = sorted(i.bytes for i in ended[user])
+            await tx.execute(_END_UNSENT.format(places=_places(ordered)), [user.bytes, *ordered])
+
+    async def list_with_messages(self, tx: Transaction, actor: UserId) -> set[UserId]:
+        """Who is sent something, and is or was to be pushed something of *actor*."""
+        return {UserId(UUID(bytes=user)) for (user,) in await tx.all(_LIST_WITH_MESSAGES, (actor.bytes,))}
 
     async def review(self, tx: Transaction, user: UserId, now: datetime) -> None:
         """Look at all of *user*'s now: they want something else than before."""

@@ -1,6 +1,6 @@
 """Taking in what other services tell: inbox rows and pushes, or their end, in one transaction with the note of the event."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from firewalker.notification.store.notifications import Notifications
 from firewalker.notification.store.pushes import Pushes
 from firewalker.notification.store.recipients import Recipients
 from firewalker.notification.usecases.ports import Announce, Wake
+from firewalker.notification.usecases.taking_back import TakingBack
 from firewalker.runtime.inbox import first_time, forget
 from firewalker.runtime.mysql import Database, Transaction, retried
 from firewalker.runtime.personal_data import tombstones
@@ -35,6 +36,7 @@ class News:
         pushes: Pushes,
         deliveries: Deliveries,
         devices: Devices,
+        taking_back: TakingBack,
         announce: Announce,
         wake: Wake,
         ended: Callable[[Iterable[Revocation]], None],
@@ -48,6 +50,7 @@ class News:
         self._pushes = pushes
         self._deliveries = deliveries
         self._devices = devices
+        self._taking_back = taking_back
         self._announce = announce
         self._wake = wake
         self._ended = ended
@@ -78,8 +81,8 @@ class News:
             new = await first_time(tx, [fact.event_id for fact in facts])
             meanings = [meaning for fact in facts if fact.event_id in new for meaning in fact.meanings]
             # All of them at once, in the order of the key, before anything else: no two batches wait for each other.
-            asked = {user for m in meanings if isinstance(m, Closed) for user in await self._asked(tx, m)}
-            known = await self._recipients.lock(tx, asked | {user for meaning in meanings for user in _locked(meaning)})
+            users = {user for meaning in meanings for user in _locked(meaning) | await self._reached(tx, meaning)}
+            known = await self._recipients.lock(tx, users)
             causes = {fact.event_id: fact.traceparent for fact in facts}
             told: list[Notification] = []
             for meaning in meanings:
@@ -138,7 +141,7 @@ class News:
                     await self._move(tx, user, zone, at, known)
             case Withdrawn(user_id=user, actor_id=actor, type=kind, in_inbox=kept):
                 await self._pushes.drop_of(tx, user, actor, kind)
-                await self._take_back(tx, [user], actor, kind=kind)
+                await self._taking_back.take_back(tx, [user], actor, kind=kind)
                 if not kept and await self._notifications.delete_of(tx, user, actor, kind):
                     return set(await self._recipients.advance(tx, [user]))
             case Closed():
@@ -148,8 +151,8 @@ class News:
             case Left(user_id=user, session_id=session, installation_id=installation, at=at) if not known[user].erased:
                 # What is queued for it finds no device when it is claimed.
                 await self._devices.delete_left(tx, user, session, installation, at)
-            case Erased(user_id=user):
-                return await self._erase(tx, user, known)
+            case Erased():
+                return await self._erase(tx, meaning, known)
         return set()
 
     async def _move(
@@ -167,24 +170,30 @@ class News:
     async def _part(self, tx: Transaction, apart: Apart) -> set[UserId]:
         one, other = apart.one, apart.other
         await self._pushes.drop_between(tx, one, other)
-        await self._take_back(tx, [one], other)
-        await self._take_back(tx, [other], one)
+        await self._taking_back.take_back(tx, [one], other)
+        await self._taking_back.take_back(tx, [other], one)
         if not apart.hidden:
             await self._notifications.free_between(tx, one, other)
         elif await self._notifications.delete_between(tx, one, other):
             return set(await self._recipients.advance(tx, [one, other]))
         return set()
 
-    async def _asked(self, tx: Transaction, closed: Closed) -> set[UserId]:
-        """Who may still be pushed the request: whoever managed the group when it was made, too."""
-        return await self._pushes.list_told(tx, closed.actor_id, key_of(Type.GROUP_JOIN_REQUEST, closed.group_id))
+    async def _reached(self, tx: Transaction, meaning: Meaning) -> set[UserId]:
+        """Who may be pushed something that *meaning* takes back, beside whom it names."""
+        match meaning:
+            case Closed():  # whoever managed the group when the request was made, too
+                key = key_of(Type.GROUP_JOIN_REQUEST, meaning.group_id)
+                return await self._pushes.list_told(tx, meaning.actor_id, key)
+            case Erased(user_id=user):
+                return await self._pushes.list_with_messages(tx, user)
+        return set()
 
     async def _close(self, tx: Transaction, closed: Closed) -> set[UserId]:
         kind, told, asker = Type.GROUP_JOIN_REQUEST, closed.told, closed.actor_id
         together, key = key_of(kind, closed.group_id), key_of(kind, str(asker), closed.group_id)
-        if asked := await self._asked(tx, closed):
+        if asked := await self._reached(tx, closed):
             await self._pushes.drop_of_key(tx, asked, asker, together)
-            await self._take_back(tx, asked, asker, fold_key=together)
+            await self._taking_back.take_back(tx, asked, asker, fold_key=together)
         if not told:
             return set()
         if closed.in_inbox:
@@ -192,29 +201,17 @@ class News:
             return set()
         return set(await self._recipients.advance(tx, await self._notifications.delete_of_key(tx, told, key)))
 
-    async def _take_back(
-        self,
-        tx: Transaction,
-        users: Collection[UserId],
-        actor: UserId,
-        *,
-        kind: Type | None = None,
-        fold_key: str | None = None,
-    ) -> None:
-        """Send *users* nothing of *actor* any more; whom else a message tells of, they are still to be told of."""
-        about = await self._pushes.list_about(tx, users, actor)
-        rest = await self._deliveries.take_back(tx, users, actor, about, kind=kind, fold_key=fold_key)
-        await self._pushes.plan_again(tx, rest, moment(self._clock))
-
-    async def _erase(self, tx: Transaction, user: UserId, known: dict[UserId, Recipient]) -> set[UserId]:
+    async def _erase(self, tx: Transaction, erased: Erased, known: dict[UserId, Recipient]) -> set[UserId]:
         """Everything for the user, and what is on its way about them.
 
         In the inboxes of others it is shown no more, because of the tombstone, and goes in portions (`inbox`): there may be too
         much of it for one transaction.
         """
+        user = erased.user_id
+        await self._taking_back.take_back(tx, await self._reached(tx, erased), user)
         await self._notifications.delete_all(tx, user)
         await self._pushes.delete_all(tx, user)
-        await self._pushes.plan_again(tx, await self._deliveries.delete_all(tx, user), moment(self._clock))
+        await self._deliveries.delete_all(tx, user)
         await self._devices.delete_all(tx, user)
         await self._recipients.erase(tx, user, moment(self._clock))
         known[user] = replace(known[user], erased=True)

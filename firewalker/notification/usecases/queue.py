@@ -17,9 +17,9 @@ from firewalker.notification.domain.push import Later, Never, Now, Verdict, deci
 from firewalker.notification.store import devices as device_rows
 from firewalker.notification.store.deliveries import Deliveries
 from firewalker.notification.store.notifications import Notifications
-from firewalker.notification.store.pushes import Pushes
 from firewalker.notification.store.recipients import Recipients
 from firewalker.notification.usecases.ports import Rechecks, Sessions
+from firewalker.notification.usecases.taking_back import TakingBack
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database, Transaction, retried
 
@@ -52,7 +52,7 @@ class Queue:
         deliveries: Deliveries,
         devices: device_rows.Devices,
         notifications: Notifications,
-        pushes: Pushes,
+        taking_back: TakingBack,
         recipients: Recipients,
         rechecks: Rechecks,
         sessions: Sessions,
@@ -64,7 +64,7 @@ class Queue:
         self._deliveries = deliveries
         self._devices = devices
         self._notifications = notifications
-        self._pushes = pushes
+        self._taking_back = taking_back
         self._recipients = recipients
         self._rechecks = rechecks
         self._sessions = sessions
@@ -166,9 +166,9 @@ class Queue:
     async def _detach(self, works: Sequence[Work]) -> None:
         """The devices of *works* are nobody's any more, whatever else tells of it (FCM-14)."""
         async with self._db.transaction() as tx:
+            await self._drop(tx, [(work.delivery, "detached") for work in works])
             for user, session in sorted({(work.device.user_id, work.device.session_id) for work in works}):
                 await self._devices.delete_of_session(tx, user, session)
-            await self._drop(tx, [(work.delivery, "detached") for work in works])
 
     @retried
     async def _decide_again(self, deliveries: Sequence[Delivery], verdicts: Sequence[Verdict]) -> dict[UUID, Delivery]:
@@ -179,7 +179,12 @@ class Queue:
         at = moment(self._clock)
         gone: list[tuple[Delivery, str]] = []
         going: dict[UUID, Delivery] = {}
+        with_rest = {
+            d.user_id for d, verdict in zip(deliveries, verdicts, strict=True) if d.folded and verdict is Verdict.MOOT
+        }
         async with self._db.transaction() as tx:
+            if with_rest:  # whose pushes are planned again
+                await self._recipients.lock(tx, with_rest)
             # First: wishes that change from here on wait for this, and then have everything decided once more.
             ours = await self._deliveries.hold(tx, self._owner, [d.delivery_id for d in deliveries])
             recipients = await self._recipients.list(tx, {d.user_id for d in deliveries})
@@ -195,7 +200,7 @@ class Queue:
                     case Never(why=why):
                         gone.append((delivery, why))
                         if why == "moot" and delivery.folded:
-                            await self._plan_the_rest_again(tx, delivery, at)
+                            await self._plan_the_rest_again(tx, delivery)
                     case Later(due=due, unsure=unsure):
                         why = "unchecked" if unsure else QUIET_HOURS
                         await self._deliveries.put_off(tx, self._owner, delivery, due, why, counted=False)
@@ -203,13 +208,11 @@ class Queue:
             await self._drop(tx, gone)
         return going
 
-    async def _plan_the_rest_again(self, tx: Transaction, delivery: Delivery, at: datetime) -> None:
+    async def _plan_the_rest_again(self, tx: Transaction, delivery: Delivery) -> None:
         """What it leads with does not hold any more; that says nothing of the others that it tells of."""
         if delivery.actor_id is not None:
             user, actor, key = delivery.user_id, delivery.actor_id, delivery.fold_key
-            about = await self._pushes.list_about(tx, [user], actor)
-            rest = await self._deliveries.take_back(tx, [user], actor, about, fold_key=key)
-            await self._pushes.plan_again(tx, rest, at)
+            await self._taking_back.take_back(tx, [user], actor, fold_key=key)
 
     @retried
     async def accepted(self, works: Sequence[Work]) -> None:

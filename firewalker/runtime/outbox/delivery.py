@@ -153,22 +153,26 @@ class Delivery:
             else:
                 await self._fail(row, refused.by)
         except Fault as fault:
-            late = fault.kind is Kind.TIMED_OUT
-            if late and again:
-                await self._fail(row, fault.reason)
-                return
-            await self._lane.spare(
-                row, fault.reason, 0
-            )  # it keeps its place: the receiver may be away, or slow for now
-            if not late:
+            if fault.kind is not Kind.TIMED_OUT:
+                await self._lane.spare(row, fault.reason, 0)
                 raise
-            found.late.append(row)
+            await self._came_late(row, found, fault.reason, again=again)
         else:
             found.arrived += 1
             if not await self._lane.finish(row):
                 raise _LaneLost
             if not again:
                 await self._try_late_ones(found)
+
+    async def _came_late(self, row: Row, found: Round, reason: str, *, again: bool) -> None:
+        if again:
+            await self._fail(row, reason)
+        elif self._lane.share == EVERYBODY:
+            # Nothing stands behind it that could show whose fault it is, and all other lanes wait for it: it is put off.
+            found.doubtful.append((row, reason))
+        else:
+            await self._lane.spare(row, reason, 0)  # it keeps its place: the receiver may be slow for now
+            found.late.append(row)
 
     async def _try_late_ones(self, found: Round) -> None:
         """One has arrived: what came too late before goes next, if the receiver was to blame; else it is."""

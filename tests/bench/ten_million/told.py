@@ -29,6 +29,7 @@ from firewalker.notification.store.recipients import Recipients
 from firewalker.notification.usecases.news import News
 from firewalker.notification.usecases.planning import Planning
 from firewalker.notification.usecases.ports import Told
+from firewalker.notification.usecases.taking_back import TakingBack
 from firewalker.runtime.mysql import Database
 from firewalker.runtime.outbox import Outbox, OutboxEvent
 from firewalker.runtime.outbox.lane import Lane, Row
@@ -76,9 +77,11 @@ class Service:
     def __init__(self, database: Database, clock: FakeClock) -> None:
         recipients, notifications, pushes = Recipients(), Notifications(), Pushes()
         deliveries, devices = Deliveries(), Devices()
+        taking_back = TakingBack(database, clock, recipients=recipients, pushes=pushes, deliveries=deliveries)
         self.news = News(
             database, clock, recipients=recipients, notifications=notifications, pushes=pushes, deliveries=deliveries,
-            devices=devices, announce=lambda _: None, wake=lambda: None, ended=lambda _: None, pushing=True,
+            devices=devices, taking_back=taking_back, announce=lambda _: None, wake=lambda: None, ended=lambda _: None,
+            pushing=True,
         )  # fmt: skip
         self.planning = Planning(
             database, clock, pushes=pushes, deliveries=deliveries, devices=devices, notifications=notifications,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from firewalker.kernel.faults import InvalidRequest
+from firewalker.kernel.faults import DeadlineExceeded, InvalidRequest
 from firewalker.kernel.ids import EventId, new_uuid7
 from firewalker.runtime.metrics import REGISTRY
 from firewalker.runtime.mysql import Database
@@ -26,18 +26,21 @@ ANNA, BORA = PEOPLE[:2]
 
 
 class Sink:
-    """Remembers what arrived; holds up, refuses or fails over what is about some."""
+    """Remembers what arrived; holds up, refuses, fails over or is slow with some of it."""
 
     def __init__(self) -> None:
         self.seen: list[bytes] = []
         self.held: set[bytes] = set()
         self.refused: set[bytes] = set()
         self.failing: set[bytes] = set()
+        self.slow: set[bytes] = set()
         self.never = asyncio.Event()
 
     async def deliver(self, payloads: Sequence[bytes]) -> None:
         if self.held & set(payloads):
             await self.never.wait()
+        if self.slow & set(payloads):
+            raise DeadlineExceeded
         if self.refused & set(payloads):
             raise InvalidRequest
         if self.failing & set(payloads):
@@ -217,3 +220,18 @@ async def test_lanes_of_shares_and_a_lane_of_the_whole_destination_keep_off_each
     gate._until = other_gate._until = 0  # so much later
     assert not await lane.begin_attempt(taken.rows[0])
     assert await other.take() is None
+
+
+@pytest.mark.requirement("DLV-04")
+async def test_what_an_older_release_left_and_takes_too_long_holds_up_no_lane_for_good(
+    db: Database, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_up_after(monkeypatch, 3)
+    outbox, sink = Outbox("step"), Sink()
+    sink.slow = {b"old"}
+    relay = Relay(db, {"step": sink}, outbox, split=["step"])
+    await append(db, outbox, (ANNA, "old"), (ANNA, "a"), (BORA, "b"))
+    await run_on(url, "UPDATE outbox SET share = 0, about_id = '' WHERE payload = 'old'")
+    await relay.start()
+    await until(lambda: set(sink.seen) == {b"a", b"b"})
+    await relay.stop()
