@@ -79,7 +79,8 @@ class AccountStates:
     async def disable(self, user: UserId, operator: str) -> int:
         """Let nobody sign in or stay signed in to the account; how many sessions that has ended. Repeating it is harmless.
 
-        Committed and announced when this returns.
+        Committed when this returns, and announced; where Redis or the answer to COMMIT is lost, the user services tell of it
+        within a second.
 
         Raises:
             UserNotFound: There is no such user.
